@@ -1,0 +1,1 @@
+"""What we believe about leads: pure functions and values, without I/O and without a clock."""

@@ -1,0 +1,203 @@
+"""Events: what a person did or what became known, and which of them can be scored.
+
+An event on the wire is one JSON object::
+
+    {"id": "e-1", "type": "page_viewed", "time": 1767225600000, "email": "ann@example.com",
+     "properties": {"path": "/pricing", "seconds": 12}}
+
+``time`` is milliseconds since 1970 or an RFC 3339 text with an offset; at least one of ``email``,
+``user_id`` and ``anonymous_id`` is needed. Unknown fields are ignored here, so that producers may be newer
+than we are; our own HTTP endpoint refuses them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from scoring.errors import EventError
+from scoring.identity import strongest_identity
+
+WEB_TYPES: Final = frozenset(
+    {
+        "page_viewed",
+        "screen_viewed",
+        "link_clicked",
+        "file_downloaded",
+        "form_submitted",
+        "form_failed",
+        "webinar_registered",
+        "webinar_attended",
+        "video_watched",
+        "social_followed",
+        "social_unfollowed",
+        "signed_up",
+        "opportunity_lost",
+        "identified",
+        "grouped",
+        "aliased",
+        "tracked",
+    }
+)
+"""What people do on pages and in products. ``tracked`` is any other named action (``properties.name``)."""
+
+EMAIL_TYPES: Final = frozenset(
+    {
+        "email_sent",
+        "email_delivered",
+        "email_opened",
+        "email_clicked",
+        "email_replied",
+        "email_bounced",
+        "email_complained",
+        "email_unsubscribed",
+    }
+)
+"""What people and mail servers do with a message."""
+
+EVENT_TYPES: Final = WEB_TYPES | EMAIL_TYPES
+"""The whole vocabulary; it is closed, so that a misspelt type is an error and not a silent zero."""
+
+REASONS: Final = (
+    "malformed",  # not JSON, not an object, not UTF-8
+    "wrong_type",  # a field of another JSON type
+    "missing_field",
+    "unknown_field",  # only where we refuse them
+    "unknown_type",  # not in the vocabulary
+    "bad_time",  # no time, or seconds for milliseconds
+    "future_time",  # more than AHEAD_MAX_MS after it was received
+    "bad_identity",
+    "too_large",
+    "failed",  # scoring raised: our fault, kept for replay
+)
+"""Why an event is not scored: labels of dead letters and of their metric."""
+
+ID_LENGTH_MAX = 255
+EVENT_BYTES_MAX = 32 * 1024
+"""The largest event, as bytes of JSON: the limit that Segment's clients are written for."""
+
+AHEAD_MAX_MS = 5 * 60 * 1000
+"""How far an event's time may lie after its receipt: clocks drift by minutes, not more."""
+
+TIME_MIN_MS = 100_000_000_000
+"""1973-03-03. A smaller number is seconds, not milliseconds (as milliseconds, seconds of today fall in 1970)."""
+
+
+class Event(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
+    """One interaction or fact about one person, as it lies in Kafka.
+
+    ``time`` is in ms since 1970 (UTC) after :func:`decode_event`; ``properties`` describe the interaction,
+    ``traits`` the person, ``context`` the circumstances (campaign, referrer, device).
+    """
+
+    id: str
+    type: str
+    time: int | str
+    email: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    account_id: str | None = None
+    source: str | None = None
+    properties: dict[str, Any] = msgspec.field(default_factory=dict)
+    traits: dict[str, Any] = msgspec.field(default_factory=dict)
+    context: dict[str, Any] = msgspec.field(default_factory=dict)
+
+    @property
+    def lead_id(self) -> str:
+        """The strongest identity of the event: ``email:…``, ``user:…`` or ``anon:…``."""
+        return strongest_identity(self.email, self.user_id, self.anonymous_id)
+
+
+_decode = msgspec.json.Decoder(Event).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def decode_event(raw: bytes, received_ms: int) -> Event:
+    """Decode and check one event as it lies in Kafka.
+
+    ``received_ms`` is when it was taken in (ms): an event may not lie more than 5 minutes after it.
+
+    >>> event = decode_event(b'{"id":"e","type":"page_viewed","time":"2026-01-01T00:00:00Z","user_id":"7"}',
+    ...                      1767225600000)
+    >>> event.time, event.lead_id
+    (1767225600000, 'user:7')
+
+    Raises :class:`EventError` with one of :data:`REASONS`, naming the field.
+    """
+    if len(raw) > EVENT_BYTES_MAX:
+        raise EventError("too_large", "", f"the event has {len(raw)} bytes; at most {EVENT_BYTES_MAX} are taken")
+    try:
+        event = _decode(raw)
+    except msgspec.ValidationError as error:
+        raise _explain_validation(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EventError("malformed", "", f"not a JSON object: {error}") from None
+    check_event(event, received_ms)
+    return event
+
+
+def check_event(event: Event, received_ms: int) -> None:
+    """Hold an event against the vocabulary and the bounds, and bring its time to milliseconds.
+
+    Raises :class:`EventError`.
+    """
+    if event.type not in EVENT_TYPES:
+        raise EventError("unknown_type", "type", f"{event.type[:80]!r} is not in the vocabulary")
+    if not event.id:
+        raise EventError("missing_field", "id", "is empty")
+    if len(event.id) > ID_LENGTH_MAX:
+        raise EventError("wrong_type", "id", f"is longer than {ID_LENGTH_MAX} characters")
+    time_ms = event.time
+    if isinstance(time_ms, str):
+        time_ms = event.time = parse_time(time_ms)
+    if time_ms < TIME_MIN_MS:
+        raise EventError(
+            "bad_time", "time", f"{time_ms} lies before 1973: is it in seconds? milliseconds are expected"
+        )
+    if time_ms > received_ms + AHEAD_MAX_MS:
+        raise EventError(
+            "future_time",
+            "time",
+            f"{time_ms} lies {(time_ms - received_ms) / 1000:.0f} s after its receipt; at most "
+            f"{AHEAD_MAX_MS // 1000} s are taken (is the sender's clock right, and are these milliseconds?)",
+        )
+
+
+def encode_event(event: Event) -> bytes:
+    """Encode an event as it is written to Kafka; fields that hold their default are left out."""
+    return _encode(event)
+
+
+def parse_time(text: str) -> int:
+    """Read an RFC 3339 time, with its offset, as milliseconds since 1970.
+
+    >>> parse_time("2026-01-01T01:00:00.5+01:00")
+    1767225600500
+
+    Raises :class:`EventError` for anything else; a time without an offset is ambiguous and refused.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise EventError(
+            "bad_time", "time", f"{text[:80]!r} is not an RFC 3339 time such as 2026-01-01T12:00:00Z"
+        ) from None
+    if moment.tzinfo is None:
+        raise EventError("bad_time", "time", f"{text[:80]!r} has no offset; add Z or, for example, +01:00")
+    return round(moment.timestamp() * 1000)
+
+
+def _explain_validation(message: str) -> EventError:
+    """Turn msgspec's sentence into a reason and a field.
+
+    >>> str(_explain_validation("Expected `str`, got `int` - at `$.id`"))
+    'id: Expected `str`, got `int`'
+    """
+    what, _, where = message.partition(" - at ")
+    field = where.strip("`").removeprefix("$").lstrip(".")
+    if "missing required field" in what:
+        field = what.split("`")[1]
+        return EventError("missing_field", field, "is required")
+    return EventError("wrong_type", field, what)

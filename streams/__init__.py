@@ -1,0 +1,1 @@
+"""What moves: Kafka, HTTP and the processes around :mod:`scoring`."""
