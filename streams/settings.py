@@ -1,0 +1,108 @@
+"""Where we run: everything that differs between a laptop and a cluster, read from the environment.
+
+Each setting is an environment variable with the prefix ``LEADHEAT_`` (``LEADHEAT_BROKERS``, …). What we
+*believe* about leads is not here but in the model file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from scoring.errors import SettingsError
+
+DEFAULT_MODEL_PATH = Path(__file__).parent.parent / "scoring" / "models" / "default.yaml"
+
+
+class Settings(BaseSettings):
+    """The settings of every process; a process reads those that concern it.
+
+    >>> Settings(partitions=2, brokers="kafka:9092").brokers
+    'kafka:9092'
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LEADHEAT_", extra="forbid", frozen=True)
+
+    brokers: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma separated")
+    prefix: str = Field("leadheat", pattern=r"^[a-zA-Z0-9._-]{1,100}$", description="start of every topic's name")
+    app_id: str = Field(
+        "leadheat", pattern=r"^[a-zA-Z0-9._-]{1,100}$", description="consumer group and transactional ids"
+    )
+    partitions: int = Field(8, ge=1, le=1024, description="partitions of every topic of the worker")
+    replication: int = Field(1, ge=1, le=9, description="copies of every partition")
+    retention_days: float = Field(400, gt=0, description="how long events, alerts and the journal are kept")
+    model: Path = Field(DEFAULT_MODEL_PATH, description="the scoring model, a YAML file")
+
+    instance: str = Field(
+        "", max_length=100, description="static group membership: a name that survives restarts, unique per worker"
+    )
+    session_timeout_s: float = Field(10, ge=1, le=300, description="silence after which a worker counts as gone")
+    commit_interval_ms: int = Field(20, ge=0, le=10_000, description="shortest time between a shard's transactions")
+    chunk_records: int = Field(4000, ge=1, le=100_000, description="records handled in one go, at most")
+    pending_records: int = Field(
+        16_000, ge=1, le=10_000_000, description="records that wait for a transaction before a shard stops reading"
+    )
+    transaction_timeout_s: float = Field(60, ge=5, le=900, description="the broker aborts a transaction after this")
+    data_dir: Path = Field(Path("data"), description="scratch space; nothing in it is needed to restart")
+
+    metrics_host: str = Field("127.0.0.1", description="address of the metrics port")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus metrics of the worker; 0 = none")
+
+    gateway_host: str = Field("127.0.0.1", description="address of the gateway")
+    gateway_port: int = Field(8080, ge=0, le=65535, description="port of the gateway")
+    write_keys: str = Field(
+        "", description="who may send: source=key pairs, comma separated; empty: only loopback may, without a key"
+    )
+    produce_timeout_s: float = Field(10, gt=0, le=120, description="the gateway answers 503 after this")
+    in_flight_events: int = Field(
+        20_000, ge=1, le=10_000_000, description="events that wait for the broker before the gateway answers 503"
+    )
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
+    log_format: Literal["console", "json"] = Field("console", description="for a person, or one JSON object a line")
+
+    @field_validator("brokers")
+    @classmethod
+    def _brokers_have_ports(cls, text: str) -> str:
+        for server in text.split(","):
+            host, _, port = server.strip().rpartition(":")
+            if not (host and port.isdigit()):
+                raise ValueError(f"{server!r} is not host:port")
+        return text
+
+    def source_of_key(self) -> dict[str, str]:
+        """Return the write keys, each with the source that it names.
+
+        >>> Settings(write_keys="site=abc123, app=def456").source_of_key()
+        {'abc123': 'site', 'def456': 'app'}
+        """
+        pairs = [pair.strip() for pair in self.write_keys.split(",") if pair.strip()]
+        return {key.strip(): source.strip() for source, _, key in (pair.partition("=") for pair in pairs)}
+
+    @field_validator("write_keys")
+    @classmethod
+    def _write_keys_are_pairs(cls, text: str) -> str:
+        for pair in filter(None, (pair.strip() for pair in text.split(","))):
+            source, equals, key = pair.partition("=")
+            if not (source.strip() and equals and len(key.strip()) >= 6):
+                raise ValueError(f"{source!r}: expected source=key, with a key of at least 6 characters")
+        return text
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings from the environment; ``overrides`` that are not None win.
+
+    Raises :class:`scoring.errors.SettingsError`, which names each variable, its value and what was expected.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors():
+            name = "LEADHEAT_" + str(fault["loc"][0]).upper() if fault["loc"] else "settings"
+            shown = "" if "key" in name.lower() else f" (is {fault['input']!r})"
+            lines.append(f"{name}{shown}: {fault['msg'].removeprefix('Value error, ')}")
+        raise SettingsError("\n".join(lines)) from None

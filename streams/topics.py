@@ -1,0 +1,116 @@
+"""The one inventory of topics: what each carries, how it is keyed, and how long it is kept.
+
+All topics that a worker reads or writes have the same number of partitions, so that partition *n* of each
+lands on one worker (Faust's assignor keeps them together) and one lead's records share a partition.
+They are created before any producer touches them: auto-creation races with transactional producers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from scoring.errors import StartError
+from streams.settings import Settings
+
+DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: ``name`` within the prefix, what keys and values are, and its cleanup."""
+
+    name: str
+    key: str
+    value: str
+    cleanup: Literal["delete", "compact"] = "delete"
+    append_time: bool = False
+
+    def full_name(self, prefix: str) -> str:
+        """Return the topic's name in Kafka.
+
+        >>> WEB_EVENTS.full_name("leadheat")
+        'leadheat.web-events.v1'
+        """
+        return f"{prefix}.{self.name}.v1"
+
+    def config(self, settings: Settings) -> dict[str, str]:
+        """Return the topic's settings in Kafka."""
+        config = {"cleanup.policy": self.cleanup}
+        if self.cleanup == "delete":
+            config["retention.ms"] = str(int(settings.retention_days * DAY_MS))
+        else:
+            config["min.cleanable.dirty.ratio"] = "0.2"
+            config["segment.ms"] = str(DAY_MS)
+        if self.append_time:
+            # Event time is in the value: a backfill must not be deleted as old, and the append time
+            # is a "received at" that no sender can forge.
+            config["message.timestamp.type"] = "LogAppendTime"
+        return config
+
+
+WEB_EVENTS: Final = Topic("web-events", "lead id", "Event", append_time=True)
+EMAIL_EVENTS: Final = Topic("email-events", "lead id", "Event", append_time=True)
+LEAD_SCORES: Final = Topic("lead-scores", "lead id", "LeadScore", cleanup="compact")
+HOT_LEADS: Final = Topic("hot-leads", "lead id", "Alert")
+DEAD_LETTERS: Final = Topic("dead-letters", "key of the record", "DeadLetter")
+JOURNAL: Final = Topic("journal", "none", "JournalEntry")
+LEADS_CHANGELOG: Final = Topic("leads-changelog", "lead id", "LeadState", cleanup="compact")
+
+EVENT_TOPICS: Final = (WEB_EVENTS, EMAIL_EVENTS)
+TOPICS: Final = (*EVENT_TOPICS, LEAD_SCORES, HOT_LEADS, DEAD_LETTERS, JOURNAL, LEADS_CHANGELOG)
+
+
+async def create_topics(settings: Settings) -> Mapping[str, str]:
+    """Create what is missing of the inventory and say of each topic what was found.
+
+    Returns full name → ``created`` or ``exists``. Raises :class:`StartError` where the broker does not
+    answer, refuses, or has a topic with another number of partitions.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers, request_timeout_ms=30_000)
+    try:
+        await admin.start()
+    except (KafkaError, OSError) as error:
+        raise StartError(
+            f"no Kafka answers at {settings.brokers} ({error}); set LEADHEAT_BROKERS, or run `leadheat up`"
+        ) from error
+    try:
+        results = {topic.full_name(settings.prefix): await _create(admin, topic, settings) for topic in TOPICS}
+        await _check_partitions(admin, list(results), settings)
+        return results
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, topic: Topic, settings: Settings) -> str:
+    name = topic.full_name(settings.prefix)
+    new = NewTopic(name, settings.partitions, settings.replication, topic_configs=topic.config(settings))
+    response = await admin.create_topics([new])
+    (_, code, *rest), *_ = response.topic_errors
+    if code == 0:
+        return "created"
+    error = for_code(code)
+    if error is TopicAlreadyExistsError:
+        return "exists"
+    raise StartError(f"topic {name} cannot be created: {error.__name__} {rest[0] if rest else ''}")
+
+
+async def _check_partitions(admin: AIOKafkaAdminClient, names: list[str], settings: Settings) -> None:
+    """Wait until every broker's metadata shows the topics, and hold their partition counts together."""
+    for _ in range(100):
+        found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(names)}
+        if all(found.get(name) for name in names):
+            break
+        await asyncio.sleep(0.1)
+    wrong = {name: count for name, count in found.items() if count != settings.partitions}
+    if wrong:
+        listed = ", ".join(f"{name} has {count}" for name, count in sorted(wrong.items()))
+        raise StartError(
+            f"all topics need LEADHEAT_PARTITIONS={settings.partitions} partitions, but {listed}; "
+            "set LEADHEAT_PARTITIONS to what the topics have, or use another LEADHEAT_PREFIX"
+        )
