@@ -153,9 +153,7 @@ def check_event(event: Event, received_ms: int) -> None:
     if isinstance(time_ms, str):
         time_ms = event.time = parse_time(time_ms)
     if time_ms < TIME_MIN_MS:
-        raise EventError(
-            "bad_time", "time", f"{time_ms} lies before 1973: is it in seconds? milliseconds are expected"
-        )
+        raise EventError("bad_time", "time", f"{time_ms} lies before 1973: is it in seconds? milliseconds are expected")
     if time_ms > received_ms + AHEAD_MAX_MS:
         raise EventError(
             "future_time",

@@ -41,7 +41,7 @@ class Topic:
 
     def config(self, settings: Settings) -> dict[str, str]:
         """Return the topic's settings in Kafka."""
-        config = {"cleanup.policy": self.cleanup}
+        config: dict[str, str] = {"cleanup.policy": self.cleanup}
         if self.cleanup == "delete":
             config["retention.ms"] = str(int(settings.retention_days * DAY_MS))
         else:
