@@ -1,0 +1,80 @@
+"""Alerts: what is said when a lead crosses into a band, and what takes it back.
+
+An alert's id depends only on the lead, the band and the event that caused it, so that re-running the same
+events in the same order gives the same ids, and a receiver that keeps ids sees each alert once.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Literal
+
+import msgspec
+
+
+class LedgerLine(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One line of a score: what a rule contributes at a moment.
+
+    ``points`` (signed, after the ceiling) of all lines sum to the score. ``count`` is the decayed number of
+    matches and ``last_ms`` the time of the latest. The line ``floor`` lifts a negative sum to 0.
+    """
+
+    rule: str
+    points: float
+    count: float = 0.0
+    last_ms: int = 0
+    half_life_days: float = 0.0
+    points_max: float | None = None
+    phase: str = ""
+
+
+class Cause(msgspec.Struct, kw_only=True):
+    """The event that made a lead cross."""
+
+    id: str
+    type: str
+    time_ms: int
+
+
+class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A record of the hot-leads topic, complete in itself.
+
+    ``kind`` is ``entered`` (with a fresh ``id``) or ``cooled`` (whose ``alert_id`` names the alert that it ends).
+    ``time_ms`` is the time of the crossing; ``score`` (points) and ``ledger`` are as of then.
+    """
+
+    id: str
+    kind: Literal["entered", "cooled"]
+    lead: str
+    band: str
+    from_band: str
+    time_ms: int
+    score: float
+    ledger: list[LedgerLine]
+    model: str
+    phase: str = ""
+    cause: Cause | None = None
+    alert_id: str = ""
+    cools_at_ms: int | None = None
+    held_until_ms: int | None = None
+    fit: float | None = None
+
+
+def alert_id(lead: str, band: str, event_id: str) -> str:
+    """Return the id of the alert that ``event_id`` causes by lifting ``lead`` into ``band``: 32 hex digits.
+
+    >>> alert_id("email:ann@example.com", "hot", "e-1") == alert_id("email:ann@example.com", "hot", "e-1")
+    True
+    """
+    return _digest(lead, band, event_id)
+
+
+def cooled_id(entered_id: str) -> str:
+    """Return the id of the record that says an alert has cooled; it derives from the alert's."""
+    return _digest(entered_id, "cooled")
+
+
+def _digest(*parts: str) -> str:
+    # A length before each part keeps ("ab", "c") and ("a", "bc") apart.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return blake2b(text.encode(), digest_size=16).hexdigest()

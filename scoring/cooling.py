@@ -1,0 +1,137 @@
+"""When a score will first fall below a level, if nothing more happens.
+
+A score is a sum of terms that fade, each with its own half-life and ceiling. Negative terms fade too, so the
+sum can rise again and cross a level several times; the *first* crossing is what cools a lead. It is found by
+steps that provably cannot jump over it. A term whose amount is above its ceiling stands still until the amount
+has faded to the ceiling, so time falls into segments in which each term either stands still or fades freely.
+Within a segment, two bounds hold for the wait Δ until the sum S = P − N + C (fading positive terms, negative
+ones, standing ones) reaches the level:
+
+- P fades no faster than its fastest term, and N only shrinks: ``P·2^(−Δ/h_min) ≥ level + N − C``;
+- the slope of P is never steeper than now, ``p = ln 2 · Σ P_i/h_i``, and over the next W ms N gives back at least
+  its slope at the end of W, ``n_W``: ``Δ ≥ min(W, (S − level) / (p − n_W))``.
+
+The larger of the two is taken. Near the crossing the second is Newton's method from the left, and ends in a
+handful of steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, exp2, inf, log, log2
+from typing import NamedTuple
+
+ROUNDING = 5e-7
+"""Half of the 1e-6 to which scores are rounded before they are compared."""
+
+HORIZON_MS = 100 * 365 * 86_400_000
+"""A hundred years: what does not cool by then never does."""
+
+_STEPS_MAX = 200
+_LN2 = log(2.0)
+
+
+class Term(NamedTuple):
+    """One line of a score: ``amount`` points now (without the ceiling; negative for a penalty).
+
+    ``rate`` is 1/half-life in 1/ms (0: does not fade); ``ceiling`` bounds the magnitude, in points.
+    """
+
+    amount: float
+    rate: float
+    ceiling: float = inf
+
+
+def total_after(terms: Sequence[Term], wait_ms: float) -> float:
+    """Return the sum of the terms ``wait_ms`` from now, without the floor at 0.
+
+    >>> total_after([Term(40, 1 / 10), Term(-30, 0, ceiling=5)], 10)
+    15.0
+    """
+    total = 0.0
+    for amount, rate, ceiling in terms:
+        faded = amount * exp2(-wait_ms * rate)
+        total += ceiling if faded > ceiling else -ceiling if -faded > ceiling else faded
+    return total
+
+
+def first_below(terms: Sequence[Term], level: float) -> int | None:
+    """Return the wait (whole ms, from now) until the score is first below ``level`` (> 0), or None for never.
+
+    >>> first_below([Term(80, 1 / 1000)], 20.0)
+    2001
+    >>> first_below([Term(80, 0)], 20.0) is None
+    True
+    """
+    threshold = level - ROUNDING
+    stands_until = [_stands_until(term) for term in terms]
+    wait, stride = 0, 1
+    for _ in range(_STEPS_MAX):
+        if total_after(terms, wait) < threshold:
+            return wait
+        segment_end = min((until for until in stands_until if until > wait), default=inf)
+        safe = wait + _safe_wait(terms, stands_until, wait, threshold)
+        if min(safe, segment_end) > HORIZON_MS:
+            return None
+        if safe >= segment_end:
+            wait = int(segment_end)
+        elif safe >= wait + 1:
+            wait = int(safe)
+        else:
+            # Less than a millisecond is certain: the crossing is here, or the curve runs almost flat beside
+            # the level. Widen the stride until it crosses, then halve back.
+            ahead = wait + stride
+            if total_after(terms, ahead) < threshold:
+                return _bisect(terms, threshold, wait, ahead)
+            wait, stride = ahead, stride * 2
+    return None
+
+
+def _stands_until(term: Term) -> float:
+    """Return the wait (ms) until which a term stands at its ceiling: 0 if below it, inf if it never fades."""
+    if term.rate == 0.0:
+        return inf
+    if abs(term.amount) <= term.ceiling:
+        return 0.0
+    return ceil(log2(abs(term.amount) / term.ceiling) / term.rate)
+
+
+def _safe_wait(terms: Sequence[Term], stands_until: Sequence[float], wait: int, level: float) -> float:
+    """Return how long (ms) beyond ``wait`` the sum certainly stays at or above ``level``, within the segment."""
+    fading = slope = fastest = standing = negative = 0.0
+    penalties: list[tuple[float, float]] = []
+    for (amount, rate, ceiling), until in zip(terms, stands_until, strict=True):
+        if until > wait:
+            standing += max(-ceiling, min(ceiling, amount))
+            continue
+        points = amount * exp2(-wait * rate)
+        if points < 0:
+            negative -= points
+            penalties.append((points * rate, rate))
+        else:
+            fading += points
+            slope += points * rate
+            fastest = max(fastest, rate)
+    needed = level + negative - standing
+    if needed <= 0.0:
+        return inf
+    if fading <= needed:
+        return 0.0
+    by_fading = log2(fading / needed) / fastest
+    by_slope = (fading - needed) / (_LN2 * slope)
+    if penalties:
+        window = 4 * max(by_fading, by_slope)
+        steepest = slope + sum(per_ms * exp2(-window * rate) for per_ms, rate in penalties)
+        by_slope = min(window, (fading - needed) / (_LN2 * steepest)) if steepest > 0 else window
+    return max(by_fading, by_slope)
+
+
+def _bisect(terms: Sequence[Term], level: float, above: int, below: int) -> int:
+    """Return the first whole ms below ``level`` between a wait that is above it and one that is below."""
+    while below - above > 1:
+        middle = (above + below) // 2
+        if total_after(terms, middle) < level:
+            below = middle
+        else:
+            above = middle
+    return below

@@ -1,0 +1,678 @@
+"""The scoring model: what a YAML file says, checked and ready to be compiled.
+
+The classes mirror the file key by key, so the file's shape, its JSON Schema and its checks have one source; see
+docs/model.md for the file as people write it. Whatever is wrong is told at once, each fault with its line.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import translate
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+
+from scoring.errors import ModelError
+from scoring.events import EVENT_TYPES
+from scoring.model_file import (
+    FILE_BYTES_MAX,
+    NUMBER,
+    Document,
+    KeyPath,
+    find_faults,
+    read_document,
+    show,
+    suggest,
+    tell,
+)
+
+Op = Literal[">=", ">", "<=", "<"]
+
+_COMPARISON: Final = re.compile(r"(>=|>|<=|<)\s*(\S+)( or unknown)?")
+_LOOKS_COMPARED: Final = re.compile(r"[<>=]")
+_NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,63}$"
+_VALUES_MAX = 1_000
+
+
+# ── conditions ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One test of one property of an event; :func:`holds` says what it means.
+
+    ``equals_any`` and ``glob_any`` use ``values`` (text in lower case, numbers as float), ``compare`` uses
+    ``op``, ``number`` and ``or_unknown``. Beware that ``(True,) == (1.0,)`` in Python: compare conditions by
+    their ``repr`` where that matters.
+    """
+
+    property: str
+    kind: Literal["equals_any", "glob_any", "compare"]
+    values: tuple[str | float | bool, ...] = ()
+    op: Op = ">="
+    number: float = 0.0
+    or_unknown: bool = False
+
+
+def holds(condition: Condition, properties: Mapping[str, object]) -> bool:
+    """Tell whether an event's properties meet a condition: the plain reference that compiled rules must equal.
+
+    - A property that is missing or null is unknown: only a comparison ending in ``or unknown`` holds.
+    - Text equals text whatever the case; ``*`` stands for any characters, ``?`` for one. ``path`` is taken
+      without its trailing slash.
+    - A number equals the same number, also as text (``"12"``); so it is for comparisons.
+    - true and false equal only themselves. Lists and objects meet no condition.
+
+    >>> pricing = Condition("path", "glob_any", ("/pricing*",))
+    >>> holds(pricing, {"path": "/Pricing/enterprise/"}), holds(pricing, {})
+    (True, False)
+    >>> long = Condition("seconds", "compare", op=">=", number=5.0, or_unknown=True)
+    >>> [holds(long, {"seconds": seconds}) for seconds in (5, "4.9", None, "long", True)]
+    [True, False, True, False, False]
+    """
+    value = properties.get(condition.property)
+    if value is None:
+        return condition.kind == "compare" and condition.or_unknown
+    if condition.kind == "compare":
+        number = number_of(value)
+        return number is not None and _compare(number, condition.op, condition.number)
+    return any(_matches(value, wanted, condition) for wanted in condition.values)
+
+
+def number_of(value: object) -> float | None:
+    """Return the finite number that a property holds, also one given as text; else None.
+
+    >>> number_of(12), number_of(" 12.50 "), number_of("1_000"), number_of(True), number_of("nan")
+    (12.0, 12.5, None, None, None)
+    """
+    if isinstance(value, str):
+        value = float(value.strip()) if NUMBER.fullmatch(value.strip()) else None
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an int of more than 308 digits
+        return None
+    return number if math.isfinite(number) else None
+
+
+def text_of(name: str, text: str) -> str:
+    """Return the text of a property as conditions compare it: lower case, and paths without trailing slash.
+
+    >>> text_of("path", "/Pricing/"), text_of("path", "/"), text_of("form", "Demo")
+    ('/pricing', '/', 'demo')
+    """
+    text = text.lower()
+    return (text.rstrip("/") or "/") if name == "path" and text.endswith("/") else text
+
+
+@lru_cache(maxsize=4096)
+def glob_pattern(glob: str) -> re.Pattern[str]:
+    """Return the pattern that a whole text must match; only ``*`` and ``?`` are special, not ``[``.
+
+    >>> [bool(glob_pattern("/a[1]*").match(text)) for text in ("/a[1]/b", "/a1")]
+    [True, False]
+    """
+    return re.compile(translate(glob.replace("[", "[[]")))
+
+
+def _matches(value: object, wanted: str | float | bool, condition: Condition) -> bool:
+    if isinstance(wanted, bool) or isinstance(value, bool):
+        return isinstance(wanted, bool) and isinstance(value, bool) and value == wanted
+    if isinstance(wanted, float):
+        return number_of(value) == wanted
+    if not isinstance(value, str):
+        return False
+    text = text_of(condition.property, value)
+    return glob_pattern(wanted).match(text) is not None if condition.kind == "glob_any" else text == wanted
+
+
+def _compare(number: float, op: Op, limit: float) -> bool:
+    if op == ">=":
+        return number >= limit
+    if op == ">":
+        return number > limit
+    return number <= limit if op == "<=" else number < limit
+
+
+# ── conditions as the file writes them ───────────────────────────────────────────────────────────────────────
+
+
+def _fault(message: str) -> PydanticCustomError:
+    # As a template the message would be searched for braces, which a value may hold.
+    return PydanticCustomError("model", "{message}", {"message": message})
+
+
+def _raise_faults(faults: list[tuple[KeyPath, str]]) -> None:
+    """Raise all faults as one error, each at its own key below the one being validated."""
+    if faults:
+        details = [InitErrorDetails(type=_fault(message), loc=at, input=None) for at, message in faults]
+        raise ValidationError.from_exception_data("model", details)
+
+
+def _read_condition(name: str, raw: object) -> Condition:
+    """Read one line of a ``where:`` or of a name; raises a fault."""
+    if not 1 <= len(name) <= 64 or not name.isprintable():
+        raise _fault("the name of a property has 1 to 64 characters that can be printed")
+    if isinstance(raw, str) and _LOOKS_COMPARED.match(raw.strip()):
+        return _read_comparison(name, raw)
+    items = raw if isinstance(raw, list) else [raw]
+    if not items:
+        raise _fault("the list is empty, so that nothing could match; leave the condition out")
+    if len(items) > _VALUES_MAX:
+        raise _fault(f"the list has {len(items)} entries; at most {_VALUES_MAX} are allowed")
+    values = tuple(_read_value(name, item) for item in items)
+    is_glob = any(isinstance(value, str) and ("*" in value or "?" in value) for value in values)
+    return Condition(name, "glob_any" if is_glob else "equals_any", values)
+
+
+def _read_value(name: str, item: object) -> str | float | bool:
+    if isinstance(item, bool):
+        return item
+    if isinstance(item, int | float):
+        if not math.isfinite(item):
+            raise _fault(f"{show(item)} is not a finite number")
+        return float(item)
+    if not isinstance(item, str):
+        raise _fault(f"{show(item)} is not a text, a number, true, false or a list of these")
+    if not item:
+        raise _fault("the text is empty")
+    if _LOOKS_COMPARED.match(item.strip()):
+        raise _fault(f"{show(item)} is a comparison, which stands alone and not in a list")
+    return text_of(name, item)
+
+
+def _read_comparison(name: str, text: str) -> Condition:
+    found = _COMPARISON.fullmatch(text.strip())
+    if found is None or NUMBER.fullmatch(found[2]) is None:
+        raise _fault(f"{show(text)} is not a comparison; expected for example '>= 5' or '>= 5 or unknown'")
+    number = float(found[2])
+    if not math.isfinite(number):
+        raise _fault(f"{show(text)} does not compare with a finite number")
+    # Most page views are sent when the page opens, before anybody can know how long it will be read.
+    or_unknown = found[3] is not None or name == "seconds"
+    return Condition(name, "compare", op=cast(Op, found[1]), number=number, or_unknown=or_unknown)
+
+
+def _read_conditions(raw: object) -> tuple[Condition, ...]:
+    """Read the conditions of a name."""
+    if isinstance(raw, tuple):
+        return raw  # given in Python, already read
+    if not isinstance(raw, dict):
+        raise _fault(f"{show(raw)} is not a mapping of properties to what they must be")
+    faults: list[tuple[KeyPath, str]] = []
+    if not raw:
+        faults.append(((), "is empty; name at least one property"))
+    conditions = []
+    for name, value in raw.items():
+        try:
+            if name == "is":
+                raise _fault("a name cannot be made of other names; list its pages or forms here")
+            conditions.append(_read_condition(name, value))
+        except PydanticCustomError as error:
+            faults.append(((name,), error.message()))
+    _raise_faults(faults)
+    return tuple(conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """A rule's ``where:`` together with the file's ``names:``, which it may refer to."""
+
+    where: dict[str, object]
+    names: dict[str, object]
+
+
+def _read_where(raw: object) -> tuple[Condition, ...]:
+    """Read the conditions of a rule, those of the name it refers to first."""
+    names = raw.names if isinstance(raw, _Where) else {}
+    where = raw.where if isinstance(raw, _Where) else raw
+    if not isinstance(where, dict) or "is" not in where:
+        if where == {}:
+            raise _fault("is empty, so that every event would match; leave `where` out")
+        return _read_conditions(where)
+    own = {name: value for name, value in where.items() if name != "is"}
+    faults: list[tuple[KeyPath, str]] = []
+    conditions: list[Condition] = []
+    try:
+        conditions += _expand_name(where["is"], names)
+    except PydanticCustomError as error:
+        faults.append((("is",), error.message()))
+    for name, value in own.items():
+        try:
+            conditions.append(_read_condition(name, value))
+        except PydanticCustomError as error:
+            faults.append(((name,), error.message()))
+    _raise_faults(faults)
+    return tuple(conditions)
+
+
+def _expand_name(name: object, names: dict[str, object]) -> tuple[Condition, ...]:
+    if not isinstance(name, str):
+        raise _fault(f"{show(name)} is not one of the names; `is` takes a single name")
+    if name not in names:
+        known = suggest(name, list(names), "names are") if names else "the model has no names"
+        raise _fault(f"{show(name)} is not one of the names; {known}")
+    try:
+        return _read_conditions(names[name])
+    except (PydanticCustomError, ValidationError):
+        return ()  # told where the name is defined, not again at each rule that uses it
+
+
+_VALUE_SCHEMA: Final = {"type": ["string", "number", "boolean"]}
+_CONDITION_SCHEMA: Final = {
+    "description": "Text, with * and ? as wildcards; a number; true or false; a list of these (any of them); "
+    "or a comparison such as '>= 5' or '>= 5 or unknown'.",
+    "anyOf": [_VALUE_SCHEMA, {"type": "array", "items": _VALUE_SCHEMA, "minItems": 1}],
+}
+_CONDITIONS_SCHEMA: Final = {"type": "object", "additionalProperties": _CONDITION_SCHEMA, "minProperties": 1}
+_WHERE_SCHEMA: Final = {
+    **_CONDITIONS_SCHEMA,
+    "properties": {"is": {"type": "string", "description": "One of the names above; all its conditions must hold."}},
+}
+
+Conditions = Annotated[tuple[Condition, ...], PlainValidator(_read_conditions), WithJsonSchema(_CONDITIONS_SCHEMA)]
+Where = Annotated[tuple[Condition, ...], PlainValidator(_read_where), WithJsonSchema(_WHERE_SCHEMA)]
+
+
+# ── the file, key by key ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_name(name: str) -> str:
+    if re.fullmatch(_NAME_PATTERN, name) is None:
+        raise _fault(f"{show(name)} is not a name: 1 to 64 of a-z, 0-9 and _, beginning with a letter")
+    return name
+
+
+def _check_band_name(name: str) -> str:
+    if name == "cold":
+        raise _fault("cold is what lies below the first band; it is not listed")
+    return _check_name(name)
+
+
+def _check_event_type(name: str) -> str:
+    if name not in EVENT_TYPES:
+        raise _fault(f"{show(name)} is not an event type; {suggest(name, sorted(EVENT_TYPES), 'there are')}")
+    return name
+
+
+def _as_event_types(raw: object) -> object:
+    if raw == []:
+        raise _fault("the list is empty; name at least one event type")
+    if isinstance(raw, list) and len({str(item) for item in raw}) < len(raw):
+        raise _fault("lists an event type twice")
+    return (raw,) if isinstance(raw, str) else tuple(raw) if isinstance(raw, list) else raw
+
+
+def _refuse_band_name(raw: object) -> object:
+    """Refuse ``name:`` inside a band of the file, where the key is the name."""
+    if isinstance(raw, dict) and "name" in raw:
+        details = InitErrorDetails(type="extra_forbidden", loc=("name",), input=raw["name"])
+        raise ValidationError.from_exception_data("model", [details])
+    return raw
+
+
+_EVENT_TYPE_SCHEMA: Final = {"enum": sorted(EVENT_TYPES)}
+
+Name = Annotated[str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})]
+BandName = Annotated[
+    str, AfterValidator(_check_band_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})
+]
+EventTypes = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_event_type)], ...],
+    BeforeValidator(_as_event_types),
+    WithJsonSchema(
+        {"anyOf": [_EVENT_TYPE_SCHEMA, {"type": "array", "items": _EVENT_TYPE_SCHEMA, "minItems": 1}]},
+    ),
+]
+PropertyName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class _FileSchema(GenerateJsonSchema):
+    """The JSON Schema of what a file may say: no null, and no default that cannot be written down."""
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        if schema.get("default") in (None, (), math.inf):
+            return self.generate_inner(schema["schema"])
+        return super().default_schema(schema)
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False  # a title would only repeat the key
+
+
+class _Section(BaseModel):
+    """A mapping of the file: no unknown keys, no conversions, no changes afterwards."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class Hot(_Section):
+    """``hot:`` of a rule: a match holds the lead in the highest band for a while, if its fit allows."""
+
+    hold_days: float = Field(gt=0, le=365, description="Days from the event for which the lead is held hot.")
+
+
+class Rule(_Section):
+    """One rule: which events count, how much, and how fast that fades. ``points`` < 0 is a negative rule."""
+
+    on: EventTypes = Field(description="The event type, or a list of them (any).")
+    where: Where = Field(default=(), description="Conditions on the event's properties; all must hold.")
+    points: float = Field(
+        ge=-10_000,
+        le=10_000,
+        description="Points of one match when it happens; not 0.",
+        json_schema_extra={"not": {"const": 0}},
+    )
+    half_life_days: float = Field(gt=0, le=36_500, description="Days after which a match counts half.")
+    points_max: float = Field(
+        default=math.inf,
+        gt=0,
+        description="Ceiling of the rule's contribution in points (its size, where points are negative). "
+        "None if left out.",
+    )
+    once_per: PropertyName | None = Field(
+        default=None, description="A property; of the events with the same value of it only the first counts."
+    )
+    phase: Literal["awareness", "consideration", "decision"] = Field(
+        default="awareness", description="How far along the purchase somebody is who does this."
+    )
+    channel: Literal["web", "email"] | None = Field(default=None, description="The channel the points came through.")
+    hot: Hot | None = Field(default=None, description="Hold the lead hot at once, whatever its points.")
+
+    @property
+    def hold_days(self) -> float | None:
+        """Days for which a match holds the lead hot; None: it does not."""
+        return None if self.hot is None else self.hot.hold_days
+
+    @field_validator("points")
+    @classmethod
+    def _check_points(cls, points: float) -> float:
+        if points == 0:
+            raise _fault("0 has no effect; leave the rule out")
+        return points
+
+    @field_validator("points_max")
+    @classmethod
+    def _check_points_max(cls, points_max: float, info: ValidationInfo) -> float:
+        points = abs(info.data.get("points", 0.0))
+        if points_max < points:
+            raise _fault(f"{show(points_max)} is below the {show(points)} of one match, which could never count whole")
+        return points_max
+
+    @field_validator("hot")
+    @classmethod
+    def _check_hot(cls, hot: Hot | None, info: ValidationInfo) -> Hot | None:
+        if hot is not None and info.data.get("points", 1.0) < 0:
+            raise _fault("a rule with negative points cannot hold a lead hot")
+        return hot
+
+
+class Band(_Section):
+    """A band above cold: it is entered at ``enter`` points and left below ``leave``.
+
+    A band with a cooldown (hours) raises alerts, at most one per lead within that time.
+    """
+
+    name: SkipJsonSchema[str] = ""
+    """The key under ``bands:``, filled in by the model."""
+    enter: float = Field(gt=0, description="Points from which a lead is in the band.")
+    leave: float = Field(gt=0, description="Points below which a lead has left the band; below enter.")
+    fit_min: float | None = Field(
+        default=None, ge=0, le=10, description="Least account fit, 0 to 10; an unknown fit passes."
+    )
+    cooldown_h: float | None = Field(
+        default=None, ge=0, le=8_760, description="Raise alerts for this band, one per lead in so many hours."
+    )
+
+    @field_validator("leave")
+    @classmethod
+    def _check_leave(cls, leave: float, info: ValidationInfo) -> float:
+        enter = info.data.get("enter", math.inf)
+        if leave >= enter:
+            raise _fault(f"{show(leave)} is not below enter ({show(enter)})")
+        return leave
+
+
+class Alerts(_Section):
+    """When a crossing is too old to tell anybody about."""
+
+    max_age_h: float = Field(
+        default=24.0, gt=0, le=8_760, description="A crossing older than this (hours) changes bands silently."
+    )
+
+
+class ScoringModel(_Section):
+    """What we believe: a whole model file, checked. Bands are in ascending order; cold is implied."""
+
+    version: str = Field(
+        min_length=1, max_length=64, description="Changes with every change of the file; a date is usual."
+    )
+    names: dict[Name, Conditions] = Field(
+        default_factory=dict, description="What your pages and forms are called; rules refer to them by `is`."
+    )
+    rules: dict[Name, Rule] = Field(min_length=1, description="What counts, how much and for how long.")
+    bands: dict[BandName, Annotated[Band, BeforeValidator(_refuse_band_name)]] = Field(
+        min_length=1, max_length=10, description="The bands above cold, from low to high."
+    )
+    alerts: Alerts = Field(default_factory=Alerts, description="What alerts have in common.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _give_names_to_rules(cls, data: Any) -> Any:
+        """Hand each rule the names, because a field cannot look at its siblings' siblings."""
+        if not isinstance(data, dict) or not isinstance(data.get("rules"), dict):
+            return data
+        return {**data, "rules": {key: _give_names(rule, data.get("names")) for key, rule in data["rules"].items()}}
+
+    @field_validator("version")
+    @classmethod
+    def _check_version(cls, version: str) -> str:
+        if not version.isprintable():
+            raise _fault(f"{show(version)} holds characters that cannot be printed")
+        return version
+
+    @field_validator("bands")
+    @classmethod
+    def _check_bands(cls, bands: dict[str, Band]) -> dict[str, Band]:
+        _raise_faults(list(_compare_bands(bands)))
+        return {name: band.model_copy(update={"name": name}) for name, band in bands.items()}
+
+    def warnings(self) -> list[str]:
+        """Return what is allowed but hardly meant: names that no rule uses."""
+        return [
+            f"names.{name}: no rule uses it"
+            for name, conditions in self.names.items()
+            if not any(set(map(repr, conditions)) <= set(map(repr, rule.where)) for rule in self.rules.values())
+        ]
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """Return the JSON Schema of the model *file*, for editors that check and complete while one types."""
+        schema = cls.model_json_schema(schema_generator=_FileSchema)
+        # 2026.1 and 2026 without quotes are fine as a version, though an editor takes them for numbers.
+        schema["properties"]["version"]["type"] = ["string", "number"]
+        for key in ("names", "rules", "bands"):
+            schema["properties"][key]["additionalProperties"] = False
+        return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "leadheat scoring model"}
+
+    @classmethod
+    def _keys_at(cls, path: KeyPath) -> list[str]:
+        """Return the keys that may stand in the mapping at ``path``."""
+        sections: dict[int, dict[str, type[_Section]]] = {
+            1: {"alerts": Alerts},
+            2: {"rules": Rule, "bands": Band},
+            3: {"rules": Hot},
+        }
+        section: type[BaseModel] = cls if not path else sections[len(path)][str(path[0])]
+        return [key for key in section.model_fields if not (section is Band and key == "name")]
+
+
+def _give_names(rule: object, names: object) -> object:
+    if not isinstance(rule, dict) or not isinstance(rule.get("where"), dict):
+        return rule
+    return {**rule, "where": _Where(rule["where"], names if isinstance(names, dict) else {})}
+
+
+def _compare_bands(bands: Mapping[str, Band]) -> Iterable[tuple[KeyPath, str]]:
+    """Yield what is wrong with the bands taken together."""
+    below: tuple[str, Band] | None = None
+    for name, band in bands.items():
+        if below is not None:
+            lower, other = below
+            if band.enter == other.enter:
+                yield (name, "enter"), f"{show(band.enter)} is where {lower} is entered too"
+            elif band.enter < other.enter:
+                yield (
+                    (name, "enter"),
+                    f"{show(band.enter)} is below the {show(other.enter)} of {lower}; list low to high",
+                )
+            elif band.leave < other.leave:
+                yield (name, "leave"), f"{show(band.leave)} is below the {show(other.leave)} at which {lower} is left"
+        below = name, band
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def load_model(path: Path) -> ScoringModel:
+    """Read and check the model file at ``path``.
+
+    Raises :class:`ModelError` with one line per fault.
+    """
+    try:
+        with path.open("rb") as file:
+            raw = file.read(FILE_BYTES_MAX + 1)  # bounded, whatever the path turns out to be
+    except OSError as error:
+        raise ModelError([f"{path}: cannot be read: {error.strerror or error}"]) from None
+    if len(raw) > FILE_BYTES_MAX:
+        raise ModelError([f"{path}:1: is larger than {FILE_BYTES_MAX} bytes"])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ModelError([f"{path}:{line}: is not UTF-8 text: byte 0x{raw[error.start]:02x}"]) from None
+    return parse_model(text, str(path))
+
+
+def parse_model(text: str, filename: str) -> ScoringModel:
+    """Check the text of a model file; ``filename`` is for messages only.
+
+    >>> parse_model("version: 1\\nrules: {view: {on: page_viewed, points: 1, half_life_days: -3}}", "m.yaml")
+    Traceback (most recent call last):
+    ...
+    scoring.errors.ModelError: m.yaml:1: bands: is required
+    m.yaml:2: rules.view.half_life_days: -3 is not above 0
+
+    Raises :class:`ModelError` with one line per fault, in the order of the file.
+    """
+    document = read_document(text, texts=[("version",)])
+    faults = document.faults
+    if document.data is not None:
+        model, found = _validate(document)
+        faults = faults + found
+        if model is not None and not faults:
+            return model
+    raise ModelError(tell(filename, faults))
+
+
+def _validate(document: Document) -> tuple[ScoringModel | None, list[Any]]:
+    try:
+        return ScoringModel.model_validate(document.data), []
+    except ValidationError as error:
+        return None, find_faults(error, document, ScoringModel._keys_at)
+
+
+# ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def describe_model(model: ScoringModel) -> str:
+    """Return the model in plain words: one line per rule, then one per band, from cold up.
+
+    >>> print(describe_model(parse_model('''
+    ... version: 2026-11-01
+    ... rules:
+    ...   pricing: {on: page_viewed, where: {path: /pricing*}, points: 10, half_life_days: 14, points_max: 20}
+    ... bands: {warm: {enter: 30, leave: 20}}
+    ... ''', "m.yaml")))
+    pricing: +10 when page_viewed where path is like /pricing*; halves every 14 days; at most 20; awareness
+    cold: below the first band
+    warm: from 30, left below 20
+    """
+    lines = [f"{name}: {_describe_rule(rule)}" for name, rule in model.rules.items()]
+    lines.append("cold: below the first band")
+    lines += [_describe_band(band) for band in model.bands.values()]
+    return "\n".join(lines)
+
+
+def _describe_rule(rule: Rule) -> str:
+    parts = [f"{rule.points:+.12g} when {_join(rule.on)}"]
+    if rule.where:
+        parts[0] += f" where {' and '.join(_describe_condition(condition) for condition in rule.where)}"
+    parts.append(f"halves every {_days(rule.half_life_days)}")
+    if rule.points_max != math.inf:
+        parts.append(f"at most {show(rule.points_max)}" if rule.points > 0 else f"never below {show(-rule.points_max)}")
+    if rule.once_per is not None:
+        parts.append(f"once per {rule.once_per}")
+    if rule.hold_days is not None:
+        parts.append(f"hot at once for {_days(rule.hold_days)}")
+    if rule.points > 0:
+        parts.append(rule.phase)
+    if rule.channel is not None:
+        parts.append(f"channel {rule.channel}")
+    return "; ".join(parts)
+
+
+def _describe_condition(condition: Condition) -> str:
+    if condition.kind == "compare":
+        unknown = " or unknown" if condition.or_unknown else ""
+        return f"{condition.property} {condition.op} {show(condition.number)}{unknown}"
+    verb = "is like" if condition.kind == "glob_any" else "is"
+    # Plain words, unless a text holds a line break or the like, which would break the line.
+    texts = [value if isinstance(value, str) and value.isprintable() else show(value) for value in condition.values]
+    return f"{condition.property} {verb} {_join(texts)}"
+
+
+def _describe_band(band: Band) -> str:
+    parts = [f"{band.name}: from {show(band.enter)}, left below {show(band.leave)}"]
+    if band.fit_min is not None:
+        parts.append(f"account fit at least {show(band.fit_min)} or unknown")
+    if band.cooldown_h is not None:
+        parts.append(f"alerts, at most one per lead in {show(band.cooldown_h)} h")
+    return "; ".join(parts)
+
+
+def _days(days: float) -> str:
+    return "1 day" if days == 1 else f"{show(days)} days"
+
+
+def _join(words: Iterable[str]) -> str:
+    """Join words as an English "or" list.
+
+    >>> _join(["demo", "quote", "contact"])
+    'demo, quote or contact'
+    """
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last

@@ -1,0 +1,87 @@
+"""The same shard over a file: what a run of the worker would have said, without a broker.
+
+Used by ``leadheat score``, by backtests, and by tests as the expectation that the running worker must meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from scoring.errors import EventError
+from scoring.events import parse_time
+from scoring.leads import LeadScore
+from scoring.model import ScoringModel
+from scoring.shard import Outcome, Shard
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A line of a file as a record: ``offset`` is the line's number from 0, ``timestamp`` its receipt (ms)."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+
+
+class Replay:
+    """Scores records as one shard does, chunk by chunk.
+
+    >>> from scoring.model import load_default_model
+    >>> event = b'{"id":"e-1","type":"page_viewed","time":1767225600000,"user_id":"7","properties":{"path":"/"}}'
+    >>> replay = Replay(load_default_model())
+    >>> outcome = replay.take([FileRecord(0, 1767225600000, event)])
+    >>> [(score.lead, score.score, score.band) for score in replay.scores()]
+    [('user:7', 1.0, 'cold')]
+    """
+
+    def __init__(self, model: ScoringModel) -> None:
+        self._shard = Shard(model, {}, [])
+        self._scores: dict[bytes, bytes] = {}
+        self._decode_score = msgspec.json.Decoder(LeadScore).decode
+
+    def take(self, records: list[FileRecord]) -> Outcome:
+        """Score one chunk of records, in order."""
+        outcome = self._shard.take(records)
+        self._scores.update(outcome.scores)
+        return outcome
+
+    def scores(self) -> Iterator[LeadScore]:
+        """Yield the latest score record of every lead, in the order of their first events."""
+        for value in self._scores.values():
+            yield self._decode_score(value)
+
+
+def read_records(lines: Iterable[bytes], now_ms: int, *, live: bool) -> Iterator[FileRecord]:
+    """Yield the lines of a JSONL file as records; blank lines are passed over.
+
+    With ``live``, each event is taken as received when it happened (or, where it lies before an earlier line,
+    when that one did), as a live stream would have been, but never after ``now_ms``. Without, all are received
+    at ``now_ms``, as when the file is loaded into Kafka at that time: what is old alerts nobody.
+    """
+    clock = 0
+    for number, line in enumerate(lines):
+        value = line.strip()
+        if not value:
+            continue
+        clock = max(clock, min(_event_time(value), now_ms)) if live else now_ms
+        yield FileRecord(number, clock, value)
+
+
+class _Timed(msgspec.Struct):
+    time: int | str = 0
+
+
+_decode_timed = msgspec.json.Decoder(_Timed).decode
+
+
+def _event_time(value: bytes) -> int:
+    """Return the time of an event, or 0 where it has none that can be read: it will be refused anyway."""
+
+    try:
+        time = _decode_timed(value).time
+        return parse_time(time) if isinstance(time, str) else time
+    except (msgspec.DecodeError, EventError, UnicodeDecodeError):
+        return 0

@@ -1,0 +1,135 @@
+"""One partition's pure logic: records in, an outcome out. Everything else in scoring serves this façade.
+
+A shard is what one worker holds for partition *n* of all topics. It knows nothing of Kafka: the worker feeds it
+chunks and writes what it returns in one transaction; :mod:`scoring.replay` feeds it a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from scoring.alerts import Alert
+from scoring.errors import EventError
+from scoring.events import decode_event
+from scoring.leads import LeadScorer, LeadState, decode_state, encode_state
+from scoring.model import ScoringModel
+from scoring.rules import Rulebook
+
+
+class Record(Protocol):
+    """What the shard reads of a record: ``timestamp`` is when it was received, in ms since 1970."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+@dataclass(slots=True)
+class Refusal:
+    """A record that could not be scored: its index in the chunk, and why."""
+
+    index: int
+    error: EventError
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a chunk caused; ``states`` and ``scores`` hold the last of each lead, keyed by the lead's id in bytes."""
+
+    events: int = 0
+    duplicates: int = 0
+    states: dict[bytes, bytes] = field(default_factory=dict)
+    scores: dict[bytes, bytes] = field(default_factory=dict)
+    alerts: list[Alert] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def extend(self, other: Outcome) -> None:
+        """Take in what happened after."""
+        self.events += other.events
+        self.duplicates += other.duplicates
+        self.states.update(other.states)
+        self.scores.update(other.scores)
+        self.alerts += other.alerts
+        self.refusals += other.refusals
+
+
+class Shard:
+    """The leads of one partition, and the model that scores them.
+
+    ``leads`` maps a lead's id (bytes) to its encoded state. ``numbers`` are the rule names by number that the
+    states were written with (see :class:`scoring.rules.Rulebook`).
+    """
+
+    def __init__(self, model: ScoringModel, leads: dict[bytes, bytes], numbers: list[str]) -> None:
+        self.leads = leads
+        self.book = Rulebook(model, numbers)
+        self.scorer = LeadScorer(self.book)
+        self._encode_score = msgspec.json.Encoder().encode
+
+    def take(self, records: Sequence[Record]) -> Outcome:
+        """Score a chunk in order and return what it caused; ``leads`` holds the new states afterwards.
+
+        A record that cannot be scored becomes a :class:`Refusal`. Where scoring itself fails (our fault), the
+        chunk's work is thrown away and redone record by record, so that only the culprit is refused.
+        """
+        try:
+            outcome = self._score(records, 0)
+        except Exception:  # noqa: BLE001 - whatever it was, it comes again for the culprit alone, and is kept
+            return self._take_singly(records)
+        self.leads.update(outcome.states)
+        return outcome
+
+    def _take_singly(self, records: Sequence[Record]) -> Outcome:
+        outcome = Outcome()
+        for index, record in enumerate(records):
+            try:
+                single = self._score((record,), index)
+            except Exception as error:  # noqa: BLE001 - a dead letter keeps the record and names the error
+                reason = EventError("failed", "", f"scoring failed: {type(error).__name__}: {error}")
+                outcome.extend(Outcome(events=1, refusals=[Refusal(index, reason)]))
+                continue
+            self.leads.update(single.states)
+            outcome.extend(single)
+        return outcome
+
+    def _score(self, records: Sequence[Record], first_index: int) -> Outcome:
+        """Score records on a working set of decoded states, which are encoded once, at the end."""
+        outcome = Outcome(events=len(records))
+        working: dict[str, LeadState] = {}
+        leads, take = self.leads, self.scorer.take
+        for index, record in enumerate(records, first_index):
+            try:
+                if record.value is None:
+                    raise EventError("malformed", "", "the record has no value")
+                event = decode_event(record.value, record.timestamp)
+                lead = event.lead_id
+            except EventError as error:
+                outcome.refusals.append(Refusal(index, error))
+                continue
+            state = working.get(lead)
+            if state is None:
+                known = leads.get(lead.encode())
+                state = working[lead] = LeadState() if known is None else decode_state(known)
+            alerts = take(state, lead, event, event.time, record.timestamp)  # type: ignore[arg-type]
+            if alerts is None:
+                outcome.duplicates += 1
+            elif alerts:
+                outcome.alerts += alerts
+        self._encode_working_set(working, outcome)
+        return outcome
+
+    def _encode_working_set(self, working: dict[str, LeadState], outcome: Outcome) -> None:
+        settle, publish, encode_score = self.scorer.settle, self.scorer.publish, self._encode_score
+        states, scores = outcome.states, outcome.scores
+        for lead, state in working.items():
+            settle(state)
+            key = lead.encode()
+            states[key] = encode_state(state)
+            scores[key] = encode_score(publish(state, lead))

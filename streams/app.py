@@ -1,0 +1,132 @@
+"""The worker's composition root: the only place where Faust, shards, model and metrics are joined."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import faust
+import structlog
+from mode.loop import use as use_loop
+from prometheus_client import CollectorRegistry
+from yarl import URL
+
+from scoring.model import ScoringModel
+from streams.agents import LeadLogic, make_agent
+from streams.clock import now_ms
+from streams.logs import set_up_logs
+from streams.metrics import WorkerMetrics, serve_metrics
+from streams.runtime.chunks import ChunkSchema, chunk_transport
+from streams.runtime.tables import Shards, ShardTable
+from streams.settings import Settings
+from streams.topics import EVENT_TOPICS, JOURNAL, LEADS_CHANGELOG
+
+EXIT_SHARD_FAILED = 70
+"""Exit code after a fenced or failed transaction (EX_SOFTWARE): start again, what is committed is whole."""
+
+_QUEUED_CHUNKS = 8  # per source topic, between the consumer and its agent
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings, model: ScoringModel, metrics: WorkerMetrics) -> faust.App:
+    """Return the Faust app of a worker.
+
+    Its agents take chunks from the event topics; its table holds the leads; everything that a chunk causes is
+    written by its shard's transactions.
+    """
+    sources = [topic.full_name(settings.prefix) for topic in EVENT_TOPICS]
+    changelog = LEADS_CHANGELOG.full_name(settings.prefix)
+    shards = Shards(
+        settings,
+        sources=sources,
+        changelog=changelog,
+        journal=JOURNAL.full_name(settings.prefix),
+        open_logic=lambda leads, numbers: LeadLogic(model, leads, numbers, settings.prefix, metrics),
+        observer=metrics,
+        on_failure=_end_process,
+        consumer=lambda: app.consumer,
+        now_s=time.monotonic,
+    )
+    app = _faust_app(settings, shards)
+
+    table = ShardTable(
+        app,
+        name="leads",
+        partitions=settings.partitions,
+        key_type=bytes,
+        value_type=bytes,
+        changelog_topic=app.topic(changelog, internal=True, partitions=settings.partitions, compacting=True),
+    )
+    table.shards = shards
+    app.tables.add(table)
+
+    for topic, source in zip(EVENT_TOPICS, sources, strict=True):
+        channel = app.topic(source, schema=ChunkSchema(), maxsize=_QUEUED_CHUNKS)
+        app.agent(channel, name=topic.name)(make_agent(shards))
+
+    @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
+    async def drain(app: faust.App, revoked: object, **kwargs: object) -> None:
+        await shards.drain()
+
+    return app
+
+
+def _faust_app(settings: Settings, shards: Shards) -> faust.App:
+    broker = "kafka://" + ";kafka://".join(server.strip() for server in settings.brokers.split(","))
+    static_member = {"consumer_group_instance_id": settings.instance} if settings.instance else {}
+    data_dir = settings.data_dir / "worker" / (settings.instance or str(os.getpid()))
+    data_dir.mkdir(parents=True, exist_ok=True)
+    app = faust.App(
+        settings.app_id,
+        broker=broker,
+        store="memory://",
+        datadir=str(data_dir),
+        topic_partitions=settings.partitions,
+        topic_allow_declare=False,  # the inventory is created up front, see streams.topics
+        topic_disable_leader=True,
+        table_standby_replicas=0,
+        stream_wait_empty=True,
+        web_enabled=False,
+        cython_optimizations=True,
+        broker_check_crcs=False,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=min(2.0, settings.session_timeout_s / 4),
+        broker_request_timeout=max(90.0, settings.session_timeout_s),
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=1 << 20,
+        **static_member,
+    )
+    urls = [URL(url) for url in broker.split(";")]
+    transport = chunk_transport(shards.sources, settings.chunk_records, shards.locate, shards.changelog_end)
+    app.transport = transport(urls, app)
+    return app
+
+
+def _end_process(partition: int, error: BaseException) -> None:
+    """End at once: nothing of the failed transaction is visible, and nothing may follow it."""
+    log.error("shard failed; the process ends", partition=partition, exc_info=error)
+    sys.stderr.flush()
+    os._exit(EXIT_SHARD_FAILED)
+
+
+def run_worker(settings: Settings, model: ScoringModel) -> None:
+    """Run a worker until it is told to stop (SIGTERM, SIGINT); does not return."""
+    set_up_logs(settings)
+    use_loop("uvloop")
+    registry = CollectorRegistry()
+    metrics = WorkerMetrics(registry, now_ms)
+    if settings.metrics_port:
+        serve_metrics(registry, settings.metrics_host, settings.metrics_port)
+    app = create_app(settings, model, metrics)
+    worker = faust.Worker(
+        app,
+        loglevel=settings.log_level,
+        override_logging=False,
+        redirect_stdouts=False,
+        workdir=Path.cwd(),
+        quiet=True,
+    )
+    worker.execute_from_commandline()

@@ -1,0 +1,5 @@
+"""``python -m streams.cli`` is ``leadheat``."""
+
+from streams.cli import main
+
+main()

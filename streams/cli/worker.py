@@ -1,0 +1,18 @@
+"""``leadheat worker``: score events until told to stop."""
+
+from __future__ import annotations
+
+from scoring.model import load_model
+from streams.settings import load_settings
+
+
+def worker() -> None:
+    """Score events until told to stop (SIGTERM or Ctrl-C).
+
+    Reads the settings from LEADHEAT_* variables. Start as many workers as you like, up to the number of
+    partitions: they share the partitions, and a worker that dies is replaced without losing or repeating anything.
+    """
+    from streams.app import run_worker
+
+    settings = load_settings()
+    run_worker(settings, load_model(settings.model))

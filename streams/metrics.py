@@ -1,0 +1,93 @@
+"""The worker's metrics: one inventory, base units, counted once per chunk or transaction, never per record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from streams.runtime.transactions import Committed
+
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0)
+
+
+class WorkerMetrics:
+    """Counts what a worker does; also the observer of its shards.
+
+    ``now_ms`` is the wall clock, for the latency from append to commit.
+    """
+
+    def __init__(self, registry: CollectorRegistry, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self.events = Counter("leadheat_events", "Records taken from a source topic", ["topic"], registry=registry)
+        self.duplicates = Counter(
+            "leadheat_duplicate_events", "Events that a lead had already seen", ["topic"], registry=registry
+        )
+        self.dead_letters = Counter(
+            "leadheat_dead_letters", "Records that could not be scored", ["topic", "reason"], registry=registry
+        )
+        self.alerts = Counter("leadheat_alerts", "Records written to hot-leads", ["kind", "band"], registry=registry)
+        self.chunk_seconds = Histogram(
+            "leadheat_chunk_seconds", "Scoring one chunk", registry=registry, buckets=_SECONDS
+        )
+        self.transaction_seconds = Histogram(
+            "leadheat_transaction_seconds", "One transaction, begin to commit", registry=registry, buckets=_SECONDS
+        )
+        self.transaction_records = Counter(
+            "leadheat_transaction_records", "Records written by transactions", registry=registry
+        )
+        self.latency_seconds = Histogram(
+            "leadheat_commit_latency_seconds",
+            "From an event's append to the commit of what it caused (of the newest event per transaction)",
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self.shards = Gauge("leadheat_shards", "Shards of this worker", ["state"], registry=registry)
+        self.restore_seconds = Histogram(
+            "leadheat_restore_seconds", "Restoring one shard", registry=registry, buckets=_SECONDS
+        )
+        self.restored_records = Counter(
+            "leadheat_restored_records", "Changelog records read by restores", registry=registry
+        )
+        self.chunks_out_of_order = Counter(
+            "leadheat_chunks_out_of_order",
+            "Chunks that did not continue where their shard stood (old: handled before; gap: read again)",
+            ["topic", "kind"],
+            registry=registry,
+        )
+        self.expired_events = Counter(
+            "leadheat_expired_events",
+            "Events that retention deleted before they were scored",
+            ["topic"],
+            registry=registry,
+        )
+
+    def committed(self, done: Committed) -> None:
+        """Note a transaction."""
+        self.transaction_seconds.observe(done.seconds)
+        self.transaction_records.inc(done.records)
+        if done.clock_ms:
+            self.latency_seconds.observe(max(0.0, (self._now_ms() - done.clock_ms) / 1000))
+
+    def assigned(self, partitions: int, ready: int) -> None:
+        """Note how many shards are ours, and how many of them are ready."""
+        self.shards.labels("ready").set(ready)
+        self.shards.labels("restoring").set(partitions - ready)
+
+    def restored(self, partition: int, records: int, seconds: float) -> None:
+        """Note a restored shard."""
+        self.restore_seconds.observe(seconds)
+        self.restored_records.inc(records)
+
+    def out_of_order(self, topic: str, kind: str) -> None:
+        """Note a chunk that did not continue where its shard stood."""
+        self.chunks_out_of_order.labels(topic, kind).inc()
+
+    def expired(self, topic: str, records: int) -> None:
+        """Note events that were deleted unread."""
+        self.expired_events.labels(topic).inc(records)
+
+
+def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:
+    """Serve ``/metrics`` from a thread of its own, so that a busy worker still answers."""
+    start_http_server(port, addr=host, registry=registry)

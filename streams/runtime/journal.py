@@ -1,0 +1,47 @@
+"""What a shard writes about itself: where it continues (meta) and what it took in which order (journal).
+
+Both are part of every transaction. The meta record makes a restart exact; the journal makes a run repeatable:
+re-reading the chunk ranges in its order, from the same topics, gives the same alerts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+META_KEY: Final = b"\x00meta"
+"""Key of the meta record in the changelog; no lead's id begins with a zero byte."""
+
+NUMBERS_KEY: Final = b"\x00rules"
+"""Key of the changelog record that holds the rule names by number."""
+
+
+class ChunkRange(msgspec.Struct, array_like=True):
+    """A run of records that was handled: offsets ``start`` to ``end`` (exclusive) of a topic's partition."""
+
+    topic: str
+    start: int
+    end: int
+
+
+class JournalEntry(msgspec.Struct, kw_only=True):
+    """What one transaction took in, in order. ``number`` counts a shard's transactions from 1."""
+
+    number: int
+    chunks: list[ChunkRange]
+    model: str
+
+
+class Meta(msgspec.Struct, kw_only=True):
+    """Where a shard continues: the next offset of each source topic, its clock (ms), its last journal number."""
+
+    next: dict[str, int] = msgspec.field(default_factory=dict)
+    clock_ms: int = 0
+    journal: int = 0
+
+
+encode = msgspec.json.Encoder().encode
+decode_meta = msgspec.json.Decoder(Meta).decode
+decode_entry = msgspec.json.Decoder(JournalEntry).decode
+decode_numbers = msgspec.json.Decoder(list[str]).decode

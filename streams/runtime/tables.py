@@ -1,0 +1,338 @@
+"""Faust tables that keep themselves: fenced and restored per shard, with nothing left for Faust's recovery.
+
+Faust's own recovery reads 3,000 records a second and stalls on a changelog that ends in a control record. Here
+one object, :class:`Shards`, owns the tables of all shards of a worker. At each rebalance it fences every
+assigned shard anew, keeps in memory what nobody else has written since, and restores the rest in the
+background, by copying bytes. A shard that is not ready does not take part; the others are not held up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import faust
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from faust.stores.memory import Store as MemoryStore
+
+from streams.runtime.chunks import Chunk, ChunkConsumer
+from streams.runtime.journal import META_KEY, NUMBERS_KEY, ChunkRange, Meta, decode_meta, decode_numbers, encode
+from streams.runtime.transactions import Committed, Work, Writer
+from streams.settings import Settings
+
+_RESTORE_RECORDS = 10_000  # a fetch at a time, so that the loop breathes
+_RESTORE_FETCH_BYTES = 4 << 20
+_RESEEK_S = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class Logic(Protocol):
+    """What a shard does with a chunk's records; ``numbers`` are the rule names that its states refer to."""
+
+    @property
+    def numbers(self) -> list[str]: ...
+
+    def take(self, topic: str, partition: int, records: Sequence[Any]) -> Work: ...
+
+
+OpenLogic = Callable[[dict[bytes, bytes], list[str]], Logic]
+"""A table (lead id → state) and the rule names that it was written with → the logic on it."""
+
+
+class Observer(Protocol):
+    """Who is told what happens, once per chunk or rarer: metrics."""
+
+    def committed(self, done: Committed) -> None: ...
+    def assigned(self, partitions: int, ready: int) -> None: ...
+    def restored(self, partition: int, records: int, seconds: float) -> None: ...
+    def out_of_order(self, topic: str, kind: str) -> None: ...
+    def expired(self, topic: str, records: int) -> None: ...
+
+
+class OpenShard:
+    """A shard that is ready: its table, its logic, its writer, and where it continues in each source topic."""
+
+    def __init__(self, writer: Writer, table: dict[bytes, bytes], numbers: list[str], meta: Meta, end: int) -> None:
+        self.writer, self.table, self.numbers = writer, table, numbers
+        self.next = dict(meta.next)
+        self.logic: Logic | None = None
+        self.sought: dict[str, float] = {}
+        writer.open(meta, end)
+
+    def unseen(self, chunk: Chunk) -> list[Any] | None:
+        """Return the chunk's records that continue at ``next``, or None if records are missing before them.
+
+        What is older has been handled and is cut off. Offsets alone cannot tell a gap, since control records
+        leave holes: the position that the chunk was fetched from does.
+        """
+        following = self.next.get(chunk.topic, 0)
+        if chunk.start > following:
+            return None
+        records = chunk.records
+        if records[0].offset < following:
+            records = [record for record in records if record.offset >= following]
+        return records
+
+
+class Shards:
+    """All shards of one worker: who owns what, and what it holds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        sources: Sequence[str],
+        changelog: str,
+        journal: str,
+        open_logic: OpenLogic,
+        observer: Observer,
+        on_failure: Callable[[int, BaseException], None],
+        consumer: Callable[[], ChunkConsumer],
+        now_s: Callable[[], float],
+    ) -> None:
+        self.settings, self.sources = settings, tuple(sources)
+        self.changelog, self.journal = changelog, journal
+        self._consumer = consumer
+        self._open_logic, self._observer, self._on_failure = open_logic, observer, on_failure
+        self._now_s = now_s
+        self._open: dict[int, OpenShard] = {}
+        self._ends: dict[int, int] = {}
+        self._starts: dict[TopicPartition, int] = {}
+        self._restoring: asyncio.Task[None] | None = None
+        self._waiting: dict[int, Writer] = {}
+
+    # ---- taking chunks
+
+    async def take(self, chunk: Chunk) -> None:
+        """Handle a chunk, if it is the one that its shard waits for; return when there is room for the next."""
+        shard = self._open.get(chunk.partition)
+        if shard is None or shard.logic is None:
+            return  # lost, or still restoring: it will be read again from where the shard continues
+        records = shard.unseen(chunk)
+        if records is None:
+            await self._seek_back(shard, chunk)
+            return
+        if not records:
+            self._observer.out_of_order(chunk.topic, "old")
+            return
+        start = shard.next.get(chunk.topic, 0)
+        try:
+            work = shard.logic.take(chunk.topic, chunk.partition, records)
+        except Exception as error:
+            # Faust would acknowledge the chunk and go on without it.
+            self._on_failure(chunk.partition, error)
+            raise
+        shard.next[chunk.topic] = chunk.end
+        work.chunks.append(ChunkRange(chunk.topic, start, chunk.end))
+        work.clock_ms = records[-1].timestamp
+        shard.writer.add(work)
+        await shard.writer.wait_for_room()
+
+    async def _seek_back(self, shard: OpenShard, chunk: Chunk) -> None:
+        """Ask for the missing records again, once a second at most: later chunks of the same gap follow."""
+        self._observer.out_of_order(chunk.topic, "gap")
+        now = self._now_s()
+        if now - shard.sought.get(chunk.topic, -_RESEEK_S) < _RESEEK_S:
+            return
+        shard.sought[chunk.topic] = now
+        following = shard.next.get(chunk.topic, 0)
+        log.warning("gap", topic=chunk.topic, partition=chunk.partition, expected=following, got=chunk.start)
+        await self._consumer().seek_to_next([(chunk.topic, chunk.partition)])
+
+    def locate(self, topic: str, partition: int) -> int | None:
+        """Return the offset at which a ready shard continues in a source topic, or None."""
+        shard = self._open.get(partition)
+        return None if shard is None or shard.logic is None else shard.next.get(topic, 0)
+
+    def changelog_end(self, partition: int) -> int:
+        """Return where a shard's changelog ended when the shard was fenced."""
+        return self._ends.get(partition, 0)
+
+    @property
+    def ready(self) -> dict[int, bool]:
+        """Which shards are assigned, and whether each is ready."""
+        return {**dict.fromkeys(self._waiting, False), **dict.fromkeys(self._open, True)}
+
+    # ---- owning shards
+
+    async def drain(self) -> None:
+        """Commit everything that was taken: done before partitions are given up."""
+        await asyncio.gather(*(shard.writer.drain() for shard in self._open.values()))
+
+    async def stop(self) -> None:
+        """Commit, and let go of every shard."""
+        await self._cancel_restore()
+        await asyncio.gather(*(shard.writer.stop() for shard in self._open.values()))
+        await asyncio.gather(*(writer.stop() for writer in self._waiting.values()))
+        self._open, self._waiting = {}, {}
+
+    async def own(self, partitions: set[int]) -> None:
+        """Fence the assigned partitions anew, keep what is still true, and start to restore the rest.
+
+        Every assigned partition is fenced, also one that we had: a worker that was stalled may have lost it and
+        got it back without noticing.
+        """
+        previous = self._open
+        await self.stop()
+        if not partitions:
+            self._observer.assigned(0, 0)
+            return
+        writers = {partition: self._new_writer(partition) for partition in sorted(partitions)}
+        await asyncio.gather(*(writer.start() for writer in writers.values()))
+        await self._read_bounds(partitions)
+        for partition, writer in writers.items():
+            kept = previous.get(partition)
+            if kept is not None and kept.writer.end == self._ends[partition]:
+                self._ready(writer, kept.table, kept.numbers, kept.writer.meta)
+            else:
+                self._waiting[partition] = writer
+        log.info("shards assigned", kept=sorted(self._open), restoring=sorted(self._waiting))
+        self._observer.assigned(len(partitions), len(self._open))
+        if self._waiting:
+            self._restoring = asyncio.create_task(self._restore(set(self._waiting)), name="restore")
+
+    def _new_writer(self, partition: int) -> Writer:
+        return Writer(
+            partition,
+            self.settings,
+            changelog=self.changelog,
+            journal=self.journal,
+            on_commit=self._observer.committed,
+            on_failure=self._on_failure,
+        )
+
+    async def _read_bounds(self, partitions: set[int]) -> None:
+        """Read where the changelogs end, now that nobody else can write to them, and where the sources begin."""
+        consumer = self._new_consumer()
+        await consumer.start()
+        try:
+            changelogs = [TopicPartition(self.changelog, partition) for partition in partitions]
+            sources = [TopicPartition(topic, partition) for topic in self.sources for partition in partitions]
+            self._ends = {tp.partition: end for tp, end in (await consumer.end_offsets(changelogs)).items()}
+            self._starts = await consumer.beginning_offsets(sources)
+        finally:
+            await consumer.stop()
+
+    def _new_consumer(self) -> AIOKafkaConsumer:
+        return AIOKafkaConsumer(
+            bootstrap_servers=self.settings.brokers,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=_RESTORE_FETCH_BYTES,
+            check_crcs=False,
+        )
+
+    def _ready(self, writer: Writer, table: dict[bytes, bytes], numbers: list[str], meta: Meta) -> None:
+        """Publish a shard: from here on its chunks are taken."""
+        shard = OpenShard(writer, table, numbers, meta, self._ends[writer.partition])
+        for topic in self.sources:
+            following, first = shard.next.get(topic, 0), self._starts[TopicPartition(topic, writer.partition)]
+            if following < first:
+                if following:
+                    log.error("events expired unread", topic=topic, partition=writer.partition, lost=first - following)
+                    self._observer.expired(topic, first - following)
+                shard.next[topic] = first
+        shard.logic = self._open_logic(table, numbers)
+        if shard.logic.numbers != numbers:
+            shard.numbers = shard.logic.numbers
+            writer.add(Work(states={NUMBERS_KEY: encode(shard.numbers)}, model="", clock_ms=meta.clock_ms))
+        self._waiting.pop(writer.partition, None)
+        self._open[writer.partition] = shard
+
+    # ---- restoring
+
+    async def _cancel_restore(self) -> None:
+        if self._restoring is not None:
+            self._restoring.cancel()
+            await asyncio.gather(self._restoring, return_exceptions=True)
+            self._restoring = None
+
+    async def _restore(self, partitions: set[int]) -> None:
+        try:
+            await self._copy_changelogs(partitions)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a shard that cannot be restored must not wait for ever
+            self._on_failure(min(self._waiting, default=-1), error)
+
+    async def _copy_changelogs(self, partitions: set[int]) -> None:
+        """Copy the changelogs of ``partitions`` into tables; each shard is published as soon as it is whole."""
+        started = self._now_s()
+        consumer = self._new_consumer()
+        await consumer.start()
+        try:
+            left = {TopicPartition(self.changelog, partition) for partition in partitions}
+            tables: dict[int, dict[bytes, bytes]] = {partition: {} for partition in partitions}
+            counts = dict.fromkeys(partitions, 0)
+            consumer.assign(list(left))
+            await consumer.seek_to_beginning(*left)
+            while left:
+                for tp in [tp for tp in left if await consumer.position(tp) >= self._ends[tp.partition]]:
+                    left.discard(tp)
+                    await self._finish_restore(tp.partition, tables.pop(tp.partition), counts[tp.partition], started)
+                if not left:
+                    break
+                for tp, records in (
+                    await consumer.getmany(*left, timeout_ms=200, max_records=_RESTORE_RECORDS)
+                ).items():
+                    counts[tp.partition] += len(records)
+                    _copy(records, tables[tp.partition])
+        finally:
+            await consumer.stop()
+
+    async def _finish_restore(self, partition: int, table: dict[bytes, bytes], records: int, started: float) -> None:
+        numbers = decode_numbers(table.pop(NUMBERS_KEY, b"[]"))
+        meta = decode_meta(table.pop(META_KEY, b"{}"))
+        self._ready(self._waiting[partition], table, numbers, meta)
+        seconds = self._now_s() - started
+        log.info("shard restored", partition=partition, leads=len(table), records=records, seconds=round(seconds, 3))
+        self._observer.restored(partition, records, seconds)
+        self._observer.assigned(len(self._open) + len(self._waiting), len(self._open))
+        await self._consumer().seek_to_next([(topic, partition) for topic in self.sources])
+
+
+def _copy(records: Sequence[Any], table: dict[bytes, bytes]) -> None:
+    for record in records:
+        if record.value is None:
+            table.pop(record.key, None)
+        else:
+            table[record.key] = record.value
+
+
+class ShardStore(MemoryStore):
+    """The store behind a Faust table: it forwards rebalances to the shards and needs no recovery."""
+
+    shards: Shards
+
+    def persisted_offset(self, tp: Any) -> int | None:
+        """Return the end of the changelog, so that Faust's recovery finds nothing to do.
+
+        Everything in it is already here, or will be by our own restore.
+        """
+        return max(0, self.shards.changelog_end(tp.partition) - 1)
+
+    async def on_rebalance(self, assigned: Any, revoked: Any, newly_assigned: Any, generation_id: int = 0) -> None:
+        """Own the assigned partitions."""
+        await self.shards.own({tp.partition for tp in assigned if tp.topic in self.shards.sources})
+
+    def apply_changelog_batch(self, batch: Any, to_key: Any, to_value: Any) -> None:
+        """Do nothing: a record that Faust re-reads has been written by our own writer."""
+
+    async def on_stop(self) -> None:
+        """Commit and let go when the worker stops."""
+        await self.shards.stop()
+        await super().on_stop()
+
+
+class ShardTable(faust.Table):
+    """A Faust table over the shards."""
+
+    shards: Shards
+
+    def _new_store(self) -> ShardStore:
+        store = ShardStore("memory:", self.app, self)
+        store.shards = self.shards
+        return store
