@@ -12,7 +12,8 @@ ones, standing ones) reaches the level:
   its slope at the end of W, ``n_W``: ``Δ ≥ min(W, (S − level) / (p − n_W))``.
 
 The larger of the two is taken. Near the crossing the second is Newton's method from the left, and ends in a
-handful of steps.
+handful of steps. Without penalties the sum only falls, there is one crossing, and Newton's method on its
+logarithm (a straight line where all half-lives are equal) finds it in two or three.
 """
 
 from __future__ import annotations
@@ -64,6 +65,40 @@ def first_below(terms: Sequence[Term], level: float) -> int | None:
     True
     """
     threshold = level - ROUNDING
+    if any(term.amount < 0 for term in terms):
+        return _first_crossing(terms, threshold)
+    return _only_crossing(terms, threshold)
+
+
+def _only_crossing(terms: Sequence[Term], threshold: float) -> int | None:
+    """Return the wait (ms) until terms that only fade are below ``threshold``."""
+    above, below, wait = -1, HORIZON_MS, 0
+    if total_after(terms, below) >= threshold:
+        return None
+    while below - above > 1:
+        total = per_ms = 0.0
+        for amount, rate, ceiling in terms:
+            faded = amount * exp2(-wait * rate)
+            if faded > ceiling:
+                total += ceiling
+            else:
+                total += faded
+                per_ms += faded * rate
+        if total < threshold:
+            below = wait
+        else:
+            above = wait
+        # The tangent of log2(total) meets log2(threshold) here; where nothing fades yet there is none.
+        wait = wait + int(log2(total / threshold) * total / per_ms) if per_ms > 0.0 and total > 0.0 else below
+        if wait <= above:
+            wait = above + 1
+        elif wait >= below:
+            wait = (above + below) // 2 if below - above > 2 else above + 1
+    return below
+
+
+def _first_crossing(terms: Sequence[Term], threshold: float) -> int | None:
+    """Return the first wait (ms) at which terms that may rise again are below ``threshold``."""
     stands_until = [_stands_until(term) for term in terms]
     wait, stride = 0, 1
     for _ in range(_STEPS_MAX):

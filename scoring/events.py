@@ -134,6 +134,8 @@ def decode_event(raw: bytes, received_ms: int) -> Event:
         raise _explain_validation(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EventError("malformed", "", f"not a JSON object: {error}") from None
+    except RecursionError:
+        raise EventError("malformed", "", "is nested too deeply") from None
     check_event(event, received_ms)
     return event
 
@@ -158,7 +160,7 @@ def check_event(event: Event, received_ms: int) -> None:
         raise EventError(
             "future_time",
             "time",
-            f"{time_ms} lies {(time_ms - received_ms) / 1000:.0f} s after its receipt; at most "
+            f"{str(time_ms)[:20]} lies {str((time_ms - received_ms) // 1000)[:20]} s after its receipt; at most "
             f"{AHEAD_MAX_MS // 1000} s are taken (is the sender's clock right, and are these milliseconds?)",
         )
 

@@ -7,8 +7,8 @@ result is 40 % smaller). The encoded bytes are the table's value and the changel
 
 from __future__ import annotations
 
-from math import exp2, isinf
-from typing import Any, Final
+from math import exp2, inf, isinf
+from typing import Final
 
 import msgspec
 import xxhash
@@ -28,18 +28,24 @@ NEVER: Final = 1 << 62
 """A time that never comes. It takes nine bytes in a state, like every real time, so that ``cools_at`` lies at a
 fixed place."""
 
-_UNKNOWN: Final = 0  # cools_at of a state that has changed since it was computed
-_ID_BYTES: Final = 8
+_UNSURE: Final = -1  # as cools_at: nothing is known
+_UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
 _TIME_BYTES: Final = 6
+_EVENT_BYTES: Final = 8 + _TIME_BYTES
+_LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
 _ONCE_BYTES: Final = 10  # rule number (2) and hash of the key (8)
 
 
-class LeadState(msgspec.Struct, array_like=True):
+class LeadState(msgspec.Struct, array_like=True, gc=False):
     """What is kept of one lead. Times are in ms since 1970; ``band`` is an index into the model's bands.
 
-    ``rules``, ``counts`` and ``times`` are the decayed counts by rule number. ``event_ids`` (8 bytes each),
-    ``event_times`` (6 bytes) and ``event_rules`` (a length byte, then 2 bytes per matched rule) describe the
-    last events, oldest first; ``once_keys`` (10 bytes) and ``once_times`` (6) the earliest match of each key.
+    ``rules``, ``counts`` and ``times`` are the decayed counts by rule number. ``events`` (an 8-byte hash of the id
+    and a 6-byte time each) and ``event_rules`` (a length byte, then 2 bytes per matched rule) describe the last
+    events, oldest first; ``once_keys`` (10 bytes each) and ``once_times`` (6) the earliest match of each key.
+
+    While a chunk is worked on, two fields are bounds that spare most sums; :meth:`LeadScorer.settle` ends that.
+    A negative ``cools_at`` is a time before which the lead surely keeps its band. ``gains`` (points) is at least
+    the sum of the positive contributions; it is not kept (0).
     """
 
     cools_at: int = NEVER
@@ -51,18 +57,25 @@ class LeadState(msgspec.Struct, array_like=True):
     rules: list[int] = msgspec.field(default_factory=list)
     counts: list[float] = msgspec.field(default_factory=list)
     times: list[int] = msgspec.field(default_factory=list)
-    event_ids: bytes = b""
-    event_times: bytes = b""
+    events: bytes = b""
     event_rules: bytes = b""
     once_keys: bytes = b""
     once_times: bytes = b""
+    gains: float = 0.0
 
 
-decode_state = msgspec.msgpack.Decoder(LeadState).decode
+_decode = msgspec.msgpack.Decoder(LeadState).decode
 encode_state = msgspec.msgpack.Encoder().encode
 
 
-class ScoreLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+def decode_state(raw: bytes) -> LeadState:
+    """Decode a state as :func:`encode_state` wrote it; nothing is known yet of its gains."""
+    state = _decode(raw)
+    state.gains = inf
+    return state
+
+
+class ScoreLine(msgspec.Struct, omit_defaults=True, gc=False):
     """What one rule contributes to a published score, with all that is needed to compute it later.
 
     ``amount`` is what the rule would contribute without its ceiling; left out where it equals ``points``.
@@ -75,7 +88,7 @@ class ScoreLine(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     amount: float | None = None
 
 
-class LeadScore(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     """A record of the lead-scores topic: the score as of ``at_ms``, and how it goes on.
 
     At a later time t, if nothing else happens::
@@ -129,30 +142,38 @@ class LeadScorer:
         Returns the alerts it causes, or None for a duplicate, which changes nothing.
         """
         event_id = hash_event_id(event.id)
-        if _position(state.event_ids, event_id, _ID_BYTES) >= 0:
+        if _position(state.events, event_id, _EVENT_BYTES) >= 0:
             return None
         alerts: list[Alert] = []
         now = time_ms if time_ms > state.last else state.last
-        if state.band:
+        if state.band and now >= abs(state.cools_at):
             self._cool_until(state, lead, now, alerts)
-        matched = b""
+        marks = b""
+        recheck = False
         for rule in self.book.by_type.get(event.type, ()):
-            if (rule.test is None or rule.test(event.properties)) and self._match(
-                state, rule, event.properties, time_ms
-            ):
-                matched += rule.number.to_bytes(2)
-                if rule.hold_ms:
-                    state.held_until = max(state.held_until, time_ms + rule.hold_ms)
+            if rule.test is None or rule.test(event.properties):
+                change = self._match(state, rule, event, time_ms)
+                if change != _UNCHANGED:
+                    marks += rule.mark
+                    state.gains += rule.gain
+                    recheck = recheck or rule.rechecks or change == _MOVED
         state.last = now
-        self._remember(state, event_id, time_ms, matched)
-        if matched:
-            state.cools_at = _UNKNOWN
-            self._reband(state, lead, event, now, received_ms, alerts)
+        state.events += event_id + time_ms.to_bytes(_TIME_BYTES)
+        state.event_rules += _LENGTHS[len(marks) // 2] + marks
+        if len(state.events) > EVENTS_KEPT * _EVENT_BYTES:
+            state.events = state.events[_EVENT_BYTES:]
+            state.event_rules = state.event_rules[1 + 2 * state.event_rules[0] :]
+        if marks:
+            # One more gain can only put off the cooling; a penalty may bring it forward to any time.
+            state.cools_at = _UNSURE if recheck else -abs(state.cools_at)
+            if recheck or self._may_rise(state, now):
+                self._reband(state, lead, event, now, received_ms, alerts)
         return alerts
 
     def settle(self, state: LeadState) -> None:
-        """Bring ``cools_at`` up to date; done once per chunk, before a state is encoded."""
-        if state.cools_at == _UNKNOWN:
+        """Turn the bounds of a state into exact values; done once per chunk, before it is encoded."""
+        state.gains = 0
+        if state.cools_at < 0:
             state.cools_at = self._next_cooling(state, state.last)
 
     def total(self, state: LeadState, now: int) -> float:
@@ -198,85 +219,96 @@ class LeadScorer:
     def publish(self, state: LeadState, lead: str) -> LeadScore:
         """Return the record of the lead-scores topic for a settled state."""
         book, now = self.book, state.last
-        weights, rates, ceilings, signs = book.weights, book.rates, book.ceilings, book.signs
+        names, half_lives, published_ceilings = book.names, book.half_lives_days, book.published_ceilings
+        amounts, rates, ceilings = book.points, book.rates, book.ceilings
         lines = []
         total = 0.0
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            amount = signs[number] * weights[number] * count * exp2((at - now) * rates[number])
+            amount = amounts[number] * count * exp2((at - now) * rates[number])
             ceiling = ceilings[number]
-            line = ScoreLine(rule=book.names[number], points=amount, half_life_days=book.half_lives_days[number])
-            if not isinf(ceiling):
-                line.points_max = ceiling
-                if abs(amount) > ceiling:
-                    line.points, line.amount = signs[number] * ceiling, amount
-            total += line.points
-            lines.append(line)
+            if -ceiling <= amount <= ceiling:
+                total += amount
+                lines.append(ScoreLine(names[number], amount, half_lives[number], published_ceilings[number]))
+            else:
+                capped = ceiling if amount > 0 else -ceiling
+                total += capped
+                lines.append(ScoreLine(names[number], capped, half_lives[number], ceiling, amount))
         return LeadScore(
-            lead=lead,
-            score=round(total, 6) if total > 0.0 else 0.0,
-            at_ms=now,
-            band=book.bands[state.band].name,
-            rules=lines,
-            model=book.model.version,
-            cools_at_ms=None if state.cools_at == NEVER else state.cools_at,
-            held_until_ms=state.held_until or None,
+            lead,
+            round(total, 6) if total > 0.0 else 0.0,
+            now,
+            book.bands[state.band].name,
+            lines,
+            book.model.version,
+            None if state.cools_at == NEVER else state.cools_at,
+            state.held_until or None,
         )
 
-    def _match(self, state: LeadState, rule: CompiledRule, properties: dict[str, Any], time_ms: int) -> bool:
-        """Count a match of ``rule``; False if a once-per key was seen before and its first time stands."""
+    def _match(self, state: LeadState, rule: CompiledRule, event: Event, time_ms: int) -> int:
+        """Count a match of ``rule``; says whether it was counted, moved an earlier one, or changed nothing."""
         number = rule.number
+        if rule.hold_ms:
+            state.held_until = max(state.held_until, time_ms + rule.hold_ms)
         if rule.once_per is not None:
-            earlier = _see_once(state, number, properties.get(rule.once_per), time_ms)
+            earlier = _see_once(state, number, event.properties.get(rule.once_per), time_ms)
             if earlier is not None:
                 if time_ms >= earlier:
-                    return False
-                self._shift(state, number, earlier, time_ms)
-                return True
-        try:
-            column = state.rules.index(number)
-        except ValueError:
-            state.rules.append(number)
+                    return _UNCHANGED
+                self._move(state, number, earlier, time_ms)
+                return _MOVED
+        rules = state.rules
+        if number not in rules:
+            rules.append(number)
             state.counts.append(1.0)
             state.times.append(time_ms)
-            return True
+            return _COUNTED
+        column = rules.index(number)
         at = state.times[column]
-        rate = self.book.rates[number]
         if time_ms >= at:
-            state.counts[column] = state.counts[column] * exp2((at - time_ms) * rate) + 1.0
+            state.counts[column] = state.counts[column] * exp2((at - time_ms) * rule.rate) + 1.0
             state.times[column] = time_ms
         else:
-            state.counts[column] += exp2((time_ms - at) * rate)
-        return True
+            state.counts[column] += exp2((time_ms - at) * rule.rate)
+        return _COUNTED
 
-    def _shift(self, state: LeadState, number: int, from_ms: int, to_ms: int) -> None:
+    def _move(self, state: LeadState, number: int, from_ms: int, to_ms: int) -> None:
         """Move one counted match to an earlier time: the sum loses the one and gains the other."""
         column = state.rules.index(number)
         at, rate = state.times[column], self.book.rates[number]
         state.counts[column] += exp2((to_ms - at) * rate) - exp2((from_ms - at) * rate)
 
-    def _remember(self, state: LeadState, event_id: bytes, time_ms: int, matched: bytes) -> None:
-        state.event_ids += event_id
-        state.event_times += time_ms.to_bytes(_TIME_BYTES)
-        state.event_rules += (len(matched) // 2).to_bytes(1) + matched
-        if len(state.event_ids) > EVENTS_KEPT * _ID_BYTES:
-            state.event_ids = state.event_ids[_ID_BYTES:]
-            state.event_times = state.event_times[_TIME_BYTES:]
-            state.event_rules = state.event_rules[1 + 2 * state.event_rules[0] :]
+    def _may_rise(self, state: LeadState, now: int) -> bool:
+        """Whether the score may have reached the next band: not while even the gains alone are below it."""
+        bands = self.book.bands
+        if state.band == len(bands) - 1:
+            return False
+        enter = bands[state.band + 1].enter - ROUNDING
+        if state.gains >= enter:
+            state.gains = self._gains(state, now)
+        return state.gains >= enter
+
+    def _gains(self, state: LeadState, now: int) -> float:
+        book = self.book
+        return sum(
+            min(book.ceilings[number], book.weights[number] * count * exp2((at - now) * book.rates[number]))
+            for number, count, at in zip(state.rules, state.counts, state.times, strict=True)
+            if book.signs[number] > 0
+        )
 
     def _reband(
         self, state: LeadState, lead: str, event: Event, now: int, received_ms: int, alerts: list[Alert]
     ) -> None:
         """Let the band follow the score at ``now`` after a match: up, or down after a penalty."""
         bands = self.book.bands
-        top = len(bands) - 1
+        top, band = len(bands) - 1, state.band
         total = self.total(state, now) + ROUNDING
         reached = top if state.held_until > now else self._entered(total)
-        if reached > state.band:
-            previous, state.band = state.band, reached
-            alerting = next((b for b in range(reached, previous, -1) if bands[b].cooldown_ms is not None), 0)
+        if reached > band:
+            state.band, state.cools_at = reached, _UNSURE
+            alerting = next((b for b in range(reached, band, -1) if bands[b].cooldown_ms is not None), 0)
             if alerting and self._may_alert(state, alerting, now, received_ms):
-                alerts.append(self._entered_alert(state, lead, event, now, alerting, previous))
-        elif state.held_until <= now and total < bands[state.band].leave:
+                alerts.append(self._entered_alert(state, lead, event, now, alerting, band))
+        elif total < bands[band].leave and reached < top:
             self._fall(state, lead, now, event, alerts)
 
     def _entered(self, total: float) -> int:
@@ -320,7 +352,7 @@ class LeadScorer:
         previous = state.band
         while state.band and total < bands[state.band].leave:
             state.band -= 1
-        state.cools_at = _UNKNOWN
+        state.cools_at = _UNSURE
         left = [band for band in range(state.band + 1, previous + 1) if bands[band].cooldown_ms is not None]
         if not (state.alert_id and left):
             return
@@ -347,21 +379,12 @@ class LeadScorer:
         """Apply every cooling that falls between the lead's last event and ``now``, at its exact time."""
         since = state.last
         while state.band:
-            if state.cools_at == _UNKNOWN:
-                if self._stays(state, now):
-                    return
+            if state.cools_at < 0:
                 state.cools_at = self._next_cooling(state, since)
             if now < state.cools_at:
                 return
             since = state.cools_at
             self._fall(state, lead, since, None, alerts)
-
-    def _stays(self, state: LeadState, now: int) -> bool:
-        """Whether the lead surely kept its band up to ``now``: without penalties a score only falls."""
-        signs = self.book.signs
-        if any(signs[number] < 0 for number in state.rules):
-            return False
-        return state.held_until > now or self.total(state, now) >= self.book.bands[state.band].leave - ROUNDING
 
     def _next_cooling(self, state: LeadState, since: int) -> int:
         """Return the first time (ms), not before ``since``, at which the lead leaves its band if it stays silent."""

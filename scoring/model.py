@@ -52,6 +52,8 @@ _COMPARISON: Final = re.compile(r"(>=|>|<=|<)\s*(\S+)( or unknown)?")
 _LOOKS_COMPARED: Final = re.compile(r"[<>=]")
 _NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,63}$"
 _VALUES_MAX = 1_000
+_ENTRIES_MAX = 1_000
+"""Rules, and names, of one model: every event is held against all rules of its type."""
 
 
 # ── conditions ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -471,9 +473,13 @@ class ScoringModel(_Section):
         min_length=1, max_length=64, description="Changes with every change of the file; a date is usual."
     )
     names: dict[Name, Conditions] = Field(
-        default_factory=dict, description="What your pages and forms are called; rules refer to them by `is`."
+        default_factory=dict,
+        max_length=_ENTRIES_MAX,
+        description="What your pages and forms are called; rules refer to them by `is`.",
     )
-    rules: dict[Name, Rule] = Field(min_length=1, description="What counts, how much and for how long.")
+    rules: dict[Name, Rule] = Field(
+        min_length=1, max_length=_ENTRIES_MAX, description="What counts, how much and for how long."
+    )
     bands: dict[BandName, Annotated[Band, BeforeValidator(_refuse_band_name)]] = Field(
         min_length=1, max_length=10, description="The bands above cold, from low to high."
     )

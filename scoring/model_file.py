@@ -27,6 +27,15 @@ DEPTH_MAX: Final = 10
 SHOWN_MAX: Final = 60
 """Characters of a faulty value that a message repeats."""
 
+_FAULTS_MAX = 200
+"""Faults told of one file: more than anybody mends in one go."""
+
+_COMPARED_MAX = 200
+"""Known words that an unknown one is compared with: a comparison takes some 20 µs."""
+
+_LISTED_MAX = 30
+"""Known words that a message lists: more than there are event types, the longest closed list."""
+
 KeyPath = tuple[str | int, ...]
 """Where a value lies: ``("rules", "pricing_page", "on", 0)``."""
 
@@ -299,7 +308,11 @@ def tell(filename: str, faults: list[Fault]) -> list[str]:
     ['m.yaml:3: bands.hot.enter: -1 is not above 0']
     """
     lines = []
-    for place, path, message in sorted(faults, key=lambda fault: fault.place):
+    ordered = sorted(faults, key=lambda fault: fault.place)
+    if len(ordered) > _FAULTS_MAX:
+        rest = Fault(ordered[_FAULTS_MAX].place, (), f"and {len(ordered) - _FAULTS_MAX} more faults from here on")
+        ordered = [*ordered[:_FAULTS_MAX], rest]
+    for place, path, message in ordered:
         # Positions in lists are left out: the message repeats the value, and the line is the item's own.
         name = ".".join(_show_key(step) for step in path if isinstance(step, str))
         lines.append(f"{filename}:{place.line}: {name}: {message}" if name else f"{filename}:{place.line}: {message}")
@@ -329,8 +342,9 @@ def suggest(word: str, known: Sequence[str], otherwise: str) -> str:
     >>> suggest("xyz", ["pricing", "careers"], "names are")
     'names are pricing, careers'
     """
-    near = get_close_matches(word[:SHOWN_MAX], known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(known)}"
+    near = get_close_matches(word[:SHOWN_MAX], known[:_COMPARED_MAX], n=1)
+    more = ", …" if len(known) > _LISTED_MAX else ""
+    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(known[:_LISTED_MAX])}{more}"
 
 
 _SENTENCES: Final = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from math import inf
+from math import inf, isinf
 from typing import Any
 
 from scoring.alerts import LedgerLine
@@ -35,6 +35,13 @@ class CompiledRule:
     """Whether the event's properties satisfy the conditions; None where there are none."""
     once_per: str | None
     hold_ms: int
+    rate: float
+    gain: float
+    """Points that a match adds at most; 0 for a penalty."""
+    rechecks: bool
+    """Whether a match may change the band in another way than by adding points: a penalty or a hold."""
+    mark: bytes
+    """The number as two bytes, as a lead remembers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,9 @@ class CompiledBand:
 class Rulebook:
     """A model compiled against a shard's rule numbers.
 
-    The lists ``names``, ``signs``, ``weights``, ``ceilings`` and ``rates`` are indexed by rule number:
-    sign (+1 or −1), points per match, ceiling (points), and 1/half-life (1/ms). A number whose rule is no
-    longer in the model has weight 0.
+    The lists are indexed by rule number: ``names``, ``points`` per match (signed) and split into ``signs`` (+1 or
+    −1) and ``weights``, ``ceilings`` (points), ``rates`` (1/half-life, 1/ms). A number whose rule is no longer in
+    the model has 0 points.
     """
 
     def __init__(self, model: ScoringModel, numbers: list[str]) -> None:
@@ -63,9 +70,11 @@ class Rulebook:
         if len(self.names) > RULES_MAX:
             raise ValueError(f"{len(self.names)} rule names were ever used; at most {RULES_MAX} fit")
         rules = [model.rules.get(name) for name in self.names]
+        self.points = [0.0 if rule is None else rule.points for rule in rules]
         self.signs = [1.0 if rule is None or rule.points > 0 else -1.0 for rule in rules]
         self.weights = [0.0 if rule is None else abs(rule.points) for rule in rules]
         self.ceilings = [inf if rule is None else rule.points_max for rule in rules]
+        self.published_ceilings = [None if isinf(ceiling) else ceiling for ceiling in self.ceilings]
         self.rates = [1.0 if rule is None else 1.0 / (rule.half_life_days * DAY_MS) for rule in rules]
         self.phases = ["" if rule is None else rule.phase for rule in rules]
         self.half_lives_days = [0.0 if rule is None else rule.half_life_days for rule in rules]
@@ -121,6 +130,10 @@ def _compile_rule(number: int, rule: Rule) -> CompiledRule:
         test=_all_of([compile_condition(condition) for condition in rule.where]),
         once_per=rule.once_per,
         hold_ms=int((rule.hold_days or 0.0) * DAY_MS),
+        rate=1.0 / (rule.half_life_days * DAY_MS),
+        gain=max(0.0, rule.points),
+        rechecks=rule.points < 0 or rule.hold_days is not None,
+        mark=number.to_bytes(2),
     )
 
 

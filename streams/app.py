@@ -129,4 +129,5 @@ def run_worker(settings: Settings, model: ScoringModel) -> None:
         workdir=Path.cwd(),
         quiet=True,
     )
+    worker.spinner = None  # it writes escape codes even where there is no terminal
     worker.execute_from_commandline()

@@ -9,7 +9,16 @@ import structlog
 
 from streams.settings import Settings
 
-_CHATTY = ("aiokafka", "faust", "mode", "asyncio", "uvicorn")
+_CHATTY = {
+    # Libraries say at "info" what only their developers want to read.
+    "asyncio": logging.WARNING,
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "streams.runtime.chunks": logging.WARNING,
+    "uvicorn": logging.WARNING,
+    # While the broker is away it warns ten times a second; we say it once, in our own words.
+    "aiokafka": logging.ERROR,
+}
 
 
 def set_up_logs(settings: Settings) -> None:
@@ -34,9 +43,9 @@ def set_up_logs(settings: Settings) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
-    for name in _CHATTY:
-        # Libraries say at "info" what only their developers want to read.
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+    if settings.log_level != "debug":
+        for name, level in _CHATTY.items():
+            logging.getLogger(name).setLevel(level)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

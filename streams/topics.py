@@ -19,6 +19,8 @@ from scoring.errors import StartError
 from streams.settings import Settings
 
 DAY_MS: Final = 86_400_000
+RECORD_BYTES_MAX: Final = 2 << 20
+"""The largest record that any of our producers writes."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Topic:
         config: dict[str, str] = {"cleanup.policy": self.cleanup}
         if self.cleanup == "delete":
             config["retention.ms"] = str(int(settings.retention_days * DAY_MS))
+            # A dead letter holds its original in base64, which may be a record of Kafka's usual 1 MB.
+            config["max.message.bytes"] = str(RECORD_BYTES_MAX)
         else:
             config["min.cleanable.dirty.ratio"] = "0.2"
             config["segment.ms"] = str(DAY_MS)

@@ -1,0 +1,110 @@
+"""Where the gateway is put together: routes, limits, metrics and the producer, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from streams.clock import now_ms
+from streams.gateway import documentation
+from streams.gateway.answers import Refusal, json_answer, unavailable
+from streams.gateway.ingest.canonical import canonical_router
+from streams.gateway.ingest.segment import segment_router
+from streams.gateway.intake import Intake
+from streams.gateway.metrics import GatewayMetrics
+from streams.gateway.producer import BrokerUnavailable, EventProducer
+from streams.settings import Settings
+
+
+def create_gateway(settings: Settings, producer: EventProducer, clock: Callable[[], int] = now_ms) -> FastAPI:
+    """Put a gateway together; it starts and stops ``producer`` along with itself."""
+    metrics = GatewayMetrics()
+    intake = Intake(settings.source_of_key(), producer, clock, metrics)
+    ingest = (canonical_router(intake), segment_router(intake))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await producer.start()
+        yield
+        await producer.stop()
+
+    app = FastAPI(title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None)
+    for router in (*ingest, _operations_router(producer, metrics)):
+        app.include_router(router)
+    app.add_middleware(
+        _OpenToBrowsers, paths={route.path for router in ingest for route in router.routes if isinstance(route, Route)}
+    )
+    app.add_exception_handler(Refusal, _answer_refusal)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(Exception, _answer_failure)
+    app.openapi().setdefault("components", {})["securitySchemes"] = documentation.SECURITY_SCHEMES
+    return app
+
+
+def _operations_router(producer: EventProducer, metrics: GatewayMetrics) -> APIRouter:
+    router = APIRouter(tags=["operations"])
+
+    @router.get("/healthz", summary="Is the process alive?")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz", summary="Can events be taken now?", responses={503: {"description": "Kafka is away."}})
+    async def readyz() -> Response:
+        try:
+            await producer.check()
+        except BrokerUnavailable as error:
+            return unavailable(str(error)).answer()
+        return json_answer({"status": "ready"})
+
+    @router.get("/metrics", summary="Metrics, for Prometheus")
+    async def read_metrics() -> Response:
+        return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+class _OpenToBrowsers:
+    """Let pages of any site send events, and read nothing else here: their SDKs run on the customer's domain.
+
+    Any origin may, because the write key decides; cookies are never looked at.
+    """
+
+    def __init__(self, app: ASGIApp, paths: Collection[str]) -> None:
+        self._paths = paths
+        self._closed = app
+        self._open = CORSMiddleware(
+            app,
+            allow_origins=["*"],
+            allow_methods=["POST"],
+            allow_headers=["authorization", "content-type", "content-encoding"],
+            expose_headers=["Retry-After"],
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_open = scope["type"] == "http" and scope["path"] in self._paths
+        await (self._open if is_open else self._closed)(scope, receive, send)
+
+
+async def _answer_refusal(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return error.answer()
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    reason = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
+    message = f"{request.method} {request.url.path[:80]}: {error.detail}; see /docs"
+    return Refusal.because(error.status_code, reason, "", message, error.headers).answer()
+
+
+async def _answer_failure(_: Request, __: Exception) -> Response:
+    return Refusal.because(500, "failed", "", "the gateway failed; this is our fault, and it is logged").answer()

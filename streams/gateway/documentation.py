@@ -1,0 +1,198 @@
+"""What ``/docs`` shows of the routes that read raw bytes: schemas, examples and answers, written by hand.
+
+Bodies are decoded with msgspec, past FastAPI, which therefore knows nothing of them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from scoring.events import EMAIL_TYPES, WEB_TYPES, Event
+from streams.gateway.ingest.segment_messages import Call, Message
+
+TITLE: Final = "leadheat gateway"
+DESCRIPTION: Final = """
+The way in for events: what people do on your pages, in your product and with your e-mails.
+
+* **You use a Segment SDK?** Point its host at this address; nothing else changes.
+* **You write your own sender?** Post to `/v1/events`.
+
+`200` means that Kafka has acknowledged every event. On `503`, send the same bytes again after `Retry-After`
+seconds: events carry ids, and one that arrives twice counts once.
+
+Send your write key as the user name of HTTP Basic (no password), or as a Bearer token. While the gateway has no
+write keys (`LEADHEAT_WRITE_KEYS`), it takes events from its own machine only, without a key.
+
+Limits: 500 KB a body, also once unpacked; 32 KB an event; `Content-Encoding: gzip` is welcome.
+"""
+
+SECURITY_SCHEMES: Final = {
+    "Write key": {"type": "http", "scheme": "basic", "description": "The write key as user name, no password."},
+    "Write key as token": {"type": "http", "scheme": "bearer"},
+}
+
+
+def _schema(struct: type[msgspec.Struct]) -> dict[str, Any]:
+    """Describe a flat struct as JSON Schema, without the docstring that is meant for us."""
+    _, components = msgspec.json.schema_components([struct], ref_template="#/components/schemas/{name}")
+    return {name: part for name, part in components[struct.__name__].items() if name != "description"}
+
+
+def _fault(field: str, reason: str, message: str, **index: int) -> dict[str, Any]:
+    return {**index, "field": field, "reason": reason, "message": message}
+
+
+def _answer(description: str, example: object) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"example": example}}}
+
+
+def _route(
+    *,
+    summary: str,
+    description: str,
+    schema: dict[str, Any],
+    examples: dict[str, dict[str, Any]],
+    answers: dict[int | str, dict[str, Any]],
+) -> dict[str, Any]:
+    """Return the keyword arguments that document a route to FastAPI."""
+    return {
+        "summary": summary,
+        "description": description,
+        "responses": {**answers, **_COMMON_ANSWERS},
+        "openapi_extra": {
+            "security": [{name: []} for name in SECURITY_SCHEMES] + [{}],
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": schema, "examples": examples}},
+            },
+        },
+    }
+
+
+_COMMON_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    401: _answer(
+        "The write key is missing or wrong.",
+        {"error": _fault("Authorization", "unauthorized", "the write key is not one of LEADHEAT_WRITE_KEYS")},
+    ),
+    413: _answer(
+        "Too large a body or event.",
+        {"error": _fault("", "too_large", "the event has 33000 bytes; at most 32768 are taken")},
+    ),
+    503: _answer(
+        "Kafka does not take events just now. Send the same bytes again after `Retry-After` seconds.",
+        {"error": _fault("", "unavailable", "Kafka at 127.0.0.1:9092 does not answer; try again")},
+    ),
+}
+
+_EXAMPLE_EVENT: Final = {
+    "id": "e-1",
+    "type": "page_viewed",
+    "time": "2026-01-01T12:00:00Z",
+    "email": "ann@example.com",
+    "properties": {"path": "/pricing", "seconds": 12},
+}
+
+CANONICAL: Final = _route(
+    summary="Send events in our own form",
+    description=(
+        'One event, an array of events, or `{"events": [...]}`. All are taken or none: a single fault refuses the '
+        "whole body, and the answer lists every fault. `time` is RFC 3339 with an offset, or milliseconds since 1970. "
+        "At least one of `email`, `user_id` and `anonymous_id` is needed.\n\n"
+        f"Types: {', '.join(sorted(WEB_TYPES))}; {', '.join(sorted(EMAIL_TYPES))}."
+    ),
+    schema=_schema(Event),
+    examples={
+        "one event": {"value": _EXAMPLE_EVENT},
+        "several": {
+            "value": {
+                "events": [
+                    _EXAMPLE_EVENT,
+                    {"id": "e-2", "type": "email_clicked", "time": 1767268800000, "user_id": "42"},
+                ]
+            }
+        },
+    },
+    answers={
+        200: _answer("Kafka has every event.", {"accepted": 2}),
+        400: _answer(
+            "Nothing was taken; every fault is listed.",
+            {
+                "errors": [
+                    _fault("emial", "unknown_field", "is not a field of an event; did you mean 'email'?", index=0)
+                ]
+            },
+        ),
+    },
+)
+
+_MESSAGES: Final[dict[Call, dict[str, Any]]] = {
+    "track": {"userId": "42", "event": "Demo Requested", "properties": {"seats": 20}},
+    "page": {"anonymousId": "a-1", "name": "Pricing", "properties": {"url": "https://example.com/pricing"}},
+    "screen": {"userId": "42", "name": "Invoices"},
+    "identify": {"anonymousId": "a-1", "userId": "42", "traits": {"email": "ann@example.com", "title": "CTO"}},
+    "group": {"userId": "42", "groupId": "acme", "traits": {"name": "Acme", "employees": 250}},
+    "alias": {"previousId": "a-1", "userId": "42"},
+}
+
+_BECOMES: Final[dict[Call, str]] = {
+    "track": "the event of that name (`Email Opened` → `email_opened`), or `tracked` with its name",
+    "page": "`page_viewed`, its path taken from `path`, `url` or `context.page`",
+    "screen": "`screen_viewed`",
+    "identify": "`identified`, the person's traits with it",
+    "group": "`grouped`: the person belongs to the account `groupId`, which `properties` describe",
+    "alias": "`aliased`: `previousId` and `userId` are one person",
+}
+
+SEGMENT_CALLS: Final = {
+    call: _route(
+        summary=f"Segment's {call}",
+        description=f"Becomes {becomes}. Fields that we do not know are ignored.",
+        schema=_schema(Message),
+        examples={call: {"value": _MESSAGES[call]}},
+        answers={
+            200: _answer("Kafka has the event.", {"success": True}),
+            400: _answer("It was not taken.", {"error": _fault("event", "missing_field", "is required")}),
+        },
+    )
+    for call, becomes in _BECOMES.items()
+}
+
+SEGMENT_BATCH: Final = _route(
+    summary="Segment's batch",
+    description=(
+        "Many calls at once, each with its `type`. A bad item is kept as a dead letter and listed in the answer; "
+        "the others are taken. Times are corrected by `sentAt`: received − (sentAt − timestamp)."
+    ),
+    schema={
+        "type": "object",
+        "required": ["batch"],
+        "properties": {
+            "batch": {"type": "array", "items": _schema(Message)},
+            "sentAt": {"type": "string", "format": "date-time"},
+            "writeKey": {"type": "string"},
+        },
+    },
+    examples={
+        "two calls": {
+            "value": {
+                "batch": [{"type": call, **_MESSAGES[call], "messageId": f"m-{call}"} for call in ("identify", "page")]
+            }
+        }
+    },
+    answers={
+        200: _answer(
+            "Kafka has the good items as events and the bad ones as dead letters.",
+            {
+                "success": True,
+                "accepted": 1,
+                "refused": [_fault("userId", "missing_field", "one of userId, anonymousId …", index=1)],
+            },
+        ),
+        400: _answer(
+            "It cannot be read as a batch.",
+            {"error": _fault("", "malformed", "the body is not JSON: Input data was truncated")},
+        ),
+    },
+)

@@ -1,0 +1,81 @@
+"""One request from its first byte to its answer: read, identify, write, count."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
+
+from scoring.events import Event
+from streams.dead_letters import DeadLetter
+from streams.gateway.answers import Refusal, json_answer, unavailable
+from streams.gateway.auth import Caller, caller_of
+from streams.gateway.limits import read_body
+from streams.gateway.metrics import ACCEPTED, REFUSED, UNAVAILABLE, GatewayMetrics
+from streams.gateway.producer import BrokerUnavailable, EventProducer
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a reader made of a body: events to write, dead letters about the rest, and the answer once written."""
+
+    events: Sequence[Event]
+    answer: Mapping[str, object]
+    letters: Sequence[DeadLetter] = ()
+
+
+Reader = Callable[[bytes, int, Caller], Submission]
+"""Body, time of receipt (ms) and caller -> submission. A reader identifies the caller, since the key may lie in
+the body, and raises :class:`Refusal`."""
+
+
+class Intake:
+    """What all routes share. Its one promise: 2xx means that the broker has acknowledged everything."""
+
+    def __init__(
+        self,
+        source_of_key: Mapping[str, str],
+        producer: EventProducer,
+        clock: Callable[[], int],
+        metrics: GatewayMetrics,
+    ) -> None:
+        self._source_of_key = source_of_key
+        self._producer = producer
+        self._clock = clock
+        self._metrics = metrics
+
+    async def take(self, request: Request, route: str, read: Reader) -> Response:
+        """Take one request in; ``route`` labels it in metrics. Raises :class:`Refusal`."""
+        caller = caller_of(request, self._source_of_key)
+        with self._metrics.request_seconds.labels(route).time():
+            try:
+                submission = read(await read_body(request), self._clock(), caller)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody is there to read it
+            except Refusal as refusal:
+                self._count(caller, route, REFUSED, len(refusal.faults))
+                raise
+            await self._write(submission, caller, route)
+            return json_answer(submission.answer)
+
+    async def _write(self, submission: Submission, caller: Caller, route: str) -> None:
+        count = len(submission.events) + len(submission.letters)
+        self._metrics.in_flight_events.inc(count)
+        try:
+            if submission.events:
+                await self._producer.send(submission.events)
+            if submission.letters:
+                await self._producer.send_dead_letters(submission.letters)
+        except BrokerUnavailable as error:
+            self._count(caller, route, UNAVAILABLE, count)
+            raise unavailable(f"{error}; try again") from error
+        finally:
+            self._metrics.in_flight_events.dec(count)
+        self._count(caller, route, ACCEPTED, len(submission.events))
+        self._count(caller, route, REFUSED, len(submission.letters))
+
+    def _count(self, caller: Caller, route: str, outcome: str, count: int) -> None:
+        if count:
+            self._metrics.events.labels(caller.source, route, outcome).inc(count)

@@ -1,0 +1,205 @@
+"""The way to Kafka: a write returns when the broker has every record, or fails so that the sender tries again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from scoring.errors import LeadheatError
+from scoring.events import EMAIL_TYPES, Event, encode_event
+from streams.dead_letters import DeadLetter, encode_dead_letter, original_key
+from streams.settings import Settings
+from streams.topics import DEAD_LETTERS, EMAIL_EVENTS, WEB_EVENTS
+
+CHECK_TIMEOUT_S: Final = 2.0
+"""Patience of :meth:`KafkaEventProducer.check`; orchestrators give a readiness probe little more."""
+
+RECONNECT_S: Final = 1.0
+BATCH_BYTES: Final = 128 * 1024
+"""Per partition and request: a full batch makes writers wait, and aiokafka's 16 KB hold half an event."""
+
+REQUEST_BYTES_MAX: Final = 2 * 1024 * 1024
+"""The largest record: a dead letter around 1 MB of original bytes, in base64."""
+
+_log = structlog.get_logger(__name__)
+
+
+class BrokerUnavailable(LeadheatError):  # noqa: N818 - a state of the world, not a mistake
+    """The broker did not take the records (in time); the sender should try again."""
+
+
+class EventProducer(Protocol):
+    """What the gateway needs of Kafka. Each method raises :class:`BrokerUnavailable`."""
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once, and an absent broker is no error."""
+
+    async def stop(self) -> None:
+        """Write what is under way, and let go of the broker."""
+
+    async def check(self) -> None:
+        """Return if events can be written now."""
+
+    async def send(self, events: Sequence[Event]) -> None:
+        """Write events; returns once the broker has acknowledged every one."""
+
+    async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Write dead letters; returns once the broker has acknowledged every one."""
+
+
+class _Record(NamedTuple):
+    topic: str
+    value: bytes
+    key: bytes | None
+
+
+class KafkaEventProducer:
+    """An :class:`EventProducer` over aiokafka: idempotent, all in-sync replicas, bounded in events and time.
+
+    It connects in the background and connects anew after an error that aiokafka cannot get over, so the
+    gateway may start before the broker, and outlives it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._brokers = settings.brokers
+        self._timeout_s = settings.produce_timeout_s
+        self._waiting_max = settings.in_flight_events
+        self._waiting = 0
+        self._web_events = WEB_EVENTS.full_name(settings.prefix)
+        self._email_events = EMAIL_EVENTS.full_name(settings.prefix)
+        self._dead_letters = DEAD_LETTERS.full_name(settings.prefix)
+        self._client: Any = None
+        self._state = "is not connected yet"
+        self._broken = asyncio.Event()
+        self._connection: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._connection = asyncio.create_task(self._stay_connected())
+
+    async def stop(self) -> None:
+        """Flush and disconnect, within the time that a write may take."""
+        if self._connection is not None:
+            self._state = "is being left: the gateway stops"
+            self._connection.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._connection
+
+    async def check(self) -> None:
+        """Ask the broker for its metadata; raises :class:`BrokerUnavailable` where it does not answer."""
+        client = self._connected()
+        try:
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                answered = await client.client.force_metadata_update()
+        except TimeoutError:
+            answered = False
+        if not answered:
+            raise BrokerUnavailable(f"Kafka at {self._brokers} does not answer")
+
+    async def send(self, events: Sequence[Event]) -> None:
+        """Write events to their topics, keyed by lead, so that a lead's events share a partition."""
+        with self._room_for(len(events)):
+            await self._write([self._record(event) for event in events])
+
+    async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        """Write dead letters under the key of the record that they are about."""
+        with self._room_for(len(letters)):
+            await self._write(
+                [_Record(self._dead_letters, encode_dead_letter(letter), original_key(letter)) for letter in letters]
+            )
+
+    def _record(self, event: Event) -> _Record:
+        topic = self._email_events if event.type in EMAIL_TYPES else self._web_events
+        return _Record(topic, encode_event(event), event.lead_id.encode())
+
+    @contextlib.contextmanager
+    def _room_for(self, count: int) -> Iterator[None]:
+        # An idle producer takes any request, else one larger than the bound would be sent in vain for ever.
+        if self._waiting and self._waiting + count > self._waiting_max:
+            raise BrokerUnavailable(
+                f"{self._waiting} events wait for Kafka already; LEADHEAT_IN_FLIGHT_EVENTS is {self._waiting_max}"
+            )
+        self._waiting += count
+        try:
+            yield
+        finally:
+            self._waiting -= count
+
+    async def _write(self, records: Sequence[_Record]) -> None:
+        client = self._connected()
+        acknowledgements: list[asyncio.Future[object]] = []
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                for record in records:
+                    acknowledgements.append(await client.send(record.topic, record.value, record.key))  # noqa: PERF401
+                await asyncio.gather(*acknowledgements)
+        except TimeoutError:
+            raise BrokerUnavailable(
+                f"Kafka at {self._brokers} did not acknowledge within LEADHEAT_PRODUCE_TIMEOUT_S={self._timeout_s:g}"
+            ) from None
+        except KafkaError as error:
+            if not error.retriable:
+                self._broken.set()
+            raise BrokerUnavailable(f"Kafka at {self._brokers} refused: {error!r}") from error
+        finally:
+            for acknowledgement in acknowledgements:
+                acknowledgement.cancel()  # of those still open, nobody will ask how they ended
+
+    def _connected(self) -> Any:
+        if self._connection is not None and self._connection.done() and not self._connection.cancelled():
+            self._connection.result()  # it never returns: a bug in it must not look like an absent broker
+        if self._client is None:
+            raise BrokerUnavailable(f"Kafka at {self._brokers} {self._state}")
+        return self._client
+
+    async def _stay_connected(self) -> None:
+        """Hold a connection until cancelled; after a fatal error (a lost sequence number, say), a new one."""
+        while True:
+            client = AIOKafkaProducer(
+                bootstrap_servers=self._brokers,
+                acks="all",
+                enable_idempotence=True,
+                max_batch_size=BATCH_BYTES,
+                max_request_size=REQUEST_BYTES_MAX,
+                request_timeout_ms=int(self._timeout_s * 1000),
+            )
+            try:
+                await client.start()
+                await self._await_topics(client)
+                self._client = client
+                _log.info("connected to Kafka", brokers=self._brokers)
+                await self._broken.wait()
+                self._state = "is being connected to anew"
+                _log.warning("connecting to Kafka anew", brokers=self._brokers)
+            except (KafkaError, OSError) as error:
+                self._state = f"cannot be reached: {error!r}"
+                _log.warning("Kafka cannot be reached", brokers=self._brokers, error=repr(error))
+            finally:
+                self._client = None
+                self._broken.clear()
+                await self._let_go(client)
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _await_topics(self, client: Any) -> None:
+        """Wait until the broker has our topics: to write to an absent one could create it with wrong settings."""
+        names = {self._web_events, self._email_events, self._dead_letters}
+        while True:
+            answered = await client.client.force_metadata_update()
+            absent = sorted(names - client.client.cluster.topics())
+            if answered and not absent:
+                return
+            self._state = f"lacks the topics {', '.join(absent)}" if answered else "does not answer"
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _let_go(self, client: Any) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await client.stop()
+        except (TimeoutError, KafkaError, OSError) as error:
+            _log.warning("the connection to Kafka did not end well", brokers=self._brokers, error=repr(error))

@@ -1,0 +1,78 @@
+"""Run the gateway: uvicorn on uvloop, until SIGTERM, SIGINT or cancellation, and then to a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Final
+
+import structlog
+import uvicorn
+import uvloop
+
+from scoring.errors import StartError
+from streams.gateway.app import create_gateway
+from streams.gateway.producer import KafkaEventProducer
+from streams.settings import Settings
+
+CONNECTIONS_MAX: Final = 4096
+"""Each may hold a body of 500 KB, packed and unpacked: 4 GB at the very worst. Further ones are answered 503."""
+
+KEEP_ALIVE_S: Final = 75
+"""Longer than the 60 s for which load balancers keep an idle connection, so that they are the ones to close it."""
+
+_log = structlog.get_logger(__name__)
+
+
+async def serve_gateway(settings: Settings) -> None:
+    """Serve until a signal or cancellation; then stop accepting, answer what is under way, flush to Kafka.
+
+    uvicorn raises the signal again once all is done, for whoever runs us. Raises :class:`StartError` where the
+    port is taken.
+    """
+    listener = _listen(settings)
+    server = uvicorn.Server(_config(settings))
+    host, port, *_ = listener.getsockname()
+    _log.info("gateway listens", host=host, port=port)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await serving
+        raise
+    finally:
+        _log.info("gateway has stopped")
+
+
+def run_gateway(settings: Settings) -> None:
+    """Serve in an event loop of our own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve_gateway(settings))
+
+
+def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.gateway_host, settings.gateway_port
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise StartError(
+            f"the gateway cannot listen at {host} port {port} ({error.strerror}); "
+            "set LEADHEAT_GATEWAY_HOST and LEADHEAT_GATEWAY_PORT"
+        ) from error
+
+
+def _config(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_gateway(settings, KafkaEventProducer(settings)),
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        # Whoever waits for Kafka is answered within the produce timeout; then there is time to say so.
+        timeout_graceful_shutdown=int(settings.produce_timeout_s) + 5,
+    )

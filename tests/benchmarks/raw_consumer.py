@@ -1,0 +1,70 @@
+"""Child process: the least that anybody could do in Python: read, decode, one decayed sum per lead, in memory.
+
+No output, no state that survives, no exactly-once: the yardstick beside which the worker is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from math import exp2
+
+import msgspec
+import uvloop
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tests.benchmarks.traffic import HALF_LIFE_DAYS, HOT, POINTS
+
+
+class RawEvent(msgspec.Struct, gc=False):
+    """An event as the wire has it."""
+
+    id: str
+    type: str
+    time: int
+    user_id: str
+    account_id: str
+    properties: dict[str, object]
+
+
+async def consume(topic: str, count: int) -> dict[str, float]:
+    """Read ``count`` events and keep the sums; returns the wall and CPU seconds from the first to the last."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=os.environ["LEADHEAT_BROKERS"],
+        enable_auto_commit=False,
+        check_crcs=False,
+        max_partition_fetch_bytes=1 << 20,
+        isolation_level="read_committed",
+    )
+    await consumer.start()
+    tps = [TopicPartition(topic, partition) for partition in range(int(os.environ["LEADHEAT_PARTITIONS"]))]
+    consumer.assign(tps)
+    await consumer.seek_to_beginning(*tps)
+    decode = msgspec.json.Decoder(RawEvent).decode
+    rate = 1 / (HALF_LIFE_DAYS * 86_400_000)
+    sums: dict[str, tuple[float, int]] = {}
+    seen, alerts, wall, cpu = 0, 0, 0.0, 0.0
+    while seen < count:
+        fetched = await consumer.getmany(timeout_ms=500)
+        if not seen:
+            wall, cpu = time.perf_counter(), time.process_time()
+        for records in fetched.values():
+            seen += len(records)
+            for record in records:
+                event = decode(record.value)
+                value, at = sums.get(event.user_id, (0.0, event.time))
+                before = value * exp2((at - event.time) * rate)
+                after = before + POINTS[event.type]
+                sums[event.user_id] = after, event.time
+                alerts += before < HOT <= after
+    result = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "alerts": alerts}
+    await consumer.stop()
+    return result
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        print(json.dumps(runner.run(consume(sys.argv[1], int(sys.argv[2])))))

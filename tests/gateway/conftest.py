@@ -1,0 +1,96 @@
+"""A gateway in this process, with a producer that keeps what it is given, or refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+import httpx
+import pytest
+
+from scoring.events import Event, decode_event, encode_event
+from streams.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
+from streams.gateway.app import create_gateway
+from streams.gateway.producer import BrokerUnavailable
+from streams.settings import Settings
+
+NOW_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
+
+
+class FakeProducer:
+    """Keeps what the broker would have, after the trip through its bytes; refuses while ``why`` is set."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.letters: list[DeadLetter] = []
+        self.why: str | None = None
+        self.running = False
+
+    async def start(self) -> None:
+        self.running = True
+
+    async def stop(self) -> None:
+        self.running = False
+
+    async def check(self) -> None:
+        if self.why is not None:
+            raise BrokerUnavailable(self.why)
+
+    async def send(self, events: Sequence[Event]) -> None:
+        await self.check()
+        self.events += [decode_event(encode_event(event), NOW_MS * 10) for event in events]
+
+    async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
+        await self.check()
+        self.letters += [decode_dead_letter(encode_dead_letter(letter)) for letter in letters]
+
+
+class Gateway:
+    """A gateway and its sender: posts a body (an object becomes JSON) and shows what reached the broker."""
+
+    def __init__(self, settings: Settings, client: str = "127.0.0.1") -> None:
+        self.producer = FakeProducer()
+        self.app = create_gateway(settings, self.producer, clock=lambda: NOW_MS)
+        self._client = client
+
+    def request(
+        self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(self.app, client=(self._client, 1234))
+            async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as http:
+                return await http.request(method, path, content=content, headers=headers)
+
+        return asyncio.run(ask())
+
+    def get(self, path: str) -> httpx.Response:
+        return self.request("GET", path)
+
+    def post(self, path: str, body: object, **headers: str) -> httpx.Response:
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return self.request("POST", path, content, {name.replace("_", "-"): text for name, text in headers.items()})
+
+    @property
+    def events(self) -> list[Event]:
+        return self.producer.events
+
+    @property
+    def letters(self) -> list[DeadLetter]:
+        return self.producer.letters
+
+
+@pytest.fixture
+def make_gateway() -> Callable[..., Gateway]:
+    """Return what makes a gateway from settings and the address that its clients have."""
+
+    def make(client: str = "127.0.0.1", **settings: object) -> Gateway:
+        return Gateway(Settings(**settings), client)  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def gateway(make_gateway: Callable[..., Gateway]) -> Gateway:
+    """Return a gateway without write keys, to which this machine may send."""
+    return make_gateway()
