@@ -65,9 +65,24 @@ def first_below(terms: Sequence[Term], level: float) -> int | None:
     True
     """
     threshold = level - ROUNDING
+    terms = _join_equal_rates(terms)
     if any(term.amount < 0 for term in terms):
         return _first_crossing(terms, threshold)
     return _only_crossing(terms, threshold)
+
+
+def _join_equal_rates(terms: Sequence[Term]) -> list[Term]:
+    """Return fewer terms with the same sum: what fades at one rate, below its ceiling, fades as one."""
+    by_rate: dict[float, float] = {}
+    joined = []
+    for term in terms:
+        amount, rate, ceiling = term
+        if -ceiling <= amount <= ceiling:
+            by_rate[rate] = by_rate.get(rate, 0.0) + amount
+        else:
+            joined.append(term)
+    joined += [Term(amount, rate) for rate, amount in by_rate.items()]
+    return joined
 
 
 def _only_crossing(terms: Sequence[Term], threshold: float) -> int | None:

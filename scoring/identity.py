@@ -6,12 +6,19 @@ written as prefix and text, and the same bytes key its records in Kafka.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from scoring.errors import EventError
 
 IDENTITY_LENGTH_MAX = 255
 """Characters per identity. 254 is the longest e-mail address (RFC 5321); longer ids are mistakes."""
 
 
+_EMAILS_KEPT = 65_536
+"""Addresses whose normal form is remembered: a chunk's people come back in the next."""
+
+
+@lru_cache(maxsize=_EMAILS_KEPT)
 def normalise_email(text: str) -> str:
     """Lower the case of an address and strip it; plus-tags and dots stay, since they can be people.
 
@@ -22,7 +29,12 @@ def normalise_email(text: str) -> str:
     """
     email = text.strip().lower()
     local, at, domain = email.partition("@")
-    if not (at and local and "." in domain.strip(".")) or "@" in domain or " " in email:
+    if (
+        not (at and local and "." in domain.strip("."))
+        or "@" in domain
+        or " " in email
+        or len(email) > IDENTITY_LENGTH_MAX
+    ):
         raise EventError("bad_identity", "email", f"{text[:80]!r} is not an e-mail address")
     return email
 
@@ -38,15 +50,13 @@ def strongest_identity(email: str | None, user_id: str | None, anonymous_id: str
     Raises :class:`EventError` where there is no identity, or one is empty or over-long.
     """
     if email is not None:
-        identity, field = "email:" + normalise_email(email), "email"
-    elif user_id is not None:
-        identity, field = "user:" + user_id, "user_id"
+        return "email:" + normalise_email(email)
+    if user_id is not None:
+        identity, prefix, field = user_id, "user:", "user_id"
     elif anonymous_id is not None:
-        identity, field = "anon:" + anonymous_id, "anonymous_id"
+        identity, prefix, field = anonymous_id, "anon:", "anonymous_id"
     else:
         raise EventError("missing_field", "email", "one of email, user_id and anonymous_id is required")
-    if identity.endswith(":"):
-        raise EventError("bad_identity", field, "is empty")
-    if len(identity) > IDENTITY_LENGTH_MAX:
-        raise EventError("bad_identity", field, f"is longer than {IDENTITY_LENGTH_MAX} characters")
-    return identity
+    if 0 < len(identity) <= IDENTITY_LENGTH_MAX:
+        return prefix + identity
+    raise EventError("bad_identity", field, f"has {len(identity)} characters; 1 to {IDENTITY_LENGTH_MAX} are taken")

@@ -32,6 +32,7 @@ _UNSURE: Final = -1  # as cools_at: nothing is known
 _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
 _TIME_BYTES: Final = 6
 _EVENT_BYTES: Final = 8 + _TIME_BYTES
+_EVENTS_BYTES: Final = EVENTS_KEPT * _EVENT_BYTES
 _LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
 _ONCE_BYTES: Final = 10  # rule number (2) and hash of the key (8)
 
@@ -135,34 +136,66 @@ class LeadScorer:
 
     def __init__(self, book: Rulebook) -> None:
         self.book = book
+        # As tuples, since unpacking one is quicker than reading six attributes. A rule that only counts is not
+        # special.
+        self._by_type = {
+            event_type: [
+                (rule.number, rule.test, rule.rate, rule.gain, rule.mark, rule if rule.is_special else None)
+                for rule in rules
+            ]
+            for event_type, rules in book.by_type.items()
+        }
 
     def take(self, state: LeadState, lead: str, event: Event, time_ms: int, received_ms: int) -> list[Alert] | None:
         """Apply ``event`` (at ``time_ms``, received at ``received_ms``) to ``state`` in place.
 
         Returns the alerts it causes, or None for a duplicate, which changes nothing.
         """
-        event_id = hash_event_id(event.id)
-        if _position(state.events, event_id, _EVENT_BYTES) >= 0:
+        event_id = xxhash.xxh3_64_digest(event.id.encode())
+        events = state.events
+        found = events.find(event_id)
+        if found >= 0 and (found % _EVENT_BYTES == 0 or _position(events, event_id, _EVENT_BYTES) >= 0):
             return None
+        last = state.last
+        now = time_ms if time_ms > last else last
         alerts: list[Alert] = []
-        now = time_ms if time_ms > state.last else state.last
         if state.band and now >= abs(state.cools_at):
             self._cool_until(state, lead, now, alerts)
         marks = b""
         recheck = False
-        for rule in self.book.by_type.get(event.type, ()):
-            if rule.test is None or rule.test(event.properties):
-                change = self._match(state, rule, event, time_ms)
-                if change != _UNCHANGED:
-                    marks += rule.mark
-                    state.gains += rule.gain
-                    recheck = recheck or rule.rechecks or change == _MOVED
-        state.last = now
-        state.events += event_id + time_ms.to_bytes(_TIME_BYTES)
-        state.event_rules += _LENGTHS[len(marks) // 2] + marks
-        if len(state.events) > EVENTS_KEPT * _EVENT_BYTES:
-            state.events = state.events[_EVENT_BYTES:]
+        for rule in self._by_type.get(event.type, ()):
+            number, test, rate, gain, mark, special = rule
+            if test is not None and not test(event.properties):
+                continue
+            if special is not None:
+                change = self._match_special(state, special, event, time_ms)
+                if change == _UNCHANGED:
+                    continue
+                recheck = recheck or change == _MOVED or special.rechecks
+            if special is None or change == _COUNTED:
+                rules = state.rules
+                if number in rules:
+                    column = rules.index(number)
+                    counts, times = state.counts, state.times
+                    at = times[column]
+                    if time_ms >= at:
+                        counts[column] = counts[column] * exp2((at - time_ms) * rate) + 1.0
+                        times[column] = time_ms
+                    else:
+                        counts[column] += exp2((time_ms - at) * rate)
+                else:
+                    rules.append(number)
+                    state.counts.append(1.0)
+                    state.times.append(time_ms)
+            state.gains += gain
+            marks += mark
+        if now != last:
+            state.last = now
+        if len(events) == _EVENTS_BYTES:
+            events = events[_EVENT_BYTES:]
             state.event_rules = state.event_rules[1 + 2 * state.event_rules[0] :]
+        state.events = events + event_id + time_ms.to_bytes(_TIME_BYTES)
+        state.event_rules += _LENGTHS[len(marks) // 2] + marks
         if marks:
             # One more gain can only put off the cooling; a penalty may bring it forward to any time.
             state.cools_at = _UNSURE if recheck else -abs(state.cools_at)
@@ -179,12 +212,12 @@ class LeadScorer:
     def total(self, state: LeadState, now: int) -> float:
         """Return the sum of all contributions at ``now`` (points, not before the last event), without the floor."""
         book = self.book
-        weights, rates, ceilings, signs = book.weights, book.rates, book.ceilings, book.signs
+        points, rates, ceilings = book.points, book.rates, book.ceilings
         total = 0.0
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            points = weights[number] * count * exp2((at - now) * rates[number])
+            amount = points[number] * count * exp2((at - now) * rates[number])
             ceiling = ceilings[number]
-            total += signs[number] * (points if points < ceiling else ceiling)
+            total += amount if -ceiling <= amount <= ceiling else ceiling if amount > 0 else -ceiling
         return total
 
     def score(self, state: LeadState, now: int) -> float:
@@ -195,14 +228,14 @@ class LeadScorer:
         """Return the lines that sum to the score at ``now``, the largest first."""
         book, lines = self.book, []
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            if not book.weights[number]:
+            if not book.points[number]:
                 continue
             faded = count * exp2((at - now) * book.rates[number])
             ceiling = book.ceilings[number]
             lines.append(
                 LedgerLine(
                     rule=book.names[number],
-                    points=book.signs[number] * min(ceiling, book.weights[number] * faded),
+                    points=max(-ceiling, min(ceiling, book.points[number] * faded)),
                     count=faded,
                     last_ms=at,
                     half_life_days=book.half_lives_days[number],
@@ -217,18 +250,18 @@ class LeadScorer:
         return lines
 
     def publish(self, state: LeadState, lead: str) -> LeadScore:
-        """Return the record of the lead-scores topic for a settled state."""
+        """Return a settled state's record for the lead-scores topic."""
         book, now = self.book, state.last
-        names, half_lives, published_ceilings = book.names, book.half_lives_days, book.published_ceilings
-        amounts, rates, ceilings = book.points, book.rates, book.ceilings
+        names, half_lives, stated_ceilings = book.names, book.half_lives_days, book.stated_ceilings
+        points, rates, ceilings = book.points, book.rates, book.ceilings
         lines = []
         total = 0.0
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            amount = amounts[number] * count * exp2((at - now) * rates[number])
+            amount = points[number] * count * exp2((at - now) * rates[number])
             ceiling = ceilings[number]
             if -ceiling <= amount <= ceiling:
                 total += amount
-                lines.append(ScoreLine(names[number], amount, half_lives[number], published_ceilings[number]))
+                lines.append(ScoreLine(names[number], amount, half_lives[number], stated_ceilings[number]))
             else:
                 capped = ceiling if amount > 0 else -ceiling
                 total += capped
@@ -244,32 +277,19 @@ class LeadScorer:
             state.held_until or None,
         )
 
-    def _match(self, state: LeadState, rule: CompiledRule, event: Event, time_ms: int) -> int:
-        """Count a match of ``rule``; says whether it was counted, moved an earlier one, or changed nothing."""
-        number = rule.number
+    def _match_special(self, state: LeadState, rule: CompiledRule, event: Event, time_ms: int) -> int:
+        """Apply what a rule does beside counting; says whether the match is to be counted, or was otherwise."""
         if rule.hold_ms:
             state.held_until = max(state.held_until, time_ms + rule.hold_ms)
-        if rule.once_per is not None:
-            earlier = _see_once(state, number, event.properties.get(rule.once_per), time_ms)
-            if earlier is not None:
-                if time_ms >= earlier:
-                    return _UNCHANGED
-                self._move(state, number, earlier, time_ms)
-                return _MOVED
-        rules = state.rules
-        if number not in rules:
-            rules.append(number)
-            state.counts.append(1.0)
-            state.times.append(time_ms)
+        if rule.once_per is None:
             return _COUNTED
-        column = rules.index(number)
-        at = state.times[column]
-        if time_ms >= at:
-            state.counts[column] = state.counts[column] * exp2((at - time_ms) * rule.rate) + 1.0
-            state.times[column] = time_ms
-        else:
-            state.counts[column] += exp2((time_ms - at) * rule.rate)
-        return _COUNTED
+        earlier = _see_once(state, rule.number, event.properties.get(rule.once_per), time_ms)
+        if earlier is None:
+            return _COUNTED
+        if time_ms >= earlier:
+            return _UNCHANGED
+        self._move(state, rule.number, earlier, time_ms)
+        return _MOVED
 
     def _move(self, state: LeadState, number: int, from_ms: int, to_ms: int) -> None:
         """Move one counted match to an earlier time: the sum loses the one and gains the other."""
@@ -289,11 +309,14 @@ class LeadScorer:
 
     def _gains(self, state: LeadState, now: int) -> float:
         book = self.book
-        return sum(
-            min(book.ceilings[number], book.weights[number] * count * exp2((at - now) * book.rates[number]))
-            for number, count, at in zip(state.rules, state.counts, state.times, strict=True)
-            if book.signs[number] > 0
-        )
+        points, rates, ceilings = book.points, book.rates, book.ceilings
+        gains = 0.0
+        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+            if points[number] > 0.0:
+                amount = points[number] * count * exp2((at - now) * rates[number])
+                ceiling = ceilings[number]
+                gains += amount if amount < ceiling else ceiling
+        return gains
 
     def _reband(
         self, state: LeadState, lead: str, event: Event, now: int, received_ms: int, alerts: list[Alert]
@@ -394,7 +417,7 @@ class LeadScorer:
         start = max(since, state.held_until) if state.band == len(book.bands) - 1 else since
         terms = [
             Term(
-                book.signs[number] * book.weights[number] * count * exp2((at - start) * book.rates[number]),
+                book.points[number] * count * exp2((at - start) * book.rates[number]),
                 book.rates[number],
                 book.ceilings[number],
             )

@@ -43,6 +43,11 @@ class CompiledRule:
     mark: bytes
     """The number as two bytes, as a lead remembers it."""
 
+    @property
+    def is_special(self) -> bool:
+        """Whether a match does more than count."""
+        return self.rechecks or self.once_per is not None
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledBand:
@@ -58,9 +63,8 @@ class CompiledBand:
 class Rulebook:
     """A model compiled against a shard's rule numbers.
 
-    The lists are indexed by rule number: ``names``, ``points`` per match (signed) and split into ``signs`` (+1 or
-    −1) and ``weights``, ``ceilings`` (points), ``rates`` (1/half-life, 1/ms). A number whose rule is no longer in
-    the model has 0 points.
+    The lists are indexed by rule number: ``names``, ``points`` per match (signed), ``ceilings`` (points), ``rates``
+    (1/half-life, 1/ms). A number whose rule is no longer in the model has 0 points.
     """
 
     def __init__(self, model: ScoringModel, numbers: list[str]) -> None:
@@ -71,10 +75,8 @@ class Rulebook:
             raise ValueError(f"{len(self.names)} rule names were ever used; at most {RULES_MAX} fit")
         rules = [model.rules.get(name) for name in self.names]
         self.points = [0.0 if rule is None else rule.points for rule in rules]
-        self.signs = [1.0 if rule is None or rule.points > 0 else -1.0 for rule in rules]
-        self.weights = [0.0 if rule is None else abs(rule.points) for rule in rules]
         self.ceilings = [inf if rule is None else rule.points_max for rule in rules]
-        self.published_ceilings = [None if isinf(ceiling) else ceiling for ceiling in self.ceilings]
+        self.stated_ceilings = [None if isinf(ceiling) else ceiling for ceiling in self.ceilings]
         self.rates = [1.0 if rule is None else 1.0 / (rule.half_life_days * DAY_MS) for rule in rules]
         self.phases = ["" if rule is None else rule.phase for rule in rules]
         self.half_lives_days = [0.0 if rule is None else rule.half_life_days for rule in rules]

@@ -19,6 +19,8 @@ from scoring.leads import LeadScorer, LeadState, decode_state, encode_state
 from scoring.model import ScoringModel
 from scoring.rules import Rulebook
 
+encode_score = msgspec.json.Encoder().encode
+
 
 class Record(Protocol):
     """What the shard reads of a record: ``timestamp`` is when it was received, in ms since 1970."""
@@ -71,7 +73,6 @@ class Shard:
         self.leads = leads
         self.book = Rulebook(model, numbers)
         self.scorer = LeadScorer(self.book)
-        self._encode_score = msgspec.json.Encoder().encode
 
     def take(self, records: Sequence[Record]) -> Outcome:
         """Score a chunk in order and return what it caused; ``leads`` holds the new states afterwards.
@@ -126,7 +127,7 @@ class Shard:
         return outcome
 
     def _encode_working_set(self, working: dict[str, LeadState], outcome: Outcome) -> None:
-        settle, publish, encode_score = self.scorer.settle, self.scorer.publish, self._encode_score
+        settle, publish = self.scorer.settle, self.scorer.publish
         states, scores = outcome.states, outcome.scores
         for lead, state in working.items():
             settle(state)

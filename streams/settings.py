@@ -41,9 +41,9 @@ class Settings(BaseSettings):
     )
     session_timeout_s: float = Field(10, ge=1, le=300, description="silence after which a worker counts as gone")
     commit_interval_ms: int = Field(20, ge=0, le=10_000, description="shortest time between a shard's transactions")
-    chunk_records: int = Field(4000, ge=1, le=100_000, description="records handled in one go, at most")
+    chunk_records: int = Field(16_000, ge=1, le=100_000, description="records handled in one go, at most")
     pending_records: int = Field(
-        16_000, ge=1, le=10_000_000, description="records that wait for a transaction before a shard stops reading"
+        50_000, ge=1, le=10_000_000, description="records that wait for a transaction before a shard stops reading"
     )
     transaction_timeout_s: float = Field(60, ge=5, le=900, description="the broker aborts a transaction after this")
     data_dir: Path = Field(Path("data"), description="scratch space; nothing in it is needed to restart")

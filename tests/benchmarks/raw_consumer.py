@@ -36,7 +36,7 @@ async def consume(topic: str, count: int) -> dict[str, float]:
         bootstrap_servers=os.environ["LEADHEAT_BROKERS"],
         enable_auto_commit=False,
         check_crcs=False,
-        max_partition_fetch_bytes=1 << 20,
+        max_partition_fetch_bytes=4 << 20,
         isolation_level="read_committed",
     )
     await consumer.start()

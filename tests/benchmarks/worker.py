@@ -38,7 +38,8 @@ def watch(registry: CollectorRegistry, topic: str, count: int) -> None:
             break
     wall, cpu = time.perf_counter() - wall - 0.1, time.process_time() - cpu
     alerts = value("leadheat_alerts_total", kind="entered", band="hot")
-    result = {"wall_s": wall, "cpu_s": cpu, "alerts": alerts, "transactions": transactions}
+    scoring = value("leadheat_chunk_seconds_sum")
+    result = {"wall_s": wall, "cpu_s": cpu, "scoring_s": scoring, "alerts": alerts, "transactions": transactions}
     print(json.dumps(result), flush=True)
     os._exit(0)
 

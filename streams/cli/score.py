@@ -1,0 +1,106 @@
+"""``leadheat score``: score a file of events, without a broker."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from scoring.errors import SettingsError
+from streams.cli.output import JsonOption, wants_json
+from streams.settings import DEFAULT_MODEL_PATH
+
+if TYPE_CHECKING:
+    from streams.cli.replay_reports import Report
+
+CHUNK_RECORDS: Final = 4000
+"""Lines scored in one go, as the worker does with records."""
+
+
+class Clock(StrEnum):
+    """When the lines of a file count as received."""
+
+    HAPPENED = "happened"
+    NOW = "now"
+
+
+def score(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Events, one JSON object a line; .gz too; - reads standard input.")
+    ],
+    model: Annotated[
+        Path,
+        typer.Option(envvar="LEADHEAT_MODEL", help="The scoring model, a YAML file.", show_default="the one we ship"),
+    ] = DEFAULT_MODEL_PATH,
+    alerts: Annotated[Path | None, typer.Option(help="Write the alerts to this file, as JSON lines.")] = None,
+    scores: Annotated[Path | None, typer.Option(help="Write every lead's score to this file, as JSON lines.")] = None,
+    clock: Annotated[Clock, typer.Option(help="When the events count as received.")] = Clock.HAPPENED,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a line was refused.")] = False,
+    as_json: JsonOption = None,
+) -> None:
+    """Score a file of events as a worker would have, without a broker: try a model on your own history.
+
+    On a terminal: the hottest leads, the alerts, and the lines that were refused, as file:line. In a pipe, one JSON
+    object a line: {"alert": …} and {"refused": …} as they fall, {"score": …} of every lead at the end. What
+    --alerts or --scores writes to a file is left out of that.
+
+    With --clock happened, events are taken as received when they happened, so you see the alerts that live scoring
+    would have raised. With --clock now, all are received at this moment, as if you loaded the file into Kafka:
+    crossings older than the model's alerts.max_age_h change bands and alert nobody.
+
+    Examples:
+      leadheat score events.jsonl --model my-model.yaml
+      zcat 2026-*.jsonl.gz | leadheat score - --alerts alerts.jsonl --scores scores.jsonl
+      leadheat score events.jsonl.gz --json | jq -c 'select(.alert) | .alert.lead'
+    """
+    from scoring.model import load_model
+    from scoring.replay import Replay, read_records
+    from streams.cli.json_lines import open_lines
+    from streams.clock import now_ms
+
+    replay, refused = Replay(load_model(model)), 0
+    with ExitStack() as at_end:
+        with open_lines(file, show_progress=sys.stderr.isatty()) as lines:
+            reports = _open_reports(at_end, file, alerts, scores, as_json)
+            records = read_records(lines, now_ms(), live=clock is Clock.HAPPENED)
+            while chunk := list(islice(records, CHUNK_RECORDS)):
+                outcome = replay.take(chunk)
+                refused += len(outcome.refusals)
+                for report in reports:
+                    report.take(chunk, outcome)
+        for report in reports:
+            report.finish(replay.scores)
+    if strict and refused:
+        raise typer.Exit(1)
+
+
+def _open_reports(
+    at_end: ExitStack, file: str, alerts: Path | None, scores: Path | None, as_json: bool | None
+) -> list[Report]:
+    from streams.cli.replay_reports import FileReport, JsonReport, Summary
+    from streams.clock import now_ms
+
+    if alerts is not None and scores is not None and alerts.absolute() == scores.absolute():
+        raise SettingsError(f"--scores {scores}: is where --alerts writes too; name another")
+    outputs = [
+        _open_output(at_end, option, path, file) for option, path in (("--alerts", alerts), ("--scores", scores))
+    ]
+    if wants_json(as_json):
+        return [FileReport(*outputs), JsonReport(alerts=alerts is None, scores=scores is None)]
+    return [FileReport(*outputs), Summary("standard input" if file == "-" else file, now_ms())]
+
+
+def _open_output(at_end: ExitStack, option: str, path: Path | None, file: str) -> IO[bytes] | None:
+    if path is None:
+        return None
+    if file != "-" and path.exists() and path.samefile(file):
+        raise SettingsError(f"{option} {path}: is the file that is read, and would be lost; name another")
+    try:
+        return at_end.enter_context(path.open("wb"))
+    except OSError as error:
+        raise SettingsError(f"{option} {path}: cannot be written: {error.strerror or error}") from None

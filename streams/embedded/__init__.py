@@ -1,0 +1,1 @@
+"""Real servers for one laptop, and the processes of leadheat around them."""
