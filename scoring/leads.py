@@ -279,15 +279,15 @@ class LeadScorer:
 
     def _match_special(self, state: LeadState, rule: CompiledRule, event: Event, time_ms: int) -> int:
         """Apply what a rule does beside counting; says whether the match is to be counted, or was otherwise."""
+        earlier = None
+        if rule.once_per is not None:
+            earlier = _see_once(state, rule.number, event.properties.get(rule.once_per), time_ms)
+            if earlier is not None and time_ms >= earlier:
+                return _UNCHANGED
         if rule.hold_ms:
             state.held_until = max(state.held_until, time_ms + rule.hold_ms)
-        if rule.once_per is None:
-            return _COUNTED
-        earlier = _see_once(state, rule.number, event.properties.get(rule.once_per), time_ms)
         if earlier is None:
             return _COUNTED
-        if time_ms >= earlier:
-            return _UNCHANGED
         self._move(state, rule.number, earlier, time_ms)
         return _MOVED
 

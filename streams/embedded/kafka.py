@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import fcntl
+import os
 import socket
 import struct
 import subprocess
@@ -154,8 +155,8 @@ class EmbeddedKafka:
             port = self.port or free_port
             self._configure(port, controller_port)
             self._format(java, jars)
-            self._spawn(java, jars)
             try:
+                self._spawn(java, jars)
                 self._wait_until_it_answers(port)
             except StartError:
                 self.kill()
@@ -216,11 +217,21 @@ class EmbeddedKafka:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool"]
         command = self._java(java, jars, *tool, "format", "-t", cluster_id, "-c", "server.properties")
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=START_TIMEOUT_S, cwd=self.data_dir
-        )
-        if done.returncode != 0:
-            raise StartError(f"Kafka cannot use {self.data_dir}: {(done.stderr or done.stdout).strip()[-2000:]}")
+        try:
+            subprocess.run(
+                command,
+                cwd=self.data_dir,
+                env=_environment(),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=START_TIMEOUT_S,
+                check=True,
+            )
+        except subprocess.CalledProcessError as error:
+            raise StartError(f"Kafka cannot use {self.data_dir}: {_told(error.stdout)}") from error
+        except subprocess.TimeoutExpired as error:
+            raise StartError(f"Kafka did not prepare {self.data_dir} within {START_TIMEOUT_S:.0f} s") from error
 
     def _spawn(self, java: Path, jars: Path) -> None:
         heap = [f"-Xms{min(self.heap_mb, 256)}m", f"-Xmx{self.heap_mb}m", "-XX:+ExitOnOutOfMemoryError"]
@@ -230,6 +241,7 @@ class EmbeddedKafka:
             self._process = subprocess.Popen(
                 command,
                 cwd=self.data_dir,
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=console,
                 stderr=subprocess.STDOUT,
@@ -250,9 +262,8 @@ class EmbeddedKafka:
         """Return the last lines that the broker wrote since its start, and their file; stack frames left out."""
         for path, began in ((self.log_path, self._log_began), (self.data_dir / "console.log", 0)):
             text = path.read_bytes()[began:].decode(errors="replace") if path.exists() else ""
-            told = [line for line in text.splitlines() if line and not line.startswith("\tat ")]
-            if told:
-                return f"{path} ends:\n" + "\n".join(told[-lines:])
+            if told := _told(text, lines):
+                return f"{path} ends:\n{told}"
         return f"{self.log_path} is empty"
 
     def last_words(self) -> str:
@@ -270,6 +281,16 @@ class EmbeddedKafka:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the kind of lock that Java takes
             except OSError:
                 raise StartError(f"another Kafka runs on {self.data_dir}: stop it, or use another directory") from None
+
+
+def _environment() -> dict[str, str]:
+    """Our environment, in a locale in which Java can open files whose path is not ASCII."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"}
+
+
+def _told(text: str, lines: int = 10) -> str:
+    """Return the last lines of what Java wrote, without stack frames."""
+    return "\n".join([line for line in text.splitlines() if line and not line.lstrip().startswith("at ")][-lines:])
 
 
 def _is_ready(port: int) -> bool:

@@ -1,0 +1,65 @@
+# Needs Python >= 3.11 and make, nothing else: everything goes into .venv, once.
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check test-all bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/runtime.stamp
+DEV := $(VENV)/dev.stamp
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --custom-compile-command 'make lock'
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1#/' | awk -F'#' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(RUNTIME)  ## See a lead become hot, on a Kafka of your own
+	@$(BIN)/leadheat demo
+
+up: $(RUNTIME)  ## Run Kafka, a worker and the gateway here until Ctrl-C
+	@$(BIN)/leadheat up
+
+test: $(DEV)  ## Run the tests (a real Kafka is started for them)
+	$(BIN)/pytest -n 2
+
+check: $(DEV)  ## Check format, style, types and the direction of imports
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-all: check  ## Check, and run every test and every example in the docstrings
+	$(BIN)/pytest -n 2 --doctest-modules scoring streams tests
+
+bench: $(DEV)  ## Measure throughput and latency on this machine
+	$(BIN)/python -m tests.benchmarks
+
+lock: $(DEV)  ## Pin and hash the newest requirements (needs uv)
+	uv pip compile --upgrade --quiet $(LOCK) --extra install -o requirements.txt pyproject.toml
+	uv pip compile --upgrade --quiet $(LOCK) --extra install --extra dev -o requirements-dev.txt pyproject.toml
+
+clean:  ## Remove .venv and what the tools left behind
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): requirements.txt pyproject.toml | $(BIN)/python
+	@echo "Installing what leadheat needs into $(VENV), once; this takes a minute or two ..."
+	@$(PIP) install --quiet --no-compile --require-hashes -r requirements.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements-dev.txt $(RUNTIME)
+	@echo "Installing the tools for tests and checks into $(VENV), once; this takes a minute or two ..."
+	@$(PIP) install --quiet --no-compile --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(BIN)/python:
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Creating $(VENV) with $$($$python --version) ..."; \
+	    $$python -m venv $(VENV) && exit 0; \
+	    rm -rf $(VENV); \
+	    exit 1; \
+	  fi; \
+	done; \
+	echo "leadheat needs Python 3.11 or newer: install one, or name it with make PYTHON=/path/to/python3" >&2; \
+	exit 1

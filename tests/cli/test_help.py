@@ -1,0 +1,59 @@
+"""Help is there for every command, teaches by example, and leads through the groups in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from streams.cli import PANELS, app
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of every command that does something."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+COMMANDS = sorted(commands(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_the_help_of_every_command_names_an_example_of_it(run: Callable[..., Any], path: tuple[str, ...]) -> None:
+    ran = run(*path, "--help")
+    assert ran.code == 0
+    examples = re.split(r"Examples?:", ran.out, maxsplit=1)[1]
+    assert f"leadheat {' '.join(path)}" in examples
+
+
+def test_the_groups_are_shown_in_the_order_in_which_one_meets_them(run: Callable[..., Any]) -> None:
+    ran = run("--help")
+    shown = [title for title in re.findall(r"^╭─ (.*?) ─+╮$", ran.out, re.MULTILINE) if title != "Options"]
+    assert shown == list(PANELS) == ["Try", "Model", "Leads and accounts", "Run", "Repair"]
+
+
+@pytest.mark.parametrize("arguments", [(), ("model",), ("leads",), ("topics",)], ids=" ".join)
+def test_a_group_without_a_command_shows_its_help(run: Callable[..., Any], arguments: tuple[str, ...]) -> None:
+    ran = run(*arguments)
+    assert "Usage: " in ran.out + ran.err
+    assert ran.code == 2
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("version",)])
+def test_the_version_is_one_line_that_begins_with_the_name(run: Callable[..., Any], arguments: tuple[str]) -> None:
+    ran = run(*arguments)
+    assert ran.code == 0
+    assert re.match(r"leadheat (\d+\.\d+\.\d+|\(not installed as a package\))$", ran.lines[0])
+
+
+def test_an_unknown_command_and_a_wrong_setting_end_with_2(run: Callable[..., Any]) -> None:
+    assert run("tial").code == 2
+    ran = run("topics", "list", LEADHEAT_PARTITIONS="many")
+    assert ran.code == 2
+    assert ran.err.startswith("leadheat: LEADHEAT_PARTITIONS (is 'many'): ")

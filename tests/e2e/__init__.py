@@ -1,0 +1,1 @@
+"""End to end: real Kafka, real worker processes, real failures."""

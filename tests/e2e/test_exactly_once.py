@@ -1,0 +1,59 @@
+"""Every event counts once and every alert is raised once, whatever happens to the workers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streams.clock import now_ms
+from streams.settings import Settings
+from streams.topics import create_topics
+from tests.e2e.audit import audit, wait_until_scored
+from tests.e2e.traffic import generate, send
+from tests.e2e.workers import Workers
+
+pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(280)]
+
+MODEL = Path(__file__).parent / "model.yaml"
+SEED = 20261101
+
+
+async def run(
+    settings: Settings, *, events: int, per_second: int, kills: int, stops: int, mutate: str = ""
+) -> tuple[list[str], list[int]]:
+    """Run two workers through a fault schedule; returns what the audit finds and the exit codes on the way."""
+    await create_topics(settings)
+    messages = generate(events, events // 20, now_ms(), SEED, settings.prefix)
+    log = settings.data_dir / "workers.log"
+    async with Workers(settings, 2, log, MUTATE=mutate) as workers:
+        sending = asyncio.create_task(send(settings, messages, per_second))
+        await workers.fail_at_random(random.Random(SEED), kills, stops, within_s=events / per_second)
+        await sending
+        if not await wait_until_scored(settings, timeout_s=90):
+            return ["not everything was scored", log.read_text()[-3000:]], workers.ended
+    return await audit(settings), workers.ended
+
+
+def run_faults(settings: Callable[..., Settings], **options: object) -> tuple[list[str], list[int]]:
+    chosen = settings(model=MODEL, session_timeout_s=6)
+    return asyncio.run(run(chosen, **options))  # type: ignore[arg-type]
+
+
+def test_kills_and_stops_neither_lose_nor_repeat_anything(settings: Callable[..., Settings]) -> None:
+    problems, ended = run_faults(settings, events=100_000, per_second=2_500, kills=3, stops=2)
+    assert problems == []
+    assert ended.count(-9) == 3
+
+
+def test_the_audit_notices_when_contiguity_is_not_checked(settings: Callable[..., Settings]) -> None:
+    problems, _ = run_faults(settings, events=10_000, per_second=1_000, kills=0, stops=0, mutate="contiguity")
+    assert problems != []
+
+
+def test_the_audit_notices_when_earlier_owners_are_not_fenced(settings: Callable[..., Settings]) -> None:
+    problems, _ = run_faults(settings, events=40_000, per_second=1_500, kills=0, stops=2, mutate="fencing")
+    assert problems != []
