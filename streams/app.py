@@ -100,7 +100,13 @@ def _faust_app(settings: Settings, shards: Shards) -> faust.App:
         **static_member,
     )
     urls = [URL(url) for url in broker.split(";")]
-    transport = chunk_transport(shards.sources, settings.chunk_records, shards.locate, shards.changelog_end)
+    transport = chunk_transport(
+        shards.sources,
+        chunk_records=settings.chunk_records,
+        fetch_wait_ms=settings.fetch_wait_ms,
+        locate=shards.locate,
+        changelog_end=shards.changelog_end,
+    )
     app.transport = transport(urls, app)
     return app
 

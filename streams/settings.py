@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     )
     session_timeout_s: float = Field(10, ge=1, le=300, description="silence after which a worker counts as gone")
     commit_interval_ms: int = Field(20, ge=0, le=10_000, description="shortest time between a shard's transactions")
+    fetch_wait_ms: int = Field(
+        20, ge=1, le=10_000, description="how long a fetch waits for records: adds to latency, saves idle work"
+    )
     chunk_records: int = Field(16_000, ge=1, le=100_000, description="records handled in one go, at most")
     pending_records: int = Field(
         50_000, ge=1, le=10_000_000, description="records that wait for a transaction before a shard stops reading"

@@ -16,7 +16,8 @@ The definitions, for one lead:
   the band at that time: up to the highest band entered (``score ≥ enter``), or down while ``score < leave``.
 - In silence the band falls at the first whole ms at which the score is below ``leave``. An event finds that done,
   also if it happens in the same ms.
-- A match of a rule with ``hot`` holds the lead in the highest band until its time + ``hold_days``.
+- A match of a rule with ``hot`` holds the lead in the highest band until its time + ``hold_days``; one that once per
+  does not count holds nobody.
 - Bands with a cooldown alert. Of several that are entered at once, the highest does, if the last alert of the lead
   is a cooldown old and the crossing was received at most ``max_age_h`` later. The latest alert is open until the
   lead leaves any band that alerts; then it has cooled.

@@ -73,6 +73,9 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Faust asks for this only under its own exactly_once, which we do not use.
         consumer._isolation_level = "read_committed"
+        # A fetch asks only for partitions without records at hand, one request at a time: a quiet one would hold
+        # up the others for as long as the broker waits for it (1.5 s, if Faust had its way).
+        consumer._fetch_max_wait_ms = self.consumer.fetch_wait_ms
         return consumer
 
     async def _fetch_records(
@@ -121,7 +124,8 @@ class ChunkConsumer(driver.Consumer):
     """Delivers chunks for the source topics, keeps Faust's hands off their offsets, and seeks where shards say."""
 
     sources: Collection[str] = ()
-    chunk_records: int = 4000
+    chunk_records: int
+    fetch_wait_ms: int
     locate: Locate
     changelog_end: Callable[[int], int]
 
@@ -174,12 +178,18 @@ class ChunkConsumer(driver.Consumer):
 
 
 def chunk_transport(
-    sources: Collection[str], chunk_records: int, locate: Locate, changelog_end: Callable[[int], int]
+    sources: Collection[str],
+    *,
+    chunk_records: int,
+    fetch_wait_ms: int,
+    locate: Locate,
+    changelog_end: Callable[[int], int],
 ) -> type[driver.Transport]:
     """Return a Faust transport whose consumer delivers ``sources`` by chunks and seeks by ``locate``."""
     members = {
         "sources": frozenset(sources),
         "chunk_records": chunk_records,
+        "fetch_wait_ms": fetch_wait_ms,
         "locate": staticmethod(locate),
         "changelog_end": staticmethod(changelog_end),
     }

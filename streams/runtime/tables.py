@@ -205,14 +205,14 @@ class Shards:
         )
 
     async def _read_bounds(self, partitions: set[int]) -> None:
-        """Read where the changelogs end, now that nobody else can write to them, and where the sources begin."""
+        """Read where the changelogs end, now that nobody else can write to them, and where all topics begin."""
         consumer = self._new_consumer()
         await consumer.start()
         try:
             changelogs = [TopicPartition(self.changelog, partition) for partition in partitions]
             sources = [TopicPartition(topic, partition) for topic in self.sources for partition in partitions]
             self._ends = {tp.partition: end for tp, end in (await consumer.end_offsets(changelogs)).items()}
-            self._starts = await consumer.beginning_offsets(sources)
+            self._starts = await consumer.beginning_offsets([*changelogs, *sources])
         finally:
             await consumer.stop()
 
@@ -221,6 +221,7 @@ class Shards:
             bootstrap_servers=self.settings.brokers,
             isolation_level="read_committed",
             enable_auto_commit=False,
+            auto_offset_reset="earliest",
             max_partition_fetch_bytes=_RESTORE_FETCH_BYTES,
             check_crcs=False,
         )
@@ -268,7 +269,9 @@ class Shards:
             tables: dict[int, dict[bytes, bytes]] = {partition: {} for partition in partitions}
             counts = dict.fromkeys(partitions, 0)
             consumer.assign(list(left))
-            await consumer.seek_to_beginning(*left)
+            for tp in left:
+                # Not seek_to_beginning: it races with the reset that assign has begun.
+                consumer.seek(tp, self._starts[tp])
             while left:
                 for tp in [tp for tp in left if await consumer.position(tp) >= self._ends[tp.partition]]:
                     left.discard(tp)

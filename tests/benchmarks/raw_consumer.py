@@ -35,14 +35,13 @@ async def consume(topic: str, count: int) -> dict[str, float]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=os.environ["LEADHEAT_BROKERS"],
         enable_auto_commit=False,
+        auto_offset_reset="earliest",
         check_crcs=False,
         max_partition_fetch_bytes=4 << 20,
         isolation_level="read_committed",
     )
     await consumer.start()
-    tps = [TopicPartition(topic, partition) for partition in range(int(os.environ["LEADHEAT_PARTITIONS"]))]
-    consumer.assign(tps)
-    await consumer.seek_to_beginning(*tps)
+    consumer.assign([TopicPartition(topic, partition) for partition in range(int(os.environ["LEADHEAT_PARTITIONS"]))])
     decode = msgspec.json.Decoder(RawEvent).decode
     rate = 1 / (HALF_LIFE_DAYS * 86_400_000)
     sums: dict[str, tuple[float, int]] = {}

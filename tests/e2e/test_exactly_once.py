@@ -23,13 +23,13 @@ SEED = 20261101
 
 
 async def run(
-    settings: Settings, *, events: int, per_second: int, kills: int, stops: int, mutate: str = ""
+    settings: Settings, *, events: int, per_second: int, kills: int, stops: int, **environment: str
 ) -> tuple[list[str], list[int]]:
     """Run two workers through a fault schedule; returns what the audit finds and the exit codes on the way."""
     await create_topics(settings)
     messages = generate(events, events // 20, now_ms(), SEED, settings.prefix)
     log = settings.data_dir / "workers.log"
-    async with Workers(settings, 2, log, MUTATE=mutate) as workers:
+    async with Workers(settings, 2, log, **environment) as workers:
         sending = asyncio.create_task(send(settings, messages, per_second))
         await workers.fail_at_random(random.Random(SEED), kills, stops, within_s=events / per_second)
         await sending
@@ -39,7 +39,7 @@ async def run(
 
 
 def run_faults(settings: Callable[..., Settings], **options: object) -> tuple[list[str], list[int]]:
-    chosen = settings(model=MODEL, session_timeout_s=6)
+    chosen = settings(model=MODEL, session_timeout_s=6, chunk_records=500)
     return asyncio.run(run(chosen, **options))  # type: ignore[arg-type]
 
 
@@ -50,10 +50,12 @@ def test_kills_and_stops_neither_lose_nor_repeat_anything(settings: Callable[...
 
 
 def test_the_audit_notices_when_contiguity_is_not_checked(settings: Callable[..., Settings]) -> None:
-    problems, _ = run_faults(settings, events=10_000, per_second=1_000, kills=0, stops=0, mutate="contiguity")
+    problems, _ = run_faults(
+        settings, events=10_000, per_second=1_000, kills=0, stops=0, MUTATE="contiguity", LOST_CHUNKS="0.2"
+    )
     assert problems != []
 
 
 def test_the_audit_notices_when_earlier_owners_are_not_fenced(settings: Callable[..., Settings]) -> None:
-    problems, _ = run_faults(settings, events=40_000, per_second=1_500, kills=0, stops=2, mutate="fencing")
+    problems, _ = run_faults(settings, events=40_000, per_second=1_500, kills=0, stops=2, MUTATE="fencing")
     assert problems != []

@@ -81,6 +81,7 @@ class Workers:
             "LEADHEAT_MODEL": str(settings.model),
             "LEADHEAT_DATA_DIR": str(settings.data_dir),
             "LEADHEAT_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
+            "LEADHEAT_CHUNK_RECORDS": str(settings.chunk_records),
             "LEADHEAT_INSTANCE": f"w{number}",
             **self.environment,
         }

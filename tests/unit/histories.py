@@ -33,7 +33,7 @@ rules:
   view: {on: page_viewed, points: 7, half_life_days: 1}
   download: {on: file_downloaded, points: 25, half_life_days: 5, points_max: 70, once_per: asset}
   reply: {on: email_replied, points: 40, half_life_days: 0.25, points_max: 60}
-  demo: {on: form_submitted, where: {form: demo}, points: 5, half_life_days: 2, hot: {hold_days: 1.5}}
+  demo: {on: form_submitted, where: {form: demo}, points: 5, half_life_days: 2, once_per: form, hot: {hold_days: 1.5}}
   bounce: {on: [email_bounced, email_unsubscribed], points: -30, half_life_days: 3}
 bands:
   warm: {enter: 20, leave: 10, cooldown_h: 1}
@@ -115,7 +115,7 @@ def rules(draw: st.DrawFn, *, penalties: bool = True) -> dict[str, Any]:
     if draw(st.integers(0, 3)) == 0:
         rule["where"] = {"asset": ["a", "b"]}
     penalty = penalties and draw(st.integers(0, 3)) == 0
-    if not penalty and "once_per" not in rule and draw(st.integers(0, 5)) == 0:
+    if not penalty and draw(st.integers(0, 5)) == 0:
         rule["hot"] = {"hold_days": draw(st.sampled_from((0.25, 1, 14)))}
     return rule | {"points": -points if penalty else points}
 

@@ -1,0 +1,155 @@
+"""Sends the world's events over HTTP, as a customer would: the site's with Segment's official client, e-mail's as JSON.
+
+The client (``segment-analytics-python``) gathers calls in a thread and posts them to ``/v1/batch``; what mail servers
+report goes to ``POST /v1/events`` as canonical events. Both ways repeat what is answered with 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+from segment.analytics.client import Client
+
+from scoring.events import EMAIL_TYPES, Event, encode_event
+
+BATCH_MAX: Final = 400
+"""Events per request at most: the gateway takes 500 KB, and ours have about 600 bytes."""
+
+WAITING_MAX: Final = 50_000
+"""Events that may wait to be sent; far more than a history has."""
+
+ATTEMPTS: Final = 5
+TIMEOUT_S: Final = 5.0
+_RETRY_S: Final = 0.5
+
+Lost = Callable[[int, str], None]
+"""Told of events that were given up: how many, and why."""
+
+
+class Sender:
+    """Sends events in the background, in batches of at most ``batch_max``; live, 1 sends each at once.
+
+    ``lost`` may be called from another thread.
+    """
+
+    def __init__(self, gateway_url: str, lost: Lost, batch_max: int = 1) -> None:
+        self._url = gateway_url
+        self._lost = lost
+        self._batch_max = batch_max
+        self._mails: asyncio.Queue[Event] = asyncio.Queue(WAITING_MAX)
+        self._client = Client(
+            "demo-without-key",  # the client wants one; without LEADHEAT_WRITE_KEYS the gateway asks for none
+            host=gateway_url,
+            on_error=lambda error, items: lost(len(items), f"Segment's client gave up: {error}"),
+            max_queue_size=WAITING_MAX,
+            upload_size=batch_max,
+            upload_interval=0.1,
+            max_retries=ATTEMPTS,
+            timeout=TIMEOUT_S,
+            proxies={"http": ""},  # this machine is not reached through a proxy, whatever the environment says
+        )
+        logging.getLogger("segment").setLevel(logging.CRITICAL)  # it is told by `lost`, not across the screen
+
+    async def __aenter__(self) -> Self:
+        """Begin to post e-mail events."""
+        self._posting = asyncio.create_task(self._post_mails())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop sending; what waits is dropped unless it was flushed."""
+        self._posting.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._posting
+        await _in_a_thread(self._client.join)
+
+    def send(self, event: Event) -> None:
+        """Take one event; returns at once."""
+        if event.type in EMAIL_TYPES:
+            self._mails.put_nowait(event)
+            return
+        taken, _ = call(self._client, event)
+        if not taken:
+            self._lost(1, "Segment's client has no room left")
+
+    async def flush(self) -> None:
+        """Wait until all that was taken has been answered, or given up."""
+        await self._mails.join()
+        await _in_a_thread(self._client.flush)
+
+    async def _post_mails(self) -> None:
+        async with httpx.AsyncClient(base_url=self._url, timeout=TIMEOUT_S, trust_env=False) as client:
+            while True:
+                batch = [await self._mails.get()]
+                while len(batch) < self._batch_max and not self._mails.empty():
+                    batch.append(self._mails.get_nowait())
+                why = await _post(client, batch)
+                if why:
+                    self._lost(len(batch), f"/v1/events: {why}")
+                for _ in batch:
+                    self._mails.task_done()
+
+
+async def _post(client: httpx.AsyncClient, batch: Sequence[Event]) -> str:
+    """Post a batch until it is taken; returns why it was given up, or nothing."""
+    body = b"[" + b",".join(encode_event(event) for event in batch) + b"]"
+    why = ""
+    for attempt in range(ATTEMPTS):
+        try:
+            answer = await client.post("/v1/events", content=body)
+        except httpx.TransportError as error:
+            why = repr(error)
+        else:
+            if answer.status_code == httpx.codes.OK:
+                return ""
+            why = f"{answer.status_code} {answer.text[:200]}"
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return why
+        await asyncio.sleep(_RETRY_S * 2**attempt)
+    return why
+
+
+async def _in_a_thread(work: Callable[[], None]) -> None:
+    """Wait for a call that blocks. Unlike asyncio's, this thread is not waited for when we are cancelled and end."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        await asyncio.sleep(0.02)
+
+
+def call(client: Any, event: Event) -> tuple[bool, dict[str, Any]]:
+    """Make the call of Segment's client that means ``event``; returns whether it was taken, and the message."""
+    common = {
+        "user_id": event.user_id,
+        "anonymous_id": event.anonymous_id,
+        "timestamp": datetime.fromtimestamp(int(event.time) / 1000, UTC),
+        "message_id": event.id,
+        "context": _context(event),
+    }
+    match event.type:
+        case "identified":
+            return client.identify(traits=event.traits, **common)  # type: ignore[no-any-return]
+        case "grouped":
+            return client.group(group_id=event.account_id, traits=event.properties, **common)  # type: ignore[no-any-return]
+        case "page_viewed":
+            properties = dict(event.properties)
+            return client.page(name=properties.pop("name"), properties=properties, **common)  # type: ignore[no-any-return]
+        case other:  # Segment's names of events are in the manner of "Form Submitted"
+            name = other.replace("_", " ").title()
+            return client.track(event=name, properties=event.properties, **common)  # type: ignore[no-any-return]
+
+
+def _context(event: Event) -> dict[str, Any]:
+    """Return an event's context with who it is about, where Segment has it."""
+    about = {"traits": {"email": event.email}} if event.email is not None else {}
+    group = {"groupId": event.account_id} if event.account_id is not None else {}
+    return {**event.context, **about, **group}

@@ -1,0 +1,211 @@
+"""Leads, alerts and what to do next, in words and numbers; the same on a terminal and in plain text."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import ROUND_FLOOR, Decimal
+from math import exp2
+from pathlib import Path
+from typing import Final
+
+from scoring.alerts import Alert
+from scoring.leads import LeadScore
+from scoring.model import ScoringModel
+from streams.demo.cast import COMPANIES
+from streams.demo.history import DAY_MS
+
+YOU: Final = "you@yourcompany.example"
+_COMPANY_OF_DOMAIN: Final[Mapping[str, str]] = {company.domain: company.name for company in COMPANIES}
+_TENTH: Final = Decimal("0.1")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A line of a score: ``count`` is the decayed number of matches, 0 where there is none to tell."""
+
+    rule: str
+    points: float
+    count: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """The rule's name and how often it counts, as in ``pricing page ×2.4``."""
+        name = self.rule.replace("_", " ")
+        return f"{name} ×{self.count:.2g}" if round(self.count, 1) > 1 else name
+
+
+def reasons_of_alert(alert: Alert) -> list[Reason]:
+    """Return an alert's ledger."""
+    return [Reason(line.rule, line.points, line.count) for line in alert.ledger]
+
+
+def reasons_of_score(record: LeadScore, model: ScoringModel, now_ms: int) -> list[Reason]:
+    """Return what each rule contributes as of now, the largest first."""
+    reasons = []
+    for line in record.rules:
+        amount = line.points if line.amount is None else line.amount
+        faded = amount * exp2((record.at_ms - now_ms) / (line.half_life_days * DAY_MS))
+        ceiling = abs(faded) if line.points_max is None else line.points_max
+        rule = model.rules.get(line.rule)
+        count = 0.0 if rule is None else faded / rule.points
+        reasons.append(Reason(line.rule, max(-ceiling, min(ceiling, faded)), count))
+    return sorted(reasons, key=lambda reason: (-abs(reason.points), reason.rule))
+
+
+def top_reasons(reasons: Iterable[Reason], width: int) -> str:
+    """Return as many of the reasons as fit into so many columns, for example ``pricing page ×3 +20, demo request +50``.
+
+    >>> top_reasons([Reason("demo_request", 50.0, 1.0), Reason("pricing_page", 20.0, 3.1)], 80)
+    'demo request +50, pricing page ×3.1 +20'
+    >>> top_reasons([Reason("demo_request", 50.0, 1.0), Reason("pricing_page", 20.0, 3.1)], 30)
+    'demo request +50, …'
+    """
+    text = ""
+    told = [reason for reason in reasons if round(reason.points)]
+    for number, reason in enumerate(told, 1):
+        longer = f"{text}{', ' if text else ''}{reason.words} {_signed(round(reason.points))}"
+        if len(longer) + 3 * (number < len(told)) > width:
+            return f"{text}, …" if text else f"{longer[: width - 1]}…"
+        text = longer
+    return text
+
+
+def exact_tenths(points: list[float], total: float) -> list[Decimal]:
+    """Round parts to tenths so that they add up to the rounded total: the largest remainders are rounded up.
+
+    >>> exact_tenths([20.04, 9.04, 3.04], 32.12)
+    [Decimal('20.1'), Decimal('9.0'), Decimal('3.0')]
+    """
+    exact = [Decimal(repr(part)) for part in points]
+    floors = [part.quantize(_TENTH, ROUND_FLOOR) for part in exact]
+    missing = int((Decimal(repr(total)).quantize(_TENTH) - sum(floors, Decimal(0))) / _TENTH)
+    by_remainder = sorted(range(len(exact)), key=lambda index: floors[index] - exact[index])
+    for index in by_remainder[: max(0, missing)]:
+        floors[index] += _TENTH
+    return floors
+
+
+def ledger_lines(alert: Alert) -> list[tuple[Decimal, str]]:
+    """Return an alert's ledger as numbers and words; the numbers add up to the score as it is shown."""
+    reasons = reasons_of_alert(alert)
+    tenths = exact_tenths([reason.points for reason in reasons], alert.score)
+    return [(points, reason.words) for points, reason in zip(tenths, reasons, strict=True) if points]
+
+
+def show_ledger(alert: Alert) -> str:
+    """Return an alert's score as a sum, for example ``62.1 = +50.0 demo request +10.0 pricing page +2.1 …``."""
+    return f"{show_score(alert.score)} = " + "  ".join(f"{_signed(points)} {text}" for points, text in ledger_lines(alert))
+
+
+def show_score(score: float) -> str:
+    """Return a score with one digit, rounded as its ledger is."""
+    return str(Decimal(repr(score)).quantize(_TENTH))
+
+
+def _signed(number: Decimal | int) -> str:
+    return f"{number:+}".replace("-", "−")
+
+
+def show_name(lead: str) -> str:
+    """Return who a lead is, without the company.
+
+    >>> show_name("email:ada.lind@northwind.example"), show_name("anon:visitor-00007")
+    ('ada.lind', 'visitor-00007')
+    """
+    return _printable(lead.partition(":")[2].partition("@")[0])
+
+
+def show_email(lead: str) -> str:
+    """Return a lead's address or id, without its kind."""
+    return _printable(lead.partition(":")[2])
+
+
+def show_company(lead: str) -> str:
+    """Return a lead's company, by the domain of the address.
+
+    >>> show_company("email:ada.lind@cobaltharbor.example"), show_company("email:you@yourcompany.example")
+    ('Cobalt Harbor', 'yourcompany.example')
+    """
+    domain = lead.partition("@")[2]
+    return _printable(_COMPANY_OF_DOMAIN.get(domain, domain))
+
+
+def _printable(text: str) -> str:
+    """Return text that somebody sent to the gateway as it may stand on a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text[:80])
+
+
+def show_clock(time_ms: int) -> str:
+    """Return the time of day in this machine's zone."""
+    return f"{datetime.fromtimestamp(time_ms / 1000, UTC).astimezone():%H:%M:%S}"
+
+
+def show_hold(alert: Alert) -> str:
+    """Return until when an alert's lead is held hot whatever its score, or nothing."""
+    if alert.held_until_ms is None:
+        return ""
+    until = datetime.fromtimestamp(alert.held_until_ms / 1000, UTC).astimezone()
+    return f"hot at once, held until {until.day} {until:%b}"
+
+
+def show_ms(milliseconds: float | None) -> str:
+    """Return a latency.
+
+    >>> show_ms(41.3), show_ms(None)
+    ('41 ms', '–')
+    """
+    return "–" if milliseconds is None else f"{milliseconds:,.0f} ms"
+
+
+@dataclass(frozen=True)
+class NextSteps:
+    """What to do next: a command, a line of the model, and what to read."""
+
+    gateway_url: str
+    model_path: Path
+    model: ScoringModel
+
+    @property
+    def curl(self) -> tuple[str, str]:
+        """The command that makes *you* hot, in two lines for narrow terminals: both end up in one command."""
+        body = f'{{"userId":"{YOU}","event":"Demo Requested"}}'
+        return f"curl {self.gateway_url}/v1/track -d \\", f"  {shlex.quote(body)}"
+
+    @property
+    def model_line(self) -> str:
+        """The line that says from when a lead is hot, as ``file:line  text``; only the file where it is not found."""
+        path = _as_seen_from_here(self.model_path)
+        found = _line_of_band(self.model_path.read_text("utf-8-sig"), list(self.model.bands)[-1])
+        if found is None:
+            return path
+        number, text = found
+        return f"{path}:{number}  {text}"
+
+    @property
+    def reading(self) -> str:
+        """What to read and run next."""
+        docs = "docs/model.md explains the model; " if Path("docs/model.md").exists() else ""
+        return f"{docs}`leadheat up` is for events of your own, {self.gateway_url}/docs for how to send them"
+
+
+def _as_seen_from_here(path: Path) -> str:
+    absolute, here = path.absolute(), Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(path)
+
+
+def _line_of_band(text: str, band: str) -> tuple[int, str] | None:
+    """Return the number and the text of a band's line.
+
+    >>> _line_of_band("rules: {}\\nbands:\\n  hot: {enter: 100, leave: 80}  # alerts\\n", "hot")
+    (3, 'hot: {enter: 100, leave: 80}')
+    """
+    in_bands = False
+    for number, line in enumerate(text.splitlines(), 1):
+        in_bands = line.startswith("bands:") or (in_bands and (line[:1] in " #" or not line))
+        if in_bands and re.match(rf"\s+{re.escape(band)}\s*:", line):
+            return number, line.partition("#")[0].strip()
+    return None
