@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from scoring.errors import LeadheatError
+from streams.cli.demo import demo
 from streams.cli.gateway import gateway
 from streams.cli.leads import leads
 from streams.cli.model import model
@@ -51,6 +52,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+register(app, demo, rich_help_panel=TRY)
 register(app, up, rich_help_panel=TRY, epilog="Example: leadheat up --workers 2")
 register(app, score, rich_help_panel=TRY)
 app.add_typer(model, name="model", rich_help_panel=MODEL)

@@ -114,7 +114,7 @@ _FIRST_NAMES: Final = (
     "Greta Hamza Hana Hugo Ilse Imani Ivo Jana Jonas Joris Kai Kofi Lana Leon Lieke Lucia Malik Mara Mateo Mila Nadia "
     "Niels Noor Olga Omar Otto Pia Priya Quinn Rafael Rosa Ruben Sanne Selma Sven Tariq Tess Thea Uma Vera Wout Yara "
     "Yusuf Zoe"
-).split()
+)
 
 _LAST_NAMES: Final = (
     "Abebe Almeida Andersen Bakker Banerjee Bergman Blom Castillo Celik Conti Dahl Dekker Demir Diallo Duarte Eriksen "
@@ -122,7 +122,7 @@ _LAST_NAMES: Final = (
     "Kowal Kuiper Lambert Lind Lopes Maes Marino Mehta Meyer Molina Moreau Nakata Nilsen Novak Okoro Olsen Osei "
     "Pereira Peters Prins Quist Ramos Rasheed Reis Rossi Santos Sato Schmitt Silva Simic Sorensen Tanaka Thomas "
     "Toussaint Urban Vance Vega Visser Vogel Weber Winther Yilmaz Zeman"
-).split()
+)
 
 _TITLES: Final = {
     Habit.RESEARCHER: ("Head of Operations", "IT Manager", "Process Manager", "Business Analyst", "Head of Data"),
@@ -156,8 +156,8 @@ def people(rng: Random) -> Iterator[Person]:
 def _person(rng: Random, number: int, habit: Habit) -> Person:
     return Person(
         number=number,
-        first_name=rng.choice(_FIRST_NAMES),
-        last_name=rng.choice(_LAST_NAMES),
+        first_name=rng.choice(_FIRST_NAMES.split()),
+        last_name=rng.choice(_LAST_NAMES.split()),
         title=rng.choice(_TITLES.get(habit, _OTHER_TITLES)),
         company=rng.choice(COMPANIES),
         habit=habit,

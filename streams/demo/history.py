@@ -153,7 +153,7 @@ class History:
         return sorted((self._rng.randint(LAST_DAY, oldest) for _ in range(number)), reverse=True)
 
     def _office_time(self, days_ago: int) -> int:
-        """Return a time (ms) in office hours of that day; few come at weekends, most on the Thursday or Friday before."""
+        """Return a time (ms) in office hours of that day; most avoid weekends."""
         day_ms = self._today_ms - days_ago * DAY_MS
         if datetime.fromtimestamp(day_ms / 1000, UTC).weekday() >= 5 and self._rng.random() < 0.9:
             day_ms -= 2 * DAY_MS

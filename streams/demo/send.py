@@ -120,10 +120,15 @@ async def _post(client: httpx.AsyncClient, batch: Sequence[Event]) -> str:
 
 async def _in_a_thread(work: Callable[[], None]) -> None:
     """Wait for a call that blocks. Unlike asyncio's, this thread is not waited for when we are cancelled and end."""
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        await asyncio.sleep(0.02)
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def run() -> None:
+        work()
+        with suppress(RuntimeError):  # the loop has been closed: nobody waits any more
+            loop.call_soon_threadsafe(done.set)
+
+    threading.Thread(target=run, daemon=True).start()
+    await done.wait()
 
 
 def call(client: Any, event: Event) -> tuple[bool, dict[str, Any]]:

@@ -32,7 +32,9 @@ def summarise(board: Board, steps: NextSteps, now_ms: int, live_s: float, faults
     if faults:
         lines += [f"FAILED: {fault}" for fault in faults]
     else:
-        alerts = f"{board.turned_hot} leads turned {board.top_band}" if board.turned_hot else "no lead had turned hot yet"
+        alerts = (
+            f"{board.turned_hot} leads turned {board.top_band}" if board.turned_hot else "no lead had turned hot yet"
+        )
         lines.append(f"OK: each of the {board.sent:,} events sent was scored, and {alerts}.")
     return "\n".join(lines)
 
@@ -66,8 +68,12 @@ def _counts(board: Board, now_ms: int, live_s: float) -> Iterator[str]:
 
 def _lead(lead: LeadNow, board: Board, now_ms: int) -> str:
     company = words.show_company(lead.record.lead)
-    start = f"  {words.show_score(lead.score):>6} {lead.band:<5} {words.show_email(lead.record.lead):<38} {company:<15} "
-    return start + words.top_reasons(words.reasons_of_score(lead.record, board.model, max(now_ms, lead.record.at_ms)), 60)
+    start = (
+        f"  {words.show_score(lead.score):>6} {lead.band:<5} {words.show_email(lead.record.lead):<38} {company:<15} "
+    )
+    return start + words.top_reasons(
+        words.reasons_of_score(lead.record, board.model, max(now_ms, lead.record.at_ms)), 60
+    )
 
 
 def _alert(seen: SeenAlert) -> Iterator[str]:

@@ -6,6 +6,7 @@ mark for copying stays marked.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import Final
@@ -31,6 +32,7 @@ GOOD: Final = "color(28)"
 FAINT: Final = "color(244)"
 _BAND_STYLES: Final = {"hot": HOT, "warm": WARM}
 
+_INDENT: Final = " " * 9
 _NEWS_MS: Final = 3_000
 """A lead of whom something was heard within this is marked."""
 
@@ -43,6 +45,7 @@ class View:
         self._board = board
         self._steps = steps
         self._drawn: list[list[Segment]] = []
+        self._size = (0, 0)
 
     def draw(self, pace: Pace, now_ms: int) -> None:
         """Bring the screen up to date; ``pace`` is how long and how quickly it goes."""
@@ -52,10 +55,8 @@ class View:
             self._console.render_lines(line, options, pad=True)[0]
             for line in compose(self._board, self._steps, pace, now_ms, width, height)
         ]
-        if [sum(part.cell_length for part in line) for line in lines[:1]] != [
-            sum(part.cell_length for part in line) for line in self._drawn[:1]
-        ] or len(lines) != len(self._drawn):
-            self._drawn = [[] for _ in lines]  # the window has another size
+        if self._size != (width, height):
+            self._size, self._drawn = (width, height), [[]] * height
         for row, (line, drawn) in enumerate(zip(lines, self._drawn, strict=True)):
             if line != drawn:
                 self._console.update_screen_lines([line], 0, row)
@@ -68,7 +69,9 @@ def compose(board: Board, steps: NextSteps, pace: Pace, now_ms: int, width: int,
     foot = _foot(steps, width)
     room = max(2, height - len(head) - len(foot) - 2)
     for_alerts = max(1, room // 2)
-    leads = _pad([_lead(lead, board, now_ms, width) for lead in board.hottest(now_ms, room - for_alerts)], room - for_alerts)
+    leads = _pad(
+        [_lead(lead, board, now_ms, width) for lead in board.hottest(now_ms, room - for_alerts)], room - for_alerts
+    )
     alerts = _pad(islice(_alerts(board.alerts, width, for_alerts), for_alerts), for_alerts)
     lines = [*head, _title("Hottest leads, as of now", width), *leads]
     lines += [_title("Alerts as they fall: who, and the sum that made the score", width), *alerts, *foot]
@@ -92,7 +95,8 @@ def _head(board: Board, pace: Pace, now_ms: int, width: int) -> list[Text]:
         title.append(f"   {board.notes[-1]}", WARM)
     events = Text.assemble(
         ("events  ", FAINT),
-        f"{pace.sent_per_s:.1f} sent/s  {pace.scored_per_s:.1f} scored/s  {board.sent:,} sent  {board.scored:,} scored  ",
+        f"{pace.sent_per_s:.1f} sent/s  {pace.scored_per_s:.1f} scored/s  ",
+        f"{board.sent:,} sent  {board.scored:,} scored  ",
         (lost, HOT) if lost else ("none lost", GOOD),
     )
     counts = board.band_counts(now_ms)
@@ -149,12 +153,8 @@ def _alert(seen: SeenAlert, width: int, whole: bool) -> Iterator[Text]:
     )
     yield line
     if whole:
-        for part in Text(words.show_ledger(alert)).wrap(_PLAIN, width - 9):
-            yield Text("         ").append_text(part)
-
-
-_PLAIN: Final = Console(width=80, color_system=None)
-"""For wrapping text, which asks for a console."""
+        for part in textwrap.wrap(words.show_ledger(alert), width - len(_INDENT)):
+            yield Text(_INDENT + part)
 
 
 def _foot(steps: NextSteps, width: int) -> list[Text]:

@@ -70,8 +70,9 @@ def event_of(person: Person, done: Step, time_ms: int, context: dict[str, Any] |
     identity: dict[str, Any] = {"anonymous_id": person.anonymous_id}
     if person.known:
         identity = {"email": person.email, "user_id": person.user_id, "account_id": person.company.domain}
-    told = "traits" if done.type == "identified" else "properties"
-    return Event(id="", type=done.type, time=time_ms, context=context or {}, **identity, **{told: done.properties})
+    properties, traits = ({}, done.properties) if done.type == "identified" else (done.properties, {})
+    context = context or {}
+    return Event(id="", type=done.type, time=time_ms, properties=properties, traits=traits, context=context, **identity)
 
 
 def came_from(source: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reads back what becomes of the events, as any subscriber would: committed records only, in no group, at no one's cost.
+"""Reads back what becomes of the events, as any subscriber would: committed records only, in no group.
 
 Whether everything was scored is told exactly, by offsets: the event topics say where each event lies, and the
 journal, which is written in the same transactions as the scores, up to which offset a shard has scored.

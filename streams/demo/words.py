@@ -98,7 +98,9 @@ def ledger_lines(alert: Alert) -> list[tuple[Decimal, str]]:
 
 def show_ledger(alert: Alert) -> str:
     """Return an alert's score as a sum, for example ``62.1 = +50.0 demo request +10.0 pricing page +2.1 …``."""
-    return f"{show_score(alert.score)} = " + "  ".join(f"{_signed(points)} {text}" for points, text in ledger_lines(alert))
+    return f"{show_score(alert.score)} = " + "  ".join(
+        f"{_signed(points)} {text}" for points, text in ledger_lines(alert)
+    )
 
 
 def show_score(score: float) -> str:
