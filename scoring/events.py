@@ -101,8 +101,8 @@ class Event(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     account_id: str | None = None
     source: str | None = None
     properties: dict[str, Any] = msgspec.field(default_factory=dict)
-    traits: dict[str, Any] = msgspec.field(default_factory=dict)
-    context: dict[str, Any] = msgspec.field(default_factory=dict)
+    traits: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
 
     @property
     def lead_id(self) -> str:

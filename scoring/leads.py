@@ -7,7 +7,7 @@ result is 40 % smaller). The encoded bytes are the table's value and the changel
 
 from __future__ import annotations
 
-from math import exp2, inf, isinf
+from math import copysign, exp2, inf, isinf
 from typing import Final
 
 import msgspec
@@ -44,9 +44,9 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     and a 6-byte time each) and ``event_rules`` (a length byte, then 2 bytes per matched rule) describe the last
     events, oldest first; ``once_keys`` (10 bytes each) and ``once_times`` (6) the earliest match of each key.
 
-    While a chunk is worked on, two fields are bounds that spare most sums; :meth:`LeadScorer.settle` ends that.
-    A negative ``cools_at`` is a time before which the lead surely keeps its band. ``gains`` (points) is at least
-    the sum of the positive contributions; it is not kept (0).
+    Two fields are bounds that spare most sums. ``gains`` (points) is at least the sum of the positive contributions
+    under the model of ``generation`` (see :class:`scoring.rules.Numbering`), now and later, since gains fade. While
+    a chunk is worked on, a negative ``cools_at`` is a time before which the lead surely keeps its band.
     """
 
     cools_at: int = NEVER
@@ -58,22 +58,17 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     rules: list[int] = msgspec.field(default_factory=list)
     counts: list[float] = msgspec.field(default_factory=list)
     times: list[int] = msgspec.field(default_factory=list)
-    events: bytes = b""
-    event_rules: bytes = b""
+    events: bytearray = msgspec.field(default_factory=bytearray)
+    event_rules: bytearray = msgspec.field(default_factory=bytearray)
     once_keys: bytes = b""
     once_times: bytes = b""
     gains: float = 0.0
+    generation: int = 0
 
 
-_decode = msgspec.msgpack.Decoder(LeadState).decode
+decode_state = msgspec.msgpack.Decoder(LeadState).decode
 encode_state = msgspec.msgpack.Encoder().encode
-
-
-def decode_state(raw: bytes) -> LeadState:
-    """Decode a state as :func:`encode_state` wrote it; nothing is known yet of its gains."""
-    state = _decode(raw)
-    state.gains = inf
-    return state
+_encode_record = msgspec.json.Encoder().encode
 
 
 class ScoreLine(msgspec.Struct, omit_defaults=True, gc=False):
@@ -126,16 +121,12 @@ def score_later(record: LeadScore, time_ms: int) -> float:
     return round(max(0.0, total), 6)
 
 
-def hash_event_id(event_id: str) -> bytes:
-    """Return the stable 8-byte hash by which a lead remembers an event."""
-    return xxhash.xxh3_64_digest(event_id.encode())
-
-
 class LeadScorer:
     """Applies events to lead states by one rulebook."""
 
     def __init__(self, book: Rulebook) -> None:
         self.book = book
+        self._generation = book.numbering.generation
         # As tuples, since unpacking one is quicker than reading six attributes. A rule that only counts is not
         # special.
         self._by_type = {
@@ -145,12 +136,21 @@ class LeadScorer:
             ]
             for event_type, rules in book.by_type.items()
         }
+        stated = list(zip(book.names, book.half_lives_days, book.stated_ceilings, strict=True))
+        self._lines = [ScoreLine(name, 0.0, half_life_days, ceiling) for name, half_life_days, ceiling in stated]
+        self._capped_lines = [
+            ScoreLine(name, copysign(ceiling or 0.0, points), half_life_days, ceiling, 0.0)
+            for (name, half_life_days, ceiling), points in zip(stated, book.points, strict=True)
+        ]
+        self._record = LeadScore("", 0.0, 0, "", [], book.model.version)
 
     def take(self, state: LeadState, lead: str, event: Event, time_ms: int, received_ms: int) -> list[Alert] | None:
         """Apply ``event`` (at ``time_ms``, received at ``received_ms``) to ``state`` in place.
 
         Returns the alerts it causes, or None for a duplicate, which changes nothing.
         """
+        if state.generation != self._generation:
+            state.generation, state.gains = self._generation, inf
         event_id = xxhash.xxh3_64_digest(event.id.encode())
         events = state.events
         found = events.find(event_id)
@@ -163,8 +163,7 @@ class LeadScorer:
             self._cool_until(state, lead, now, alerts)
         marks = b""
         recheck = False
-        for rule in self._by_type.get(event.type, ()):
-            number, test, rate, gain, mark, special = rule
+        for number, test, rate, gain, mark, special in self._by_type.get(event.type, ()):
             if test is not None and not test(event.properties):
                 continue
             if special is not None:
@@ -173,9 +172,13 @@ class LeadScorer:
                     continue
                 recheck = recheck or change == _MOVED or special.rechecks
             if special is None or change == _COUNTED:
-                rules = state.rules
-                if number in rules:
-                    column = rules.index(number)
+                try:
+                    column = state.rules.index(number)
+                except ValueError:
+                    state.rules.append(number)
+                    state.counts.append(1.0)
+                    state.times.append(time_ms)
+                else:
                     counts, times = state.counts, state.times
                     at = times[column]
                     if time_ms >= at:
@@ -183,31 +186,57 @@ class LeadScorer:
                         times[column] = time_ms
                     else:
                         counts[column] += exp2((time_ms - at) * rate)
-                else:
-                    rules.append(number)
-                    state.counts.append(1.0)
-                    state.times.append(time_ms)
             state.gains += gain
             marks += mark
-        if now != last:
-            state.last = now
+        state.last = now
         if len(events) == _EVENTS_BYTES:
-            events = events[_EVENT_BYTES:]
-            state.event_rules = state.event_rules[1 + 2 * state.event_rules[0] :]
-        state.events = events + event_id + time_ms.to_bytes(_TIME_BYTES)
+            del events[:_EVENT_BYTES]
+            del state.event_rules[: 1 + 2 * state.event_rules[0]]
+        events += event_id + time_ms.to_bytes(_TIME_BYTES)
         state.event_rules += _LENGTHS[len(marks) // 2] + marks
         if marks:
-            # One more gain can only put off the cooling; a penalty may bring it forward to any time.
-            state.cools_at = _UNSURE if recheck else -abs(state.cools_at)
+            if state.band:
+                # One more gain can only put off the cooling; a penalty may bring it forward to any time.
+                state.cools_at = _UNSURE if recheck else -abs(state.cools_at)
             if recheck or self._may_rise(state, now):
                 self._reband(state, lead, event, now, received_ms, alerts)
         return alerts
 
-    def settle(self, state: LeadState) -> None:
-        """Turn the bounds of a state into exact values; done once per chunk, before it is encoded."""
-        state.gains = 0
+    def settle(self, state: LeadState, lead: str) -> bytes:
+        """Make a state's bounds exact, and return its record for the lead-scores topic (:class:`LeadScore` as JSON).
+
+        Done once per chunk, before the state is encoded. The objects of the record are the same each time, one
+        per rule, since making them anew takes longer than all the rest.
+        """
         if state.cools_at < 0:
             state.cools_at = self._next_cooling(state, state.last)
+        book, now, record = self.book, state.last, self._record
+        points, rates, ceilings = book.points, book.rates, book.ceilings
+        lines = record.rules
+        lines.clear()
+        total = gains = 0.0
+        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+            amount = points[number] * count * exp2((at - now) * rates[number])
+            ceiling = ceilings[number]
+            if -ceiling <= amount <= ceiling:
+                line = self._lines[number]
+                line.points = amount
+            else:
+                line = self._capped_lines[number]
+                line.amount = amount
+                amount = line.points
+            total += amount
+            if amount > 0.0:
+                gains += amount
+            lines.append(line)
+        state.gains = gains
+        record.lead = lead
+        record.score = round(total, 6) if total > 0.0 else 0.0
+        record.at_ms = now
+        record.band = book.bands[state.band].name
+        record.cools_at_ms = None if state.cools_at == NEVER else state.cools_at
+        record.held_until_ms = state.held_until or None
+        return _encode_record(record)
 
     def total(self, state: LeadState, now: int) -> float:
         """Return the sum of all contributions at ``now`` (points, not before the last event), without the floor."""
@@ -248,34 +277,6 @@ class LeadScorer:
         if total < 0:
             lines.append(LedgerLine(rule="floor", points=-total))
         return lines
-
-    def publish(self, state: LeadState, lead: str) -> LeadScore:
-        """Return a settled state's record for the lead-scores topic."""
-        book, now = self.book, state.last
-        names, half_lives, stated_ceilings = book.names, book.half_lives_days, book.stated_ceilings
-        points, rates, ceilings = book.points, book.rates, book.ceilings
-        lines = []
-        total = 0.0
-        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            amount = points[number] * count * exp2((at - now) * rates[number])
-            ceiling = ceilings[number]
-            if -ceiling <= amount <= ceiling:
-                total += amount
-                lines.append(ScoreLine(names[number], amount, half_lives[number], stated_ceilings[number]))
-            else:
-                capped = ceiling if amount > 0 else -ceiling
-                total += capped
-                lines.append(ScoreLine(names[number], capped, half_lives[number], ceiling, amount))
-        return LeadScore(
-            lead,
-            round(total, 6) if total > 0.0 else 0.0,
-            now,
-            book.bands[state.band].name,
-            lines,
-            book.model.version,
-            None if state.cools_at == NEVER else state.cools_at,
-            state.held_until or None,
-        )
 
     def _match_special(self, state: LeadState, rule: CompiledRule, event: Event, time_ms: int) -> int:
         """Apply what a rule does beside counting; says whether the match is to be counted, or was otherwise."""
@@ -427,7 +428,7 @@ class LeadScorer:
         return NEVER if wait is None else start + wait
 
 
-def _position(column: bytes, item: bytes, width: int) -> int:
+def _position(column: bytes | bytearray, item: bytes, width: int) -> int:
     """Return the byte position of ``item`` among the ``width``-byte items of ``column``, or −1."""
     position = column.find(item)
     while position % width and position >= 0:

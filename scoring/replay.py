@@ -29,16 +29,17 @@ class FileRecord:
 class Replay:
     """Scores records as one shard does, chunk by chunk.
 
-    >>> from scoring.model import load_default_model
+    >>> from scoring.model import load_model
+    >>> from scoring.models import DEFAULT_MODEL
     >>> event = b'{"id":"e-1","type":"page_viewed","time":1767225600000,"user_id":"7","properties":{"path":"/"}}'
-    >>> replay = Replay(load_default_model())
+    >>> replay = Replay(load_model(DEFAULT_MODEL))
     >>> outcome = replay.take([FileRecord(0, 1767225600000, event)])
     >>> [(score.lead, score.score, score.band) for score in replay.scores()]
     [('user:7', 1.0, 'cold')]
     """
 
     def __init__(self, model: ScoringModel) -> None:
-        self._shard = Shard(model, {}, [])
+        self._shard = Shard(model, {})
         self._scores: dict[bytes, bytes] = {}
         self._decode_score = msgspec.json.Decoder(LeadScore).decode
 

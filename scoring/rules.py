@@ -1,7 +1,7 @@
 """The model, compiled: which rules an event type can match, and the numbers of each rule by its number.
 
-Rules are numbered per shard, once per name, in the order in which they were first seen. States refer to rules
-by these numbers, so a number is never given to another rule, whatever happens to the model file.
+Rules are numbered per shard, once per name, in the order in which they were first seen; states refer to rules by
+these numbers.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from hashlib import blake2b
 from math import inf, isinf
 from typing import Any
+
+import msgspec
 
 from scoring.alerts import LedgerLine
 from scoring.decay import DAY_MS
@@ -60,6 +63,30 @@ class CompiledBand:
     """Shortest time between two alerts of one lead; None: the band does not alert."""
 
 
+class Numbering(msgspec.Struct):
+    """What a shard keeps beside its states to read them: the rules by number, and the model that was used last.
+
+    ``generation`` goes up by one whenever another model is used: a state of an earlier one holds no valid bounds.
+    """
+
+    names: list[str] = msgspec.field(default_factory=list)
+    model: str = ""
+    generation: int = 0
+
+    def adopt(self, model: ScoringModel) -> Numbering:
+        """Return the numbering to go on with under ``model``: the same, or a later generation.
+
+        A number is never given to another rule, whatever happens to the model file.
+        """
+        digest = blake2b(repr(model).encode(), digest_size=8).hexdigest()
+        if digest == self.model:
+            return self
+        new = [name for name in model.rules if name not in set(self.names)]
+        if len(self.names) + len(new) > RULES_MAX:
+            raise ValueError(f"more than {RULES_MAX} rule names were ever used")
+        return Numbering([*self.names, *new], digest, self.generation + 1)
+
+
 class Rulebook:
     """A model compiled against a shard's rule numbers.
 
@@ -67,19 +94,18 @@ class Rulebook:
     (1/half-life, 1/ms). A number whose rule is no longer in the model has 0 points.
     """
 
-    def __init__(self, model: ScoringModel, numbers: list[str]) -> None:
-        """Compile ``model``; rules that ``numbers`` lacks are appended to a copy of it, ``self.names``."""
+    def __init__(self, model: ScoringModel, known: Numbering) -> None:
+        """Compile ``model``; ``self.numbering`` continues ``known``, which the states were written with."""
         self.model = model
-        self.names = numbers + [name for name in model.rules if name not in set(numbers)]
-        if len(self.names) > RULES_MAX:
-            raise ValueError(f"{len(self.names)} rule names were ever used; at most {RULES_MAX} fit")
+        self.numbering = known.adopt(model)
+        self.names = self.numbering.names
         rules = [model.rules.get(name) for name in self.names]
         self.points = [0.0 if rule is None else rule.points for rule in rules]
         self.ceilings = [inf if rule is None else rule.points_max for rule in rules]
         self.stated_ceilings = [None if isinf(ceiling) else ceiling for ceiling in self.ceilings]
         self.rates = [1.0 if rule is None else 1.0 / (rule.half_life_days * DAY_MS) for rule in rules]
         self.phases = ["" if rule is None else rule.phase for rule in rules]
-        self.half_lives_days = [0.0 if rule is None else rule.half_life_days for rule in rules]
+        self.half_lives_days = [1.0 if rule is None else rule.half_life_days for rule in rules]
         self.by_type: dict[str, tuple[CompiledRule, ...]] = {}
         for number, rule in enumerate(rules):
             if rule is not None:

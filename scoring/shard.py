@@ -15,11 +15,13 @@ import msgspec
 from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import decode_event
+from scoring.identity import strongest_identity
 from scoring.leads import LeadScorer, LeadState, decode_state, encode_state
 from scoring.model import ScoringModel
-from scoring.rules import Rulebook
+from scoring.rules import Numbering, Rulebook
 
-encode_score = msgspec.json.Encoder().encode
+_encode_memo = msgspec.json.Encoder().encode
+_decode_memo = msgspec.json.Decoder(Numbering).decode
 
 
 class Record(Protocol):
@@ -65,14 +67,19 @@ class Outcome:
 class Shard:
     """The leads of one partition, and the model that scores them.
 
-    ``leads`` maps a lead's id (bytes) to its encoded state. ``numbers`` are the rule names by number that the
-    states were written with (see :class:`scoring.rules.Rulebook`).
+    ``leads`` maps a lead's id (bytes) to its encoded state. ``memo`` is what the shard left to be told when it opens
+    again (empty at first): keep :attr:`memo` wherever the states are kept.
     """
 
-    def __init__(self, model: ScoringModel, leads: dict[bytes, bytes], numbers: list[str]) -> None:
+    def __init__(self, model: ScoringModel, leads: dict[bytes, bytes], memo: bytes = b"") -> None:
         self.leads = leads
-        self.book = Rulebook(model, numbers)
+        self.book = Rulebook(model, _decode_memo(memo) if memo else Numbering())
         self.scorer = LeadScorer(self.book)
+
+    @property
+    def memo(self) -> bytes:
+        """What the next opening on the same states has to be given."""
+        return _encode_memo(self.book.numbering)
 
     def take(self, records: Sequence[Record]) -> Outcome:
         """Score a chunk in order and return what it caused; ``leads`` holds the new states afterwards.
@@ -110,14 +117,14 @@ class Shard:
                 if record.value is None:
                     raise EventError("malformed", "", "the record has no value")
                 event = decode_event(record.value, record.timestamp)
-                lead = event.lead_id
+                lead = strongest_identity(event.email, event.user_id, event.anonymous_id)
             except EventError as error:
                 outcome.refusals.append(Refusal(index, error))
                 continue
             state = working.get(lead)
             if state is None:
                 known = leads.get(lead.encode())
-                state = working[lead] = LeadState() if known is None else decode_state(known)
+                state = working[lead] = self._new_lead() if known is None else decode_state(known)
             alerts = take(state, lead, event, event.time, record.timestamp)  # type: ignore[arg-type]
             if alerts is None:
                 outcome.duplicates += 1
@@ -126,11 +133,13 @@ class Shard:
         self._encode_working_set(working, outcome)
         return outcome
 
+    def _new_lead(self) -> LeadState:
+        return LeadState(generation=self.book.numbering.generation)
+
     def _encode_working_set(self, working: dict[str, LeadState], outcome: Outcome) -> None:
-        settle, publish = self.scorer.settle, self.scorer.publish
+        settle = self.scorer.settle
         states, scores = outcome.states, outcome.scores
         for lead, state in working.items():
-            settle(state)
             key = lead.encode()
+            scores[key] = settle(state, lead)
             states[key] = encode_state(state)
-            scores[key] = encode_score(publish(state, lead))

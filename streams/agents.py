@@ -21,9 +21,9 @@ class LeadLogic:
     """Scores the leads of one shard: what :class:`streams.runtime.tables.Shards` calls with each chunk."""
 
     def __init__(
-        self, model: ScoringModel, leads: dict[bytes, bytes], numbers: list[str], prefix: str, metrics: WorkerMetrics
+        self, model: ScoringModel, leads: dict[bytes, bytes], memo: bytes, prefix: str, metrics: WorkerMetrics
     ) -> None:
-        self._shard = Shard(model, leads, numbers)
+        self._shard = Shard(model, leads, memo)
         self._metrics = metrics
         self._lead_scores = LEAD_SCORES.full_name(prefix)
         self._hot_leads = HOT_LEADS.full_name(prefix)
@@ -31,9 +31,9 @@ class LeadLogic:
         self._encode = msgspec.json.Encoder().encode
 
     @property
-    def numbers(self) -> list[str]:
-        """The rule names by number that the states refer to."""
-        return self._shard.book.names
+    def memo(self) -> bytes:
+        """What the next logic on the same leads has to be given."""
+        return self._shard.memo
 
     def take(self, topic: str, partition: int, records: Sequence[Any]) -> Work:
         """Score a chunk and return what is to be written."""

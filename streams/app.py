@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -44,7 +45,7 @@ def create_app(settings: Settings, model: ScoringModel, metrics: WorkerMetrics) 
         sources=sources,
         changelog=changelog,
         journal=JOURNAL.full_name(settings.prefix),
-        open_logic=lambda leads, numbers: LeadLogic(model, leads, numbers, settings.prefix, metrics),
+        open_logic=lambda leads, memo: LeadLogic(model, leads, memo, settings.prefix, metrics),
         observer=metrics,
         on_failure=_end_process,
         consumer=lambda: app.consumer,
@@ -135,5 +136,9 @@ def run_worker(settings: Settings, model: ScoringModel) -> None:
         workdir=Path.cwd(),
         quiet=True,
     )
+    # A chunk is thousands of short-lived records and no cycles: look for garbage rarely, and never at what is here.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 10)
     worker.spinner = None  # it writes escape codes even where there is no terminal
     worker.execute_from_commandline()

@@ -13,8 +13,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scoring.errors import SettingsError
-
-DEFAULT_MODEL_PATH = Path(__file__).parent.parent / "scoring" / "models" / "default.yaml"
+from scoring.models import DEFAULT_MODEL
 
 
 class Settings(BaseSettings):
@@ -34,7 +33,7 @@ class Settings(BaseSettings):
     partitions: int = Field(8, ge=1, le=1024, description="partitions of every topic of the worker")
     replication: int = Field(1, ge=1, le=9, description="copies of every partition")
     retention_days: float = Field(400, gt=0, description="how long events, alerts and the journal are kept")
-    model: Path = Field(DEFAULT_MODEL_PATH, description="the scoring model, a YAML file")
+    model: Path = Field(DEFAULT_MODEL, description="the scoring model, a YAML file")
 
     instance: str = Field(
         "", max_length=100, description="static group membership: a name that survives restarts, unique per worker"

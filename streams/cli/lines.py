@@ -15,7 +15,7 @@ from scoring.events import Event
 from scoring.leads import LeadScore, LeadState, ScoreLine, decode_state
 from streams.cli.output import printable, show_band, show_lead, show_points, show_time
 from streams.dead_letters import decode_dead_letter
-from streams.runtime.journal import META_KEY, NUMBERS_KEY, decode_entry
+from streams.runtime.journal import MEMO_KEY, META_KEY, decode_entry
 from streams.topics import (
     DEAD_LETTERS,
     EMAIL_EVENTS,
@@ -96,7 +96,7 @@ def record_as_json(topic: Topic, record: Any) -> dict[str, object]:
 
 
 def _value_as_json(topic: Topic, record: Any) -> object:
-    if topic is LEADS_CHANGELOG and record.key not in (META_KEY, NUMBERS_KEY):
+    if topic is LEADS_CHANGELOG and record.key not in (META_KEY, MEMO_KEY):
         return msgspec.structs.asdict(decode_state(record.value))
     return msgspec.json.decode(record.value)
 
@@ -140,7 +140,7 @@ def _describe_entry(record: Any, now_ms: int) -> Text:
 
 def _describe_state(record: Any, now_ms: int) -> Text:
     time = _time(record.timestamp, now_ms)
-    if record.key in (META_KEY, NUMBERS_KEY):
+    if record.key in (META_KEY, MEMO_KEY):
         what = "continues at" if record.key == META_KEY else "numbers its rules"
         shown = printable(record.value.decode(errors="replace"), 300)
         return Text.assemble(time, (f"shard {record.partition}", "cyan"), f" {what} {shown}")

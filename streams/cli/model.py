@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from scoring.errors import ModelError
+from scoring.models import DEFAULT_MODEL
 from streams.cli.teaching import register
-from streams.settings import DEFAULT_MODEL_PATH
 
 model = typer.Typer(help="The scoring model: what counts, how much, and for how long.", no_args_is_help=True)
 
@@ -23,7 +23,7 @@ ModelFile = Annotated[
 ]
 
 
-def check(file: ModelFile = DEFAULT_MODEL_PATH) -> None:
+def check(file: ModelFile = DEFAULT_MODEL) -> None:
     """Say in plain words what a model does, or everything that is wrong with it, as file:line.
 
     Exit code 1 if something is wrong, so that a pipeline can hold a change to the model.
@@ -44,7 +44,7 @@ def check(file: ModelFile = DEFAULT_MODEL_PATH) -> None:
         print(f"{file}: warning: {warning}")
 
 
-def show(file: ModelFile = DEFAULT_MODEL_PATH) -> None:
+def show(file: ModelFile = DEFAULT_MODEL) -> None:
     """Print a model file as it is, comments included: where to begin with one of your own.
 
     Examples:

@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Annotated, Final
 import typer
 
 from scoring.errors import SettingsError
+from scoring.models import DEFAULT_MODEL
 from streams.cli.output import JsonOption, wants_json
-from streams.settings import DEFAULT_MODEL_PATH
 
 if TYPE_CHECKING:
     from streams.cli.replay_reports import Report
@@ -36,7 +36,7 @@ def score(
     model: Annotated[
         Path,
         typer.Option(envvar="LEADHEAT_MODEL", help="The scoring model, a YAML file.", show_default="the one we ship"),
-    ] = DEFAULT_MODEL_PATH,
+    ] = DEFAULT_MODEL,
     alerts: Annotated[Path | None, typer.Option(help="Write the alerts to this file, as JSON lines.")] = None,
     scores: Annotated[Path | None, typer.Option(help="Write every lead's score to this file, as JSON lines.")] = None,
     clock: Annotated[Clock, typer.Option(help="When the events count as received.")] = Clock.HAPPENED,

@@ -8,8 +8,10 @@ import tempfile
 import time
 from collections.abc import Coroutine
 from contextlib import ExitStack, suppress
+from functools import partial
+from math import inf
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from scoring.events import Event
 from scoring.model import ScoringModel, load_model
@@ -34,6 +36,8 @@ PARTITIONS: Final = 4
 """Fewer than a cluster's: they are created and assigned sooner."""
 
 FRAME_S: Final = 0.25
+Result = TypeVar("Result")
+
 SCORED_TIMEOUT_S: Final = 20.0
 """How long what was sent may take to be scored in the end; a worker that is killed is back within ten."""
 
@@ -88,13 +92,13 @@ def run_demo(settings: Settings, seconds: float | None, show: Show) -> int:
 
 
 async def _until_signal(play: Play, kafka: EmbeddedKafka) -> int:
-    """Run the play; a signal ends its live part, or all of it where that has not begun or was ended already."""
+    """Run the play. A signal ends its live part; before that, or the second time, all of it; while it ends, nothing."""
     task = asyncio.ensure_future(play.run(kafka))
 
     def stop() -> None:
         if play.is_live and not play.is_to_end.is_set():
             play.is_to_end.set()
-        elif not task.cancelling():
+        elif not (play.is_ending or task.cancelling()):
             task.cancel()
 
     for number in _SIGNALS:
@@ -107,6 +111,7 @@ class Play:
 
     def __init__(self, settings: Settings, model: ScoringModel, seconds: float | None, show: Show) -> None:
         self.is_live = False
+        self.is_ending = False
         self.is_to_end = asyncio.Event()
         self._settings = settings
         self._model = model
@@ -121,36 +126,31 @@ class Play:
         async with running_stack(self._settings, kafka=kafka, on_event=self._hear) as stack:
             self._show.say(f"the gateway takes events at {stack.gateway_url}")
             others = [stack.wait(), *watchers(stack.settings, self._board)]
-            code = await _beside(self._script(stack), others)
+            faults, summary = await _beside(self._script(stack), others)
+            self.is_ending = True
+            self._show.close()
             self._show.say("stopping")
-        return code
+        self._show.end(summary)
+        return 1 if faults else 0
 
     def _hear(self, event: ChildEvent) -> None:
         """Note the end of a child; the rest is the children's own affair."""
         if event.kind == "ended":
             self._board.notes.append(f"{event.child} {event.text}")
 
-    async def _script(self, stack: Stack) -> int:
-        steps = NextSteps(stack.gateway_url, self._settings.model, self._model)
+    async def _script(self, stack: Stack) -> tuple[list[str], str]:
+        """Play; returns what went wrong, and the summary."""
+        pid = partial(stack.children.pid, "worker-1")
+        steps = NextSteps(stack.gateway_url, pid, self._settings.model, self._model)
         await self._load_history(stack.gateway_url)
         started_s = time.monotonic()
         self._show.begin(self._board, steps)
         self.is_live = True
-        async with Sender(stack.gateway_url, self._board.lose) as sender:
-            pacemaker = Pacemaker(self._board, started_s)
-            showing = asyncio.create_task(self._keep_showing(pacemaker))
-            await self._live(sender)
-            live_s = time.monotonic() - started_s
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SCORED_TIMEOUT_S):
-                    await sender.flush()
-                    await self._until_scored()
-            await asyncio.sleep(READ_BACK_S)
-            showing.cancel()
-            self._show.tick(pacemaker.measure(time.monotonic()), now_ms())
+        pacemaker = Pacemaker(self._board, started_s)
+        live_s = await _beside(self._live(stack.gateway_url), [self._keep_showing(pacemaker)])
+        self._show.tick(pacemaker.measure(time.monotonic()), now_ms())
         faults = faults_of(self._board, must_turn_hot=not self.is_to_end.is_set())
-        self._show.end(summarise(self._board, steps, now_ms(), live_s, faults))
-        return 1 if faults else 0
+        return faults, summarise(self._board, steps, now_ms(), live_s, faults, self._show.width)
 
     async def _load_history(self, gateway_url: str) -> None:
         events = self._world.history(now_ms())
@@ -159,38 +159,39 @@ class Play:
         async with Sender(gateway_url, self._board.lose, BATCH_MAX) as sender:
             for event in events:
                 self._send(sender, event)
-            flushing = asyncio.create_task(sender.flush())
-            with suppress(TimeoutError):
-                async with asyncio.timeout(SCORED_TIMEOUT_S):
-                    await self._until_scored()
-                    await flushing
-            flushing.cancel()
+            await _beside(self._settle(sender), [self._keep_loading()])
+        self._show.load(self._board.scored, self._board.sent)
+        took_s = time.monotonic() - began_s
+        await asyncio.sleep(READ_BACK_S)
         bands = ", ".join(f"{number} {band}" for band, number in self._board.band_counts(now_ms()).items())
-        self._show.say(f"scored in {time.monotonic() - began_s:.1f} s: {bands}; too old to alert anybody")
+        told = f"{self._board.history_alerts or 'no'} alerts, since all of it is old"
+        self._show.say(f"scored in {took_s:.1f} s: {bands}; {told}")
 
     def _send(self, sender: Sender, event: Event) -> None:
         self._board.hand(event.id, time.monotonic())
         sender.send(event)
 
-    async def _until_scored(self) -> None:
-        while self._board.under_way:
-            if not self.is_live:
-                self._show.load(self._board.scored, self._board.sent)
-            await asyncio.sleep(0.05)
-        if not self.is_live:
-            self._show.load(self._board.scored, self._board.sent)
+    async def _live(self, gateway_url: str) -> float:
+        """Send life as it happens until it is to end, and wait until all is scored; returns how long it was (s)."""
+        started_s, end_s = time.monotonic(), inf if self._seconds is None else self._seconds
+        async with Sender(gateway_url, self._board.lose) as sender:
+            for at_s, event in self._world.life():
+                if await self._wait(started_s + min(at_s, end_s)) or at_s > end_s:
+                    break
+                event.time = now_ms()
+                self._send(sender, event)
+            live_s = time.monotonic() - started_s
+            await self._settle(sender)
+        await asyncio.sleep(READ_BACK_S)
+        return live_s
 
-    async def _live(self, sender: Sender) -> None:
-        """Send life as it happens, until it is to end."""
-        started_s = time.monotonic()
-        for at_s, event in self._world.life():
-            if self._seconds is not None and at_s > self._seconds:
-                await self._wait(started_s + self._seconds)
-                return
-            if await self._wait(started_s + at_s):
-                return
-            event.time = now_ms()
-            self._send(sender, event)
+    async def _settle(self, sender: Sender) -> None:
+        """Wait until all that was sent has been scored; what has not in good time is found in the end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SCORED_TIMEOUT_S):
+                await sender.flush()
+                while self._board.under_way:  # noqa: ASYNC110 - the board is pure, and wakes nobody
+                    await asyncio.sleep(0.05)
 
     async def _wait(self, until_s: float) -> bool:
         """Wait until then; says whether all is to end."""
@@ -199,13 +200,18 @@ class Play:
                 await self.is_to_end.wait()
         return self.is_to_end.is_set()
 
+    async def _keep_loading(self) -> None:
+        while True:
+            self._show.load(self._board.scored, self._board.sent)
+            await asyncio.sleep(FRAME_S / 4)
+
     async def _keep_showing(self, pacemaker: Pacemaker) -> None:
         while True:
             self._show.tick(pacemaker.measure(time.monotonic()), now_ms())
             await asyncio.sleep(FRAME_S)
 
 
-async def _beside(main: Coroutine[Any, Any, int], others: list[Coroutine[Any, Any, None]]) -> int:
+async def _beside(main: Coroutine[Any, Any, Result], others: list[Coroutine[Any, Any, None]]) -> Result:
     """Return what ``main`` returns; the others run beside it for ever, and the first that fails fails all."""
     task = asyncio.ensure_future(main)
     beside = [asyncio.ensure_future(other) for other in others]

@@ -142,7 +142,7 @@ def call(client: Any, event: Event) -> tuple[bool, dict[str, Any]]:
     }
     match event.type:
         case "identified":
-            return client.identify(traits=event.traits, **common)  # type: ignore[no-any-return]
+            return client.identify(traits=event.traits or {}, **common)  # type: ignore[no-any-return]
         case "grouped":
             return client.group(group_id=event.account_id, traits=event.properties, **common)  # type: ignore[no-any-return]
         case "page_viewed":
@@ -157,4 +157,4 @@ def _context(event: Event) -> dict[str, Any]:
     """Return an event's context with who it is about, where Segment has it."""
     about = {"traits": {"email": event.email}} if event.email is not None else {}
     group = {"groupId": event.account_id} if event.account_id is not None else {}
-    return {**event.context, **about, **group}
+    return {**(event.context or {}), **about, **group}

@@ -7,6 +7,7 @@ from typing import Final, Protocol, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
 from streams.demo import words
 from streams.demo.board import Board
@@ -17,8 +18,15 @@ from streams.demo.words import NextSteps
 _LINE_EVERY_S: Final = 5.0
 
 
+_LINES_WIDTH: Final = 120
+
+
 class Show(Protocol):
     """Where the demo is shown. Each method returns quickly; ``close`` may come at any moment, and twice."""
+
+    @property
+    def width(self) -> int:
+        """Columns of the summary."""
 
     def say(self, text: str) -> None:
         """Tell a step."""
@@ -48,6 +56,11 @@ class Lines:
         self._quarter = 0
         self._alerts_told = 0
         self._next_line_s = _LINE_EVERY_S
+
+    @property
+    def width(self) -> int:
+        """Columns of the summary."""
+        return _LINES_WIDTH
 
     def say(self, text: str) -> None:
         """Print a step with the time since the start."""
@@ -105,16 +118,23 @@ class Screen:
         self._progress: Progress | None = None
         self._task = TaskID(0)
         self._view: View | None = None
+        self._status = console.status(Text("Ctrl-C stops it", FAINT), spinner_style=TITLE)
+
+    @property
+    def width(self) -> int:
+        """Columns of the summary."""
+        return self._console.width
 
     def say(self, text: str) -> None:
-        """Print a step."""
+        """Print a step; something turns below it while it takes its time."""
         self._end_progress()
-        self._console.print(f"[{TITLE}]•[/] ", end="")
-        self._console.print(text, markup=False, highlight=False)
+        self._console.print(Text.assemble(("• ", TITLE), text))
+        self._status.start()
 
     def load(self, done: int, total: int) -> None:
         """Move the bar."""
         if self._progress is None:
+            self._status.stop()
             columns = (TextColumn("  history"), BarColumn(40, complete_style=GOOD, finished_style=GOOD))
             self._progress = Progress(
                 *columns, MofNCompleteColumn(), TextColumn("events scored"), console=self._console
@@ -125,7 +145,7 @@ class Screen:
 
     def begin(self, board: Board, steps: NextSteps) -> None:
         """Take the whole screen. The command is printed before, so that it can be found again above."""
-        self._end_progress()
+        self.close()
         self._console.print("\n".join(steps.curl), style=FAINT, markup=False, highlight=False)
         self._console.set_alt_screen(True)
         self._console.show_cursor(False)
@@ -142,7 +162,8 @@ class Screen:
         self._console.print(summary, markup=False, highlight=False, soft_wrap=True)
 
     def close(self) -> None:
-        """Go back to the normal screen."""
+        """Go back to the normal screen, where nothing turns any more."""
+        self._status.stop()
         self._end_progress()
         if self._view is not None:
             self._view = None

@@ -11,17 +11,18 @@ from streams.demo.words import NextSteps
 
 LEADS_SHOWN: Final = 8
 ALERTS_SHOWN: Final = 3
-_WIDTH: Final = 100
+_WIDE: Final = 110
+"""Columns from which addresses are shown whole."""
 
 
-def summarise(board: Board, steps: NextSteps, now_ms: int, live_s: float, faults: list[str]) -> str:
-    """Return the whole summary, which ends with the verdict."""
+def summarise(board: Board, steps: NextSteps, now_ms: int, live_s: float, faults: list[str], width: int) -> str:
+    """Return the whole summary for so many columns; it ends with the verdict."""
     lines = [
         "",
         *_counts(board, now_ms, live_s),
         "",
         "The hottest leads, as of now",
-        *(_lead(lead, board, now_ms) for lead in board.hottest(now_ms, LEADS_SHOWN)),
+        *(_lead(lead, board, now_ms, width) for lead in board.hottest(now_ms, LEADS_SHOWN)),
         "",
         "The last alerts, whole",
         *(line for seen in list(board.alerts)[-ALERTS_SHOWN:] for line in _alert(seen)),
@@ -42,10 +43,10 @@ def summarise(board: Board, steps: NextSteps, now_ms: int, live_s: float, faults
 def next_steps(steps: NextSteps) -> list[str]:
     """Return what to do next; the command needs the gateway to run."""
     return [
-        "Make yourself hot: run `leadheat demo` in a terminal, and while it runs paste this into another one",
+        "While it runs, this makes you hot (the port is another each time)",
         *(f"  {line}" for line in steps.curl),
-        "Change from when a lead is hot, and run it again",
-        f"  {steps.model_line}",
+        "Change the model: let more leads be hot",
+        f"  {steps.model_change}",
         "Read next",
         f"  {steps.reading}",
     ]
@@ -57,32 +58,36 @@ def _counts(board: Board, now_ms: int, live_s: float) -> Iterator[str]:
     yield f"Events    {board.sent:,} sent, {board.scored:,} scored{others}, {refused} dead letters"
     yield "Leads     " + ", ".join(f"{number:,} {band}" for band, number in board.band_counts(now_ms).items())
     yield (
-        f"Alerts    {board.alert_count} in {live_s:.0f} s of live play ({board.history_alerts} from the history); "
-        f"{board.wrong_ledgers or 'none'} with a ledger that does not sum to its score"
+        f"Alerts    {board.alert_count} in {live_s:.0f} s of live play, {board.history_alerts} of the history; "
+        f"{'each' if not board.wrong_ledgers else 'not each'} adds up to its score"
     )
     p50, p99 = (words.show_ms(board.latency_ms(share)) for share in (50, 99))
-    yield f"Latency   from sending an event to reading its alert: {p50} (p50), {p99} (p99)"
+    yield f"Latency   from sending an event to its alert read: {p50} (p50), {p99} (p99)"
     for note in board.notes:
         yield f"Note      {note}"
 
 
-def _lead(lead: LeadNow, board: Board, now_ms: int) -> str:
+def _lead(lead: LeadNow, board: Board, now_ms: int, width: int) -> str:
+    who = words.show_email(lead.record.lead).ljust(38)
+    if width < _WIDE:
+        who = words.show_name(lead.record.lead).ljust(17)
     company = words.show_company(lead.record.lead)
-    start = (
-        f"  {words.show_score(lead.score):>6} {lead.band:<5} {words.show_email(lead.record.lead):<38} {company:<15} "
-    )
-    return start + words.top_reasons(
-        words.reasons_of_score(lead.record, board.model, max(now_ms, lead.record.at_ms)), 60
-    )
+    start = f"  {words.show_score(lead.score):>6} {lead.band:<4} {who} {company:<15} "
+    reasons = words.reasons_of_score(lead.record, board.model, max(now_ms, lead.record.at_ms))
+    return start + words.top_reasons(reasons, max(20, width - len(start)))
 
 
 def _alert(seen: SeenAlert) -> Iterator[str]:
     alert = seen.alert
-    latency = "" if seen.latency_ms is None else f", read {words.show_ms(seen.latency_ms)} after sending"
-    hold = f", {words.show_hold(alert)}" if alert.held_until_ms is not None else ""
     what = f"turned {alert.band}" if alert.kind == "entered" else f"cooled to {alert.band}"
-    cause = "" if alert.cause is None else f" by {alert.cause.type} {alert.cause.id}"
-    yield f"  {words.show_clock(alert.time_ms)} {words.show_email(alert.lead)} {what}{cause}{hold}{latency}"
+    yield f"  {words.show_clock(alert.time_ms)} {words.show_email(alert.lead)} {what}"
+    told = [
+        "because time passed" if alert.cause is None else f"by {alert.cause.type} {alert.cause.id}",
+        "" if seen.latency_ms is None else f"read {words.show_ms(seen.latency_ms)} after sending",
+    ]
+    for line in (", ".join(filter(None, told)), words.show_hold(alert)):
+        if line:
+            yield f"           {line}"
     for points, text in words.ledger_lines(alert):
         yield f"    {points:>+7}  {text}".replace("-", "−")
     yield f"    {words.show_score(alert.score):>7}  points"

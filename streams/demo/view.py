@@ -23,6 +23,9 @@ from streams.demo.words import NextSteps
 WIDE: Final = 120
 """Columns from which addresses are shown whole."""
 
+TALL: Final = 30
+"""Lines from which there is room for more to try."""
+
 # By number, not by name: the palette of a terminal decides what "yellow" is, and on white it cannot be read. These
 # are dark enough for white and light enough for black.
 HOT: Final = "bold color(160)"
@@ -33,6 +36,7 @@ FAINT: Final = "color(244)"
 _BAND_STYLES: Final = {"hot": HOT, "warm": WARM}
 
 _INDENT: Final = " " * 9
+_UNKIND: Final = "  the worker dies, another takes over, and no event is lost or counted twice"
 _NEWS_MS: Final = 3_000
 """A lead of whom something was heard within this is marked."""
 
@@ -66,13 +70,15 @@ class View:
 def compose(board: Board, steps: NextSteps, pace: Pace, now_ms: int, width: int, height: int) -> list[Text]:
     """Return the screen's lines: exactly ``height``."""
     head = _head(board, pace, now_ms, width)
-    foot = _foot(steps, width)
+    foot = _foot(steps, width, height >= TALL)
     room = max(2, height - len(head) - len(foot) - 2)
     for_alerts = max(1, room // 2)
     leads = _pad(
         [_lead(lead, board, now_ms, width) for lead in board.hottest(now_ms, room - for_alerts)], room - for_alerts
     )
     alerts = _pad(islice(_alerts(board.alerts, width, for_alerts), for_alerts), for_alerts)
+    if not board.alerts:
+        alerts[0] = Text("nobody yet; a moment, please", FAINT)
     lines = [*head, _title("Hottest leads, as of now", width), *leads]
     lines += [_title("Alerts as they fall: who, and the sum that made the score", width), *alerts, *foot]
     return lines[:height]
@@ -95,29 +101,29 @@ def _head(board: Board, pace: Pace, now_ms: int, width: int) -> list[Text]:
         title.append(f"   {board.notes[-1]}", WARM)
     events = Text.assemble(
         ("events  ", FAINT),
-        f"{pace.sent_per_s:.1f} sent/s  {pace.scored_per_s:.1f} scored/s  ",
         f"{board.sent:,} sent  {board.scored:,} scored  ",
         (lost, HOT) if lost else ("none lost", GOOD),
+        f"   {pace.sent_per_s:.1f} sent/s  {pace.scored_per_s:.1f} scored/s",
     )
-    counts = board.band_counts(now_ms)
     leads = Text("leads   ", FAINT)
-    for band, number in counts.items():
+    for band, number in board.band_counts(now_ms).items():
         leads.append(f"{number:,} {band}  ", _BAND_STYLES.get(band, "default"))
     p50, p99 = (words.show_ms(board.latency_ms(share)) for share in (50, 99))
-    leads.append(f"{board.alert_count} alerts, ", "default")
-    leads.append(f"read back {p50} after sending (p50), {p99} (p99)", "default")
-    return [title, events, leads]
+    alerts = Text.assemble(
+        ("alerts  ", FAINT), f"{board.alert_count:,}   from sending to the alert read: {p50} (p50), {p99} (p99)"
+    )
+    return [title, events, leads, alerts]
 
 
 def _lead(lead: LeadNow, board: Board, now_ms: int, width: int) -> Text:
     name, company = words.show_name(lead.record.lead), words.show_company(lead.record.lead)
-    name_width, company_width = 19, 13
+    name_width, company_width = 17, 11
     if width >= WIDE:
         name, name_width, company_width = words.show_email(lead.record.lead), 38, 16
     is_news = now_ms - lead.record.at_ms < _NEWS_MS
     start = Text.assemble(
         (f"{words.show_score(lead.score):>6} ", "bold"),
-        (f"{lead.band:<5}", _BAND_STYLES.get(lead.band, "default")),
+        (f"{lead.band:<4}", _BAND_STYLES.get(lead.band, "default")),
         ("▸" if is_news else " ", HOT),
         (_cut(name, name_width), "bold" if is_news else "default"),
         " ",
@@ -148,8 +154,8 @@ def _alert(seen: SeenAlert, width: int, whole: bool) -> Iterator[Text]:
         (f" {words.show_name(alert.lead) if width < WIDE else words.show_email(alert.lead)}", "bold"),
         (f" {words.show_company(alert.lead)}", FAINT),
         f" {words.show_score(alert.score)} points",
-        (f" {words.show_hold(alert)}", WARM),
-        ("" if seen.latency_ms is None else f" {words.show_ms(seen.latency_ms)}", GOOD),
+        ("" if seen.latency_ms is None else f"  {words.show_ms(seen.latency_ms)}", GOOD),
+        (f"  {words.show_hold(alert)}", WARM),
     )
     yield line
     if whole:
@@ -157,13 +163,13 @@ def _alert(seen: SeenAlert, width: int, whole: bool) -> Iterator[Text]:
             yield Text(_INDENT + part)
 
 
-def _foot(steps: NextSteps, width: int) -> list[Text]:
+def _foot(steps: NextSteps, width: int, is_tall: bool) -> list[Text]:
     first, second = steps.curl
     whole = f"{first.removesuffix(chr(92))}{second.strip()}"
-    command = [Text(whole, "bold")] if len(whole) <= width else [Text(first, "bold"), Text(second, "bold")]
-    return [
-        _title("Your turn: paste this into another terminal, and you are hot", width),
-        *command,
-        Text.assemble(("change when: ", FAINT), steps.model_line),
-        Text.assemble(("read next:   ", FAINT), steps.reading),
-    ]
+    lines = [_title("Your turn: paste this into another terminal, and you are hot", width)]
+    lines += [Text(whole, "bold")] if len(whole) <= width else [Text(first, "bold"), Text(second, "bold")]
+    if is_tall:
+        lines.append(Text.assemble(("or this: ", FAINT), (steps.unkindness, "bold"), _UNKIND))
+    lines.append(Text.assemble(("change it: ", FAINT), steps.model_change))
+    lines.append(Text.assemble(("read next: ", FAINT), steps.reading))
+    return lines

@@ -70,8 +70,7 @@ def event_of(person: Person, done: Step, time_ms: int, context: dict[str, Any] |
     identity: dict[str, Any] = {"anonymous_id": person.anonymous_id}
     if person.known:
         identity = {"email": person.email, "user_id": person.user_id, "account_id": person.company.domain}
-    properties, traits = ({}, done.properties) if done.type == "identified" else (done.properties, {})
-    context = context or {}
+    properties, traits = ({}, done.properties) if done.type == "identified" else (done.properties, None)
     return Event(id="", type=done.type, time=time_ms, properties=properties, traits=traits, context=context, **identity)
 
 

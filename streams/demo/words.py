@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_FLOOR, Decimal
@@ -20,6 +20,9 @@ from streams.demo.history import DAY_MS
 
 YOU: Final = "you@yourcompany.example"
 _COMPANY_OF_DOMAIN: Final[Mapping[str, str]] = {company.domain: company.name for company in COMPANIES}
+_WITH_COUNTS: Final = 45
+"""Columns from which reasons say how often they count; with fewer, a second reason is worth more."""
+
 _TENTH: Final = Decimal("0.1")
 
 
@@ -32,10 +35,14 @@ class Reason:
     count: float = 0.0
 
     @property
+    def name(self) -> str:
+        """The rule's name in words."""
+        return self.rule.replace("_", " ")
+
+    @property
     def words(self) -> str:
         """The rule's name and how often it counts, as in ``pricing page ×2.4``."""
-        name = self.rule.replace("_", " ")
-        return f"{name} ×{self.count:.2g}" if round(self.count, 1) > 1 else name
+        return f"{self.name} ×{self.count:.2g}" if round(self.count, 1) > 1 else self.name
 
 
 def reasons_of_alert(alert: Alert) -> list[Reason]:
@@ -57,17 +64,20 @@ def reasons_of_score(record: LeadScore, model: ScoringModel, now_ms: int) -> lis
 
 
 def top_reasons(reasons: Iterable[Reason], width: int) -> str:
-    """Return as many of the reasons as fit into so many columns, for example ``pricing page ×3 +20, demo request +50``.
+    """Return as many of the reasons as fit into so many columns; in a few columns, without how often they count.
 
     >>> top_reasons([Reason("demo_request", 50.0, 1.0), Reason("pricing_page", 20.0, 3.1)], 80)
     'demo request +50, pricing page ×3.1 +20'
+    >>> top_reasons([Reason("demo_request", 50.0, 1.0), Reason("pricing_page", 20.0, 3.1)], 38)
+    'demo request +50, pricing page +20'
     >>> top_reasons([Reason("demo_request", 50.0, 1.0), Reason("pricing_page", 20.0, 3.1)], 30)
     'demo request +50, …'
     """
     text = ""
     told = [reason for reason in reasons if round(reason.points)]
     for number, reason in enumerate(told, 1):
-        longer = f"{text}{', ' if text else ''}{reason.words} {_signed(round(reason.points))}"
+        name = reason.words if width >= _WITH_COUNTS else reason.name
+        longer = f"{text}{', ' if text else ''}{name} {_signed(round(reason.points))}"
         if len(longer) + 3 * (number < len(told)) > width:
             return f"{text}, …" if text else f"{longer[: width - 1]}…"
         text = longer
@@ -147,11 +157,11 @@ def show_clock(time_ms: int) -> str:
 
 
 def show_hold(alert: Alert) -> str:
-    """Return until when an alert's lead is held hot whatever its score, or nothing."""
+    """Return until when an alert's lead is held hot, whatever its score; nothing if it is not."""
     if alert.held_until_ms is None:
         return ""
     until = datetime.fromtimestamp(alert.held_until_ms / 1000, UTC).astimezone()
-    return f"hot at once, held until {until.day} {until:%b}"
+    return f"held {alert.band} until {until.day} {until:%b}"
 
 
 def show_ms(milliseconds: float | None) -> str:
@@ -165,9 +175,10 @@ def show_ms(milliseconds: float | None) -> str:
 
 @dataclass(frozen=True)
 class NextSteps:
-    """What to do next: a command, a line of the model, and what to read."""
+    """What to do next: a command, a line of the model, what to read, and how to be unkind to the worker."""
 
     gateway_url: str
+    worker_pid: Callable[[], int | None]
     model_path: Path
     model: ScoringModel
 
@@ -178,20 +189,23 @@ class NextSteps:
         return f"curl {self.gateway_url}/v1/track -d \\", f"  {shlex.quote(body)}"
 
     @property
-    def model_line(self) -> str:
-        """The line that says from when a lead is hot, as ``file:line  text``; only the file where it is not found."""
-        path = _as_seen_from_here(self.model_path)
-        found = _line_of_band(self.model_path.read_text("utf-8-sig"), list(self.model.bands)[-1])
-        if found is None:
-            return path
-        number, text = found
-        return f"{path}:{number}  {text}"
+    def model_change(self) -> str:
+        """Where to change from when a lead is hot, and to what: halfway to where it ceases to be."""
+        name, band = list(self.model.bands.items())[-1]
+        line = _line_of_band(self.model_path.read_text("utf-8-sig"), name)
+        place = _as_seen_from_here(self.model_path) + ("" if line is None else f":{line}")
+        return f"{place} {name}: {{enter: {band.enter:g} → {(band.enter + band.leave) / 2:g}}}; run again"
 
     @property
     def reading(self) -> str:
         """What to read and run next."""
-        docs = "docs/model.md explains the model; " if Path("docs/model.md").exists() else ""
-        return f"{docs}`leadheat up` is for events of your own, {self.gateway_url}/docs for how to send them"
+        docs = "docs/model.md; " if Path("docs/model.md").exists() else ""
+        return f"{docs}`leadheat up` to send your own; `leadheat --help`"
+
+    @property
+    def unkindness(self) -> str:
+        """The command that kills the worker as it is now; another takes over within seconds."""
+        return f"kill -9 {self.worker_pid() or '…'}"
 
 
 def _as_seen_from_here(path: Path) -> str:
@@ -199,15 +213,15 @@ def _as_seen_from_here(path: Path) -> str:
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(path)
 
 
-def _line_of_band(text: str, band: str) -> tuple[int, str] | None:
-    """Return the number and the text of a band's line.
+def _line_of_band(text: str, band: str) -> int | None:
+    """Return the number of the line at which a band is described.
 
     >>> _line_of_band("rules: {}\\nbands:\\n  hot: {enter: 100, leave: 80}  # alerts\\n", "hot")
-    (3, 'hot: {enter: 100, leave: 80}')
+    3
     """
     in_bands = False
     for number, line in enumerate(text.splitlines(), 1):
-        in_bands = line.startswith("bands:") or (in_bands and (line[:1] in " #" or not line))
+        in_bands = line.startswith("bands:") or (in_bands and line[:1] in ("", " ", "#"))
         if in_bands and re.match(rf"\s+{re.escape(band)}\s*:", line):
-            return number, line.partition("#")[0].strip()
+            return number
     return None

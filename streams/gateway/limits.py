@@ -103,7 +103,7 @@ def check_written_size(event: Event, raw: bytes) -> None:
     """
     # Fewer brackets than levels allowed: no need to walk. Nearly every event is spared it.
     if raw.count(b"{") + raw.count(b"[") > NESTING_MAX:
-        _check_depth([event.properties, event.traits, event.context])
+        _check_depth([event.properties, event.traits or {}, event.context or {}])
     if len(raw) * GROWTH_MAX > EVENT_BYTES_MAX and (length := len(encode_event(event))) > EVENT_BYTES_MAX:
         raise _event_too_large(length)
 

@@ -13,8 +13,8 @@ import msgspec
 META_KEY: Final = b"\x00meta"
 """Key of the meta record in the changelog; no lead's id begins with a zero byte."""
 
-NUMBERS_KEY: Final = b"\x00rules"
-"""Key of the changelog record that holds the rule names by number."""
+MEMO_KEY: Final = b"\x00memo"
+"""Key of the changelog record that holds what a shard's logic left to be told when the shard opens again."""
 
 
 class ChunkRange(msgspec.Struct, array_like=True):
@@ -44,4 +44,3 @@ class Meta(msgspec.Struct, kw_only=True):
 encode = msgspec.json.Encoder().encode
 decode_meta = msgspec.json.Decoder(Meta).decode
 decode_entry = msgspec.json.Decoder(JournalEntry).decode
-decode_numbers = msgspec.json.Decoder(list[str]).decode

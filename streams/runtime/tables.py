@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.stores.memory import Store as MemoryStore
 
 from streams.runtime.chunks import Chunk, ChunkConsumer
-from streams.runtime.journal import META_KEY, NUMBERS_KEY, ChunkRange, Meta, decode_meta, decode_numbers, encode
+from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Meta, decode_meta
 from streams.runtime.transactions import Committed, Work, Writer
 from streams.settings import Settings
 
@@ -30,16 +30,16 @@ log = structlog.get_logger(__name__)
 
 
 class Logic(Protocol):
-    """What a shard does with a chunk's records; ``numbers`` are the rule names that its states refer to."""
+    """What a shard does with a chunk's records; ``memo`` is given to the next logic on the same table."""
 
     @property
-    def numbers(self) -> list[str]: ...
+    def memo(self) -> bytes: ...
 
     def take(self, topic: str, partition: int, records: Sequence[Any]) -> Work: ...
 
 
-OpenLogic = Callable[[dict[bytes, bytes], list[str]], Logic]
-"""A table (lead id → state) and the rule names that it was written with → the logic on it."""
+OpenLogic = Callable[[dict[bytes, bytes], bytes], Logic]
+"""A table (key → value), and the memo that an earlier logic left with it (or nothing) → the logic on it."""
 
 
 class Observer(Protocol):
@@ -55,8 +55,8 @@ class Observer(Protocol):
 class OpenShard:
     """A shard that is ready: its table, its logic, its writer, and where it continues in each source topic."""
 
-    def __init__(self, writer: Writer, table: dict[bytes, bytes], numbers: list[str], meta: Meta, end: int) -> None:
-        self.writer, self.table, self.numbers = writer, table, numbers
+    def __init__(self, writer: Writer, table: dict[bytes, bytes], memo: bytes, meta: Meta, end: int) -> None:
+        self.writer, self.table, self.memo = writer, table, memo
         self.next = dict(meta.next)
         self.logic: Logic | None = None
         self.sought: dict[str, float] = {}
@@ -186,7 +186,7 @@ class Shards:
         for partition, writer in writers.items():
             kept = previous.get(partition)
             if kept is not None and kept.writer.end == self._ends[partition]:
-                self._ready(writer, kept.table, kept.numbers, kept.writer.meta)
+                self._ready(writer, kept.table, kept.memo, kept.writer.meta)
             else:
                 self._waiting[partition] = writer
         log.info("shards assigned", kept=sorted(self._open), restoring=sorted(self._waiting))
@@ -226,9 +226,9 @@ class Shards:
             check_crcs=False,
         )
 
-    def _ready(self, writer: Writer, table: dict[bytes, bytes], numbers: list[str], meta: Meta) -> None:
+    def _ready(self, writer: Writer, table: dict[bytes, bytes], memo: bytes, meta: Meta) -> None:
         """Publish a shard: from here on its chunks are taken."""
-        shard = OpenShard(writer, table, numbers, meta, self._ends[writer.partition])
+        shard = OpenShard(writer, table, memo, meta, self._ends[writer.partition])
         for topic in self.sources:
             following, first = shard.next.get(topic, 0), self._starts[TopicPartition(topic, writer.partition)]
             if following < first:
@@ -236,10 +236,10 @@ class Shards:
                     log.error("events expired unread", topic=topic, partition=writer.partition, lost=first - following)
                     self._observer.expired(topic, first - following)
                 shard.next[topic] = first
-        shard.logic = self._open_logic(table, numbers)
-        if shard.logic.numbers != numbers:
-            shard.numbers = shard.logic.numbers
-            writer.add(Work(states={NUMBERS_KEY: encode(shard.numbers)}, model="", clock_ms=meta.clock_ms))
+        shard.logic = self._open_logic(table, memo)
+        if shard.logic.memo != memo:
+            shard.memo = shard.logic.memo
+            writer.add(Work(states={MEMO_KEY: shard.memo}, clock_ms=meta.clock_ms))
         self._waiting.pop(writer.partition, None)
         self._open[writer.partition] = shard
 
@@ -287,9 +287,9 @@ class Shards:
             await consumer.stop()
 
     async def _finish_restore(self, partition: int, table: dict[bytes, bytes], records: int, started: float) -> None:
-        numbers = decode_numbers(table.pop(NUMBERS_KEY, b"[]"))
+        memo = table.pop(MEMO_KEY, b"")
         meta = decode_meta(table.pop(META_KEY, b"{}"))
-        self._ready(self._waiting[partition], table, numbers, meta)
+        self._ready(self._waiting[partition], table, memo, meta)
         seconds = self._now_s() - started
         log.info("shard restored", partition=partition, leads=len(table), records=records, seconds=round(seconds, 3))
         self._observer.restored(partition, records, seconds)

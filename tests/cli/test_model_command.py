@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scoring.model import describe_model, load_model
-from streams.settings import DEFAULT_MODEL_PATH
+from scoring.models import DEFAULT_MODEL
 
 SMALL = """
 version: 7
@@ -49,14 +49,14 @@ def test_check_lists_every_fault_with_its_line_and_ends_with_1(run: Callable[...
 
 
 def test_without_a_file_the_model_of_the_settings_is_taken(run: Callable[..., Any], small: Path) -> None:
-    assert run("model", "check").out == describe_model(load_model(DEFAULT_MODEL_PATH)) + "\n"
+    assert run("model", "check").out == describe_model(load_model(DEFAULT_MODEL)) + "\n"
     assert run("model", "show", LEADHEAT_MODEL=str(small)).out == SMALL
 
 
 def test_what_show_prints_is_a_model_to_begin_with(run: Callable[..., Any], tmp_path: Path) -> None:
     copy = tmp_path / "my-model.yaml"
     copy.write_text(run("model", "show").out)
-    assert copy.read_bytes() == DEFAULT_MODEL_PATH.read_bytes()
+    assert copy.read_bytes() == DEFAULT_MODEL.read_bytes()
     assert run("model", "check", copy).code == 0
 
 

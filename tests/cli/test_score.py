@@ -15,9 +15,9 @@ import pytest
 from scoring.alerts import Alert
 from scoring.leads import LeadScore
 from scoring.model import load_model
+from scoring.models import DEFAULT_MODEL
 from scoring.replay import FileRecord, Replay
 from streams.cli.json_lines import LINE_BYTES_MAX
-from streams.settings import DEFAULT_MODEL_PATH
 
 AT = 1_767_268_800_000  # 2026-01-01T12:00:00Z
 MINUTE = 60_000
@@ -44,7 +44,7 @@ def events(tmp_path: Path) -> Path:
 
 
 def expected() -> tuple[list[Alert], list[LeadScore]]:
-    replay = Replay(load_model(DEFAULT_MODEL_PATH))
+    replay = Replay(load_model(DEFAULT_MODEL))
     records = [FileRecord(number, AT + (number + 1) * MINUTE, value) for number, value in enumerate(EVENTS)]
     return replay.take(records).alerts, list(replay.scores())
 
@@ -184,4 +184,4 @@ def test_a_line_without_end_takes_no_memory(run: Callable[..., Any], tmp_path: P
 
 
 def test_the_default_model_is_the_one_we_ship(run: Callable[..., Any], events: Path) -> None:
-    assert run("score", events).out == run("score", events, "--model", DEFAULT_MODEL_PATH).out
+    assert run("score", events).out == run("score", events, "--model", DEFAULT_MODEL).out

@@ -15,7 +15,7 @@ from scoring.alerts import Alert
 from scoring.leads import LeadScore
 from scoring.model import load_model
 from scoring.shard import Shard
-from streams.runtime.journal import META_KEY, NUMBERS_KEY, decode_entry
+from streams.runtime.journal import MEMO_KEY, META_KEY, decode_entry
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS, EVENT_TOPICS, HOT_LEADS, JOURNAL, LEAD_SCORES, LEADS_CHANGELOG, Topic
 from tests.oracle import expect
@@ -120,7 +120,7 @@ def _journaled(
 def _replay(
     settings: Settings, consumed: list[ConsumerRecord]
 ) -> tuple[Shard, list[Alert], list[Any], dict[bytes, bytes]]:
-    shard = Shard(load_model(settings.model), {}, [])
+    shard = Shard(load_model(settings.model), {})
     alerts: list[Alert] = []
     refusals: list[Any] = []
     scores: dict[bytes, bytes] = {}
@@ -141,7 +141,7 @@ def _compare(
 ) -> list[str]:
     problems: list[str] = []
     shard, expected_alerts, _, expected_scores = _replay(settings, consumed)
-    kept = {record.key: record.value for record in states if record.key not in (META_KEY, NUMBERS_KEY)}
+    kept = {record.key: record.value for record in states if record.key not in (META_KEY, MEMO_KEY)}
     wrong = [key for key in shard.leads.keys() | kept.keys() if shard.leads.get(key) != kept.get(key)]
     if wrong:
         problems.append(f"{len(wrong)} of {len(shard.leads)} states are wrong, for example {wrong[0]!r}")

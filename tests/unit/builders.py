@@ -83,7 +83,7 @@ _decode_score = msgspec.json.Decoder(LeadScore).decode
 def run(model: ScoringModel, history: History, sizes: Iterable[int] | None = None, shard: Shard | None = None) -> Run:
     """Score a history in chunks of the given sizes; what they leave over, or all, is one chunk."""
     records = [to_record(event, received_ms, offset) for offset, (event, received_ms) in enumerate(history)]
-    shard = Shard(model, {}, []) if shard is None else shard
+    shard = Shard(model, {}) if shard is None else shard
     outcome = Outcome()
     start = 0
     for size in (*(sizes or ()), len(records)):
@@ -91,6 +91,11 @@ def run(model: ScoringModel, history: History, sizes: Iterable[int] | None = Non
             outcome.extend(shard.take(records[start : start + size]))
             start += size
     return Run(shard, outcome, {lead.decode(): _decode_score(score) for lead, score in outcome.scores.items()})
+
+
+def reopen(shard: Shard, model: ScoringModel | None = None) -> Shard:
+    """Return a shard on a copy of another's states, as after a restart, with the same model or a changed one."""
+    return Shard(shard.book.model if model is None else model, dict(shard.leads), shard.memo)
 
 
 def said_of(alert: Alert) -> Said:

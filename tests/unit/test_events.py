@@ -157,7 +157,13 @@ def test_a_hundred_levels_of_nesting_are_no_harm() -> None:
     assert decode_event(raw_field("properties", '{"a": ' + "[" * 100 + "]" * 100 + "}"), NOW).id == "e-1"
 
 
-@pytest.mark.parametrize("digits", [20, 100, 300, 5_000])
+@pytest.mark.parametrize("depth", [2_000, 15_000])
+@pytest.mark.parametrize("field", ["properties", "invented"])
+def test_nesting_beyond_reason_is_refused(field: str, depth: int) -> None:
+    assert refusal(raw_field(field, '{"a": ' + "[" * depth + "]" * depth + "}")).reason == "malformed"
+
+
+@pytest.mark.parametrize("digits", [20, 100, 300, 400, 4_000, 5_000])
 def test_a_huge_number_as_time_is_refused_and_says_so(digits: int) -> None:
     assert refusal(raw_field("time", "9" * digits)).field == "time"
     assert refusal(raw_field("time", "-" + "9" * digits)).field == "time"

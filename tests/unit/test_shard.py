@@ -54,32 +54,32 @@ good_values = st.builds(
 
 @given(st.lists(st.one_of(good_values, st.binary(max_size=40), st.none()), max_size=12))
 def test_garbage_is_refused_one_by_one_and_the_rest_is_scored_as_if_alone(values: list[bytes | None]) -> None:
-    outcome = Shard(MODEL, {}, []).take(records_of(values))
+    outcome = Shard(MODEL, {}).take(records_of(values))
     assert [refusal.index for refusal in outcome.refusals] == [
         index for index, value in enumerate(values) if not is_good(value)
     ]
     assert {refusal.error.reason for refusal in outcome.refusals} <= set(REASONS) - {"failed"}
-    alone = Shard(MODEL, {}, []).take(records_of([value for value in values if is_good(value)]))
+    alone = Shard(MODEL, {}).take(records_of([value for value in values if is_good(value)]))
     assert outcome.events == len(values)
     assert (outcome.states, outcome.scores, outcome.alerts) == (alone.states, alone.scores, alone.alerts)
     assert outcome.duplicates == alone.duplicates
 
 
 def test_a_record_without_a_value_is_malformed() -> None:
-    (refusal,) = Shard(MODEL, {}, []).take([to_record(None)]).refusals
+    (refusal,) = Shard(MODEL, {}).take([to_record(None)]).refusals
     assert (refusal.index, refusal.error.reason) == (0, "malformed")
 
 
 def test_an_event_without_an_identity_is_refused_and_leaves_no_lead() -> None:
     nobody = json.dumps({"id": "e", "type": "page_viewed", "time": NOW}).encode()
-    shard = Shard(MODEL, {}, [])
+    shard = Shard(MODEL, {})
     outcome = shard.take([to_record(nobody)])
     assert [refusal.error.reason for refusal in outcome.refusals] == ["missing_field"]
     assert shard.leads == {}
 
 
 def test_an_empty_chunk_causes_nothing() -> None:
-    assert Shard(MODEL, {}, []).take([]) == Outcome()
+    assert Shard(MODEL, {}).take([]) == Outcome()
 
 
 # ── scoring that fails ───────────────────────────────────────────────────────────────────────────────────────
@@ -91,7 +91,7 @@ class BoomError(Exception):
 
 def failing_shard(model: ScoringModel, poison: str) -> Shard:
     """Return a shard whose first rule for page views raises where the property ``poison`` is given."""
-    shard = Shard(model, {}, [])
+    shard = Shard(model, {})
     first, *others = shard.book.by_type["page_viewed"]
 
     def test(properties: Mapping[str, Any]) -> bool:

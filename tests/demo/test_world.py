@@ -1,0 +1,182 @@
+"""The invented world: the same for a seed, believable, scored without a fault, silent in history and hot in life."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from itertools import islice
+from random import Random
+
+import pytest
+
+from scoring.events import Event, check_event, encode_event
+from scoring.model import ScoringModel
+from streams.demo.cast import PEOPLE, Habit, people
+from streams.demo.history import HOUR_MS
+from streams.demo.world import World
+from tests.demo.worlds import NOW, life_of, replayed_history, score
+
+SEEDS = (1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return World()
+
+
+@pytest.fixture(scope="module")
+def history(world: World) -> list[Event]:
+    return world.history(NOW)
+
+
+def encoded(events: list[Event]) -> list[bytes]:
+    return [encode_event(event) for event in events]
+
+
+def test_a_seed_gives_the_same_world_each_time(world: World, history: list[Event]) -> None:
+    assert World().people == world.people
+    assert encoded(World().history(NOW)) == encoded(history)
+    assert encoded(life_of(World(), 60)) == encoded(life_of(world, 60))
+
+
+def test_another_seed_gives_another_world(world: World, history: list[Event]) -> None:
+    assert World(2).people != world.people
+    assert encoded(World(2).history(NOW)) != encoded(history)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_event_is_one_that_can_be_scored(seed: int) -> None:
+    world = World(seed)
+    history, life = world.history(NOW), life_of(world, 120)
+    for event in history:
+        check_event(event, NOW)
+        assert event.lead_id
+    for event in life:
+        check_event(event, int(event.time))
+        assert event.lead_id
+    ids = [event.id for event in history + life]
+    assert len(set(ids)) == len(ids)
+
+
+def test_nobody_and_no_company_exists(world: World) -> None:
+    assert len({person.company for person in world.people}) == 24
+    assert {person.company.domain.rpartition(".")[2] for person in world.people} == {"example"}
+
+
+def test_no_two_people_share_an_address_not_even_newcomers() -> None:
+    addresses = [person.email for person in islice(people(Random("1 people")), PEOPLE + 2000)]
+    assert len(set(addresses)) == len(addresses)
+
+
+def test_most_people_look_once_and_few_are_serious(world: World, history: list[Event]) -> None:
+    shares = {habit: count / PEOPLE for habit, count in Counter(person.habit for person in world.people).items()}
+    assert shares.keys() == set(Habit)
+    assert shares[Habit.PASSER_BY] > 0.4
+    assert shares[Habit.RESEARCHER] + shares[Habit.BUYER] < 0.2
+    views = Counter(event.lead_id for event in history if event.type == "page_viewed")
+    assert sum(1 for count in views.values() if count <= 2) > 0.4 * len(views)
+    assert 0.2 < sum(1 for person in world.people if not person.known) / PEOPLE < 0.5
+
+
+def test_sixty_days_of_a_few_thousand_events_in_order_and_none_of_the_last_day(history: list[Event]) -> None:
+    times = [int(event.time) for event in history]
+    assert 4_000 < len(history) < 7_000
+    assert times == sorted(times)
+    assert 55 * 24 * HOUR_MS < NOW - times[0] < 64 * 24 * HOUR_MS
+    assert NOW - times[-1] >= 26 * HOUR_MS
+
+
+def test_visits_keep_office_hours_and_avoid_weekends(history: list[Event]) -> None:
+    views = [event for event in history if event.type == "page_viewed" and "campaign" in (event.context or {})]
+    own = [event for event in views if (event.context or {})["campaign"]["source"] != "newsletter"]
+    moments = [datetime.fromtimestamp(int(event.time) / 1000, UTC) for event in own]
+    assert all(8 <= moment.hour < 20 for moment in moments)
+    assert sum(1 for moment in moments if moment.weekday() >= 5) < 0.1 * len(moments)
+
+
+def test_pages_of_a_visit_are_read_for_as_long_as_they_say(history: list[Event]) -> None:
+    by_lead = defaultdict(list)
+    for event in history:
+        if event.type == "page_viewed" and "seconds" in event.properties:
+            by_lead[event.lead_id].append(event)
+    gaps = [
+        (int(later.time) - int(earlier.time)) / 1000 >= earlier.properties["seconds"] - 0.002
+        for events in by_lead.values()
+        for earlier, later in zip(events, events[1:], strict=False)
+        if int(later.time) - int(earlier.time) < HOUR_MS and earlier.context is later.context
+    ]
+    assert len(gaps) > 100
+    assert all(gaps)
+
+
+def test_fewer_messages_are_opened_than_delivered_and_fewer_clicked_than_opened(history: list[Event]) -> None:
+    counts = Counter(event.type for event in history)
+    sent, delivered = counts["email_sent"], counts["email_delivered"]
+    opened, clicked = counts["email_opened"], counts["email_clicked"]
+    assert sent >= delivered > 0.95 * sent
+    assert 0.2 * delivered < opened < 0.6 * delivered
+    assert 0.05 * opened < clicked < 0.5 * opened
+
+
+def test_who_unsubscribes_gets_no_further_newsletter(history: list[Event]) -> None:
+    left = {event.lead_id: int(event.time) for event in history if event.type == "email_unsubscribed"}
+    assert len(left) > 3
+    for event in history:
+        if event.type == "email_sent" and event.lead_id in left:
+            assert int(event.time) < left[event.lead_id]
+
+
+def test_a_newcomer_is_introduced_before_the_first_page() -> None:
+    life = life_of(World(), 400)
+    first = {}
+    for event in life:
+        first.setdefault(event.lead_id, event.type)
+    newcomers = [type_ for lead, type_ in first.items() if type_ == "identified"]
+    assert len(newcomers) > 10
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("hours", [0, 11.99, -12])
+def test_the_history_makes_leads_hot_and_alerts_nobody(model: ScoringModel, seed: int, hours: float) -> None:
+    now_ms = NOW + int(hours * HOUR_MS)
+    replay, alerts = replayed_history(model, World(seed), now_ms)
+    assert alerts == []
+    bands = Counter(record.band for record in replay.scores())
+    assert bands["hot"] >= 2
+    assert bands["warm"] >= 20
+    assert bands["cold"] > 0.7 * sum(bands.values())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_life_makes_leads_hot_every_few_seconds_by_points_and_by_requests(model: ScoringModel, seed: int) -> None:
+    world = World(seed)
+    replay, _ = replayed_history(model, world)
+    alerts = score(replay, life_of(world, 60))
+    assert {alert.kind for alert in alerts} == {"entered"}
+    assert any(alert.time_ms < NOW + 6_000 for alert in alerts), "nobody is hot within six seconds"
+    assert sum(alert.time_ms < NOW + 30_000 for alert in alerts) >= 6
+    gaps_ms = [later.time_ms - earlier.time_ms for earlier, later in zip(alerts, alerts[1:], strict=False)]
+    assert max(gaps_ms) < 15_000
+    by_points = [alert for alert in alerts if alert.score >= 100]
+    by_request = [alert for alert in alerts if alert.held_until_ms is not None]
+    assert len(by_points) >= 5
+    assert len(by_request) >= 3
+    for alert in alerts:
+        assert sum(line.points for line in alert.ledger) == pytest.approx(alert.score, abs=1e-5)
+
+
+def test_life_goes_on_with_newcomers(model: ScoringModel) -> None:
+    world = World()
+    replay, _ = replayed_history(model, world)
+    alerts = score(replay, life_of(world, 600))
+    late = [alert for alert in alerts if alert.time_ms > NOW + 540_000]
+    assert len(late) >= 10
+
+
+def test_the_names_of_the_default_model_are_used(model: ScoringModel) -> None:
+    world = World()
+    replay, _ = replayed_history(model, world)
+    score(replay, life_of(world, 300))
+    matched = {line.rule for record in replay.scores() for line in record.rules}
+    quiet = {"email_reply", "spam_complaint", "lost_opportunity", "form_error", "social_follow", "social_unfollow"}
+    assert matched == model.rules.keys() - quiet
