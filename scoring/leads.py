@@ -330,7 +330,7 @@ class LeadScorer:
         if reached > band:
             state.band, state.cools_at = reached, _UNSURE
             alerting = next((b for b in range(reached, band, -1) if bands[b].cooldown_ms is not None), 0)
-            if alerting and self._may_alert(state, alerting, now, received_ms):
+            if alerting and self._may_alert(state, lead, alerting, now, received_ms):
                 alerts.append(self._entered_alert(state, lead, event, now, alerting, band))
         elif total < bands[band].leave and reached < top:
             self._fall(state, lead, now, event, alerts)
@@ -342,10 +342,10 @@ class LeadScorer:
             band -= 1
         return band
 
-    def _may_alert(self, state: LeadState, band: int, now: int, received_ms: int) -> bool:
+    def _may_alert(self, state: LeadState, lead: str, band: int, now: int, received_ms: int) -> bool:
         cooldown_ms = self.book.bands[band].cooldown_ms
         rested = not state.alerted_at or cooldown_ms is None or now - state.alerted_at >= cooldown_ms
-        return rested and received_ms - now <= self.book.max_age_ms
+        return rested and received_ms - now <= self.book.max_age_ms and not self.book.model.is_own(lead)
 
     def _entered_alert(self, state: LeadState, lead: str, event: Event, now: int, band: int, previous: int) -> Alert:
         bands = self.book.bands

@@ -9,11 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from fnmatch import translate
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -21,7 +18,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -30,13 +26,25 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema
-from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import InitErrorDetails, core_schema
 
+from scoring.conditions import (
+    OWN_DOMAINS,
+    OWN_DOMAINS_SCHEMA,
+    Conditions,
+    OwnDomains,
+    Where,
+    WhereWithNames,
+    describe_condition,
+    fault,
+    holds,
+    join_words,
+    raise_faults,
+)
 from scoring.errors import ModelError
 from scoring.events import EVENT_TYPES
 from scoring.model_file import (
     FILE_BYTES_MAX,
-    NUMBER,
     Document,
     KeyPath,
     find_faults,
@@ -46,255 +54,9 @@ from scoring.model_file import (
     tell,
 )
 
-Op = Literal[">=", ">", "<=", "<"]
-
-_COMPARISON: Final = re.compile(r"(>=|>|<=|<)\s*(\S+)( or unknown)?")
-_LOOKS_COMPARED: Final = re.compile(r"[<>=]")
 _NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,63}$"
-_VALUES_MAX = 1_000
 _ENTRIES_MAX = 1_000
 """Rules, and names, of one model: every event is held against all rules of its type."""
-
-
-# ── conditions ───────────────────────────────────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One test of one property of an event; :func:`holds` says what it means.
-
-    ``equals_any`` and ``glob_any`` use ``values`` (text in lower case, numbers as float), ``compare`` uses
-    ``op``, ``number`` and ``or_unknown``. Beware that ``(True,) == (1.0,)`` in Python: compare conditions by
-    their ``repr`` where that matters.
-    """
-
-    property: str
-    kind: Literal["equals_any", "glob_any", "compare"]
-    values: tuple[str | float | bool, ...] = ()
-    op: Op = ">="
-    number: float = 0.0
-    or_unknown: bool = False
-
-
-def holds(condition: Condition, properties: Mapping[str, object]) -> bool:
-    """Tell whether an event's properties meet a condition: the plain reference that compiled rules must equal.
-
-    - A property that is missing or null is unknown: only a comparison ending in ``or unknown`` holds.
-    - Text equals text whatever the case; ``*`` stands for any characters, ``?`` for one. ``path`` is taken
-      without its trailing slash.
-    - A number equals the same number, also as text (``"12"``); so it is for comparisons.
-    - true and false equal only themselves. Lists and objects meet no condition.
-
-    >>> pricing = Condition("path", "glob_any", ("/pricing*",))
-    >>> holds(pricing, {"path": "/Pricing/enterprise/"}), holds(pricing, {})
-    (True, False)
-    >>> long = Condition("seconds", "compare", op=">=", number=5.0, or_unknown=True)
-    >>> [holds(long, {"seconds": seconds}) for seconds in (5, "4.9", None, "long", True)]
-    [True, False, True, False, False]
-    """
-    value = properties.get(condition.property)
-    if value is None:
-        return condition.kind == "compare" and condition.or_unknown
-    if condition.kind == "compare":
-        number = number_of(value)
-        return number is not None and _compare(number, condition.op, condition.number)
-    return any(_matches(value, wanted, condition) for wanted in condition.values)
-
-
-def number_of(value: object) -> float | None:
-    """Return the finite number that a property holds, also one given as text; else None.
-
-    >>> number_of(12), number_of(" 12.50 "), number_of("1_000"), number_of(True), number_of("nan")
-    (12.0, 12.5, None, None, None)
-    """
-    if isinstance(value, str):
-        value = float(value.strip()) if NUMBER.fullmatch(value.strip()) else None
-    if value is None or isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:  # an int of more than 308 digits
-        return None
-    return number if math.isfinite(number) else None
-
-
-def text_of(name: str, text: str) -> str:
-    """Return the text of a property as conditions compare it: lower case, and paths without trailing slash.
-
-    >>> text_of("path", "/Pricing/"), text_of("path", "/"), text_of("form", "Demo")
-    ('/pricing', '/', 'demo')
-    """
-    text = text.lower()
-    return (text.rstrip("/") or "/") if name == "path" and text.endswith("/") else text
-
-
-@lru_cache(maxsize=4096)
-def glob_pattern(glob: str) -> re.Pattern[str]:
-    """Return the pattern that a whole text must match; only ``*`` and ``?`` are special, not ``[``.
-
-    >>> [bool(glob_pattern("/a[1]*").match(text)) for text in ("/a[1]/b", "/a1")]
-    [True, False]
-    """
-    return re.compile(translate(glob.replace("[", "[[]")))
-
-
-def _matches(value: object, wanted: str | float | bool, condition: Condition) -> bool:
-    if isinstance(wanted, bool) or isinstance(value, bool):
-        return isinstance(wanted, bool) and isinstance(value, bool) and value == wanted
-    if isinstance(wanted, float):
-        return number_of(value) == wanted
-    if not isinstance(value, str):
-        return False
-    text = text_of(condition.property, value)
-    return glob_pattern(wanted).match(text) is not None if condition.kind == "glob_any" else text == wanted
-
-
-def _compare(number: float, op: Op, limit: float) -> bool:
-    if op == ">=":
-        return number >= limit
-    if op == ">":
-        return number > limit
-    return number <= limit if op == "<=" else number < limit
-
-
-# ── conditions as the file writes them ───────────────────────────────────────────────────────────────────────
-
-
-def _fault(message: str) -> PydanticCustomError:
-    # As a template the message would be searched for braces, which a value may hold.
-    return PydanticCustomError("model", "{message}", {"message": message})
-
-
-def _raise_faults(faults: list[tuple[KeyPath, str]]) -> None:
-    """Raise all faults as one error, each at its own key below the one being validated."""
-    if faults:
-        details = [InitErrorDetails(type=_fault(message), loc=at, input=None) for at, message in faults]
-        raise ValidationError.from_exception_data("model", details)
-
-
-def _read_condition(name: str, raw: object) -> Condition:
-    """Read one line of a ``where:`` or of a name; raises a fault."""
-    if not 1 <= len(name) <= 64 or not name.isprintable():
-        raise _fault("the name of a property has 1 to 64 characters that can be printed")
-    if isinstance(raw, str) and _LOOKS_COMPARED.match(raw.strip()):
-        return _read_comparison(name, raw)
-    items = raw if isinstance(raw, list) else [raw]
-    if not items:
-        raise _fault("the list is empty, so that nothing could match; leave the condition out")
-    if len(items) > _VALUES_MAX:
-        raise _fault(f"the list has {len(items)} entries; at most {_VALUES_MAX} are allowed")
-    values = tuple(_read_value(name, item) for item in items)
-    is_glob = any(isinstance(value, str) and ("*" in value or "?" in value) for value in values)
-    return Condition(name, "glob_any" if is_glob else "equals_any", values)
-
-
-def _read_value(name: str, item: object) -> str | float | bool:
-    if isinstance(item, bool):
-        return item
-    if isinstance(item, int | float):
-        if not math.isfinite(item):
-            raise _fault(f"{show(item)} is not a finite number")
-        return float(item)
-    if not isinstance(item, str):
-        raise _fault(f"{show(item)} is not a text, a number, true, false or a list of these")
-    if not item:
-        raise _fault("the text is empty")
-    if _LOOKS_COMPARED.match(item.strip()):
-        raise _fault(f"{show(item)} is a comparison, which stands alone and not in a list")
-    return text_of(name, item)
-
-
-def _read_comparison(name: str, text: str) -> Condition:
-    found = _COMPARISON.fullmatch(text.strip())
-    if found is None or NUMBER.fullmatch(found[2]) is None:
-        raise _fault(f"{show(text)} is not a comparison; expected for example '>= 5' or '>= 5 or unknown'")
-    number = float(found[2])
-    if not math.isfinite(number):
-        raise _fault(f"{show(text)} does not compare with a finite number")
-    # Most page views are sent when the page opens, before anybody can know how long it will be read.
-    or_unknown = found[3] is not None or name == "seconds"
-    return Condition(name, "compare", op=cast(Op, found[1]), number=number, or_unknown=or_unknown)
-
-
-def _read_conditions(raw: object) -> tuple[Condition, ...]:
-    """Read the conditions of a name."""
-    if isinstance(raw, tuple):
-        return raw  # given in Python, already read
-    if not isinstance(raw, dict):
-        raise _fault(f"{show(raw)} is not a mapping of properties to what they must be")
-    faults: list[tuple[KeyPath, str]] = []
-    if not raw:
-        faults.append(((), "is empty; name at least one property"))
-    conditions = []
-    for name, value in raw.items():
-        try:
-            if name == "is":
-                raise _fault("a name cannot be made of other names; list its pages or forms here")
-            conditions.append(_read_condition(name, value))
-        except PydanticCustomError as error:
-            faults.append(((name,), error.message()))
-    _raise_faults(faults)
-    return tuple(conditions)
-
-
-@dataclass(frozen=True, slots=True)
-class _Where:
-    """A rule's ``where:`` together with the file's ``names:``, which it may refer to."""
-
-    where: dict[str, object]
-    names: dict[str, object]
-
-
-def _read_where(raw: object) -> tuple[Condition, ...]:
-    """Read the conditions of a rule, those of the name it refers to first."""
-    names = raw.names if isinstance(raw, _Where) else {}
-    where = raw.where if isinstance(raw, _Where) else raw
-    if not isinstance(where, dict) or "is" not in where:
-        if where == {}:
-            raise _fault("is empty, so that every event would match; leave `where` out")
-        return _read_conditions(where)
-    own = {name: value for name, value in where.items() if name != "is"}
-    faults: list[tuple[KeyPath, str]] = []
-    conditions: list[Condition] = []
-    try:
-        conditions += _expand_name(where["is"], names)
-    except PydanticCustomError as error:
-        faults.append((("is",), error.message()))
-    for name, value in own.items():
-        try:
-            conditions.append(_read_condition(name, value))
-        except PydanticCustomError as error:
-            faults.append(((name,), error.message()))
-    _raise_faults(faults)
-    return tuple(conditions)
-
-
-def _expand_name(name: object, names: dict[str, object]) -> tuple[Condition, ...]:
-    if not isinstance(name, str):
-        raise _fault(f"{show(name)} is not one of the names; `is` takes a single name")
-    if name not in names:
-        known = suggest(name, list(names), "names are") if names else "the model has no names"
-        raise _fault(f"{show(name)} is not one of the names; {known}")
-    try:
-        return _read_conditions(names[name])
-    except (PydanticCustomError, ValidationError):
-        return ()  # told where the name is defined, not again at each rule that uses it
-
-
-_VALUE_SCHEMA: Final = {"type": ["string", "number", "boolean"]}
-_CONDITION_SCHEMA: Final = {
-    "description": "Text, with * and ? as wildcards; a number; true or false; a list of these (any of them); "
-    "or a comparison such as '>= 5' or '>= 5 or unknown'.",
-    "anyOf": [_VALUE_SCHEMA, {"type": "array", "items": _VALUE_SCHEMA, "minItems": 1}],
-}
-_CONDITIONS_SCHEMA: Final = {"type": "object", "additionalProperties": _CONDITION_SCHEMA, "minProperties": 1}
-_WHERE_SCHEMA: Final = {
-    **_CONDITIONS_SCHEMA,
-    "properties": {"is": {"type": "string", "description": "One of the names above; all its conditions must hold."}},
-}
-
-Conditions = Annotated[tuple[Condition, ...], PlainValidator(_read_conditions), WithJsonSchema(_CONDITIONS_SCHEMA)]
-Where = Annotated[tuple[Condition, ...], PlainValidator(_read_where), WithJsonSchema(_WHERE_SCHEMA)]
 
 
 # ── the file, key by key ─────────────────────────────────────────────────────────────────────────────────────
@@ -302,27 +64,27 @@ Where = Annotated[tuple[Condition, ...], PlainValidator(_read_where), WithJsonSc
 
 def _check_name(name: str) -> str:
     if re.fullmatch(_NAME_PATTERN, name) is None:
-        raise _fault(f"{show(name)} is not a name: 1 to 64 of a-z, 0-9 and _, beginning with a letter")
+        raise fault(f"{show(name)} is not a name: 1 to 64 of a-z, 0-9 and _, beginning with a letter")
     return name
 
 
 def _check_band_name(name: str) -> str:
     if name == "cold":
-        raise _fault("cold is what lies below the first band; it is not listed")
+        raise fault("cold is what lies below the first band; it is not listed")
     return _check_name(name)
 
 
 def _check_event_type(name: str) -> str:
     if name not in EVENT_TYPES:
-        raise _fault(f"{show(name)} is not an event type; {suggest(name, sorted(EVENT_TYPES), 'there are')}")
+        raise fault(f"{show(name)} is not an event type; {suggest(name, sorted(EVENT_TYPES), 'there are')}")
     return name
 
 
 def _as_event_types(raw: object) -> object:
     if raw == []:
-        raise _fault("the list is empty; name at least one event type")
+        raise fault("the list is empty; name at least one event type")
     if isinstance(raw, list) and len({str(item) for item in raw}) < len(raw):
-        raise _fault("lists an event type twice")
+        raise fault("lists an event type twice")
     return (raw,) if isinstance(raw, str) else tuple(raw) if isinstance(raw, list) else raw
 
 
@@ -413,7 +175,7 @@ class Rule(_Section):
     @classmethod
     def _check_points(cls, points: float) -> float:
         if points == 0:
-            raise _fault("0 has no effect; leave the rule out")
+            raise fault("0 has no effect; leave the rule out")
         return points
 
     @field_validator("points_max")
@@ -421,14 +183,14 @@ class Rule(_Section):
     def _check_points_max(cls, points_max: float, info: ValidationInfo) -> float:
         points = abs(info.data.get("points", 0.0))
         if points_max < points:
-            raise _fault(f"{show(points_max)} is below the {show(points)} of one match, which could never count whole")
+            raise fault(f"{show(points_max)} is below the {show(points)} of one match, which could never count whole")
         return points_max
 
     @field_validator("hot")
     @classmethod
     def _check_hot(cls, hot: Hot | None, info: ValidationInfo) -> Hot | None:
         if hot is not None and info.data.get("points", 1.0) < 0:
-            raise _fault("a rule with negative points cannot hold a lead hot")
+            raise fault("a rule with negative points cannot hold a lead hot")
         return hot
 
 
@@ -454,7 +216,7 @@ class Band(_Section):
     def _check_leave(cls, leave: float, info: ValidationInfo) -> float:
         enter = info.data.get("enter", math.inf)
         if leave >= enter:
-            raise _fault(f"{show(leave)} is not below enter ({show(enter)})")
+            raise fault(f"{show(leave)} is not below enter ({show(enter)})")
         return leave
 
 
@@ -489,7 +251,12 @@ class ScoringModel(_Section):
     @classmethod
     def _give_names_to_rules(cls, data: Any) -> Any:
         """Hand each rule the names, because a field cannot look at its siblings' siblings."""
-        if not isinstance(data, dict) or not isinstance(data.get("rules"), dict):
+        if not isinstance(data, dict):
+            return data
+        names = data.get("names")
+        if isinstance(names, dict) and isinstance(names.get(OWN_DOMAINS), list):
+            data = {**data, "names": {**names, OWN_DOMAINS: OwnDomains(names[OWN_DOMAINS])}}
+        if not isinstance(data.get("rules"), dict):
             return data
         return {**data, "rules": {key: _give_names(rule, data.get("names")) for key, rule in data["rules"].items()}}
 
@@ -497,21 +264,27 @@ class ScoringModel(_Section):
     @classmethod
     def _check_version(cls, version: str) -> str:
         if not version.isprintable():
-            raise _fault(f"{show(version)} holds characters that cannot be printed")
+            raise fault(f"{show(version)} holds characters that cannot be printed")
         return version
 
     @field_validator("bands")
     @classmethod
     def _check_bands(cls, bands: dict[str, Band]) -> dict[str, Band]:
-        _raise_faults(list(_compare_bands(bands)))
+        raise_faults(list(_compare_bands(bands)))
         return {name: band.model_copy(update={"name": name}) for name, band in bands.items()}
+
+    def is_own(self, email: str) -> bool:
+        """Whether an address (normalised) is of our own people, by ``names: own_domains``: they never alert."""
+        domain = email.rpartition("@")[2]
+        return any(holds(condition, {condition.property: domain}) for condition in self.names.get(OWN_DOMAINS, ()))
 
     def warnings(self) -> list[str]:
         """Return what is allowed but hardly meant: names that no rule uses."""
         return [
             f"names.{name}: no rule uses it"
             for name, conditions in self.names.items()
-            if not any(set(map(repr, conditions)) <= set(map(repr, rule.where)) for rule in self.rules.values())
+            if name != OWN_DOMAINS
+            and not any(set(map(repr, conditions)) <= set(map(repr, rule.where)) for rule in self.rules.values())
         ]
 
     @classmethod
@@ -522,6 +295,7 @@ class ScoringModel(_Section):
         schema["properties"]["version"]["type"] = ["string", "number"]
         for key in ("names", "rules", "bands"):
             schema["properties"][key]["additionalProperties"] = False
+        schema["properties"]["names"]["properties"] = {OWN_DOMAINS: OWN_DOMAINS_SCHEMA}
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "leadheat scoring model"}
 
     @classmethod
@@ -539,7 +313,7 @@ class ScoringModel(_Section):
 def _give_names(rule: object, names: object) -> object:
     if not isinstance(rule, dict) or not isinstance(rule.get("where"), dict):
         return rule
-    return {**rule, "where": _Where(rule["where"], names if isinstance(names, dict) else {})}
+    return {**rule, "where": WhereWithNames(rule["where"], names if isinstance(names, dict) else {})}
 
 
 def _compare_bands(bands: Mapping[str, Band]) -> Iterable[tuple[KeyPath, str]]:
@@ -634,9 +408,9 @@ def describe_model(model: ScoringModel) -> str:
 
 
 def _describe_rule(rule: Rule) -> str:
-    parts = [f"{rule.points:+.12g} when {_join(rule.on)}"]
+    parts = [f"{rule.points:+.12g} when {join_words(rule.on)}"]
     if rule.where:
-        parts[0] += f" where {' and '.join(_describe_condition(condition) for condition in rule.where)}"
+        parts[0] += f" where {' and '.join(describe_condition(condition) for condition in rule.where)}"
     parts.append(f"halves every {_days(rule.half_life_days)}")
     if rule.points_max != math.inf:
         parts.append(f"at most {show(rule.points_max)}" if rule.points > 0 else f"never below {show(-rule.points_max)}")
@@ -651,16 +425,6 @@ def _describe_rule(rule: Rule) -> str:
     return "; ".join(parts)
 
 
-def _describe_condition(condition: Condition) -> str:
-    if condition.kind == "compare":
-        unknown = " or unknown" if condition.or_unknown else ""
-        return f"{condition.property} {condition.op} {show(condition.number)}{unknown}"
-    verb = "is like" if condition.kind == "glob_any" else "is"
-    # Plain words, unless a text holds a line break or the like, which would break the line.
-    texts = [value if isinstance(value, str) and value.isprintable() else show(value) for value in condition.values]
-    return f"{condition.property} {verb} {_join(texts)}"
-
-
 def _describe_band(band: Band) -> str:
     parts = [f"{band.name}: from {show(band.enter)}, left below {show(band.leave)}"]
     if band.fit_min is not None:
@@ -672,13 +436,3 @@ def _describe_band(band: Band) -> str:
 
 def _days(days: float) -> str:
     return "1 day" if days == 1 else f"{show(days)} days"
-
-
-def _join(words: Iterable[str]) -> str:
-    """Join words as an English "or" list.
-
-    >>> _join(["demo", "quote", "contact"])
-    'demo, quote or contact'
-    """
-    *most, last = words
-    return f"{', '.join(most)} or {last}" if most else last

@@ -16,8 +16,9 @@ from typing import Any
 import msgspec
 
 from scoring.alerts import LedgerLine
+from scoring.conditions import Condition, holds
 from scoring.decay import DAY_MS
-from scoring.model import Condition, Rule, ScoringModel, holds
+from scoring.model import Rule, ScoringModel
 
 HOUR_MS = 3_600_000
 RULES_MAX = 65_535
@@ -125,7 +126,7 @@ _COLD = CompiledBand("cold", -inf, -inf, None)
 
 
 def compile_condition(condition: Condition) -> Test:
-    """Return a test that equals :func:`scoring.model.holds`, quick for texts that it has seen before.
+    """Return a test that equals :func:`scoring.conditions.holds`, quick for texts that it has seen before.
 
     >>> is_pricing = compile_condition(Condition("path", "glob_any", ("/pricing*",)))
     >>> is_pricing({"path": "/pricing/eu"}), is_pricing({})

@@ -2,7 +2,7 @@
 
 This is written to be trusted, not to be fast, and on purpose unlike the engine: nothing is kept up to date, and
 every score is summed afresh over all events of the lead. Of the engine it uses the model's declared data, the
-reference meaning of a condition (:func:`scoring.model.holds`) and the recipe of the alert ids.
+reference meaning of a condition (:func:`scoring.conditions.holds`) and the recipe of the alert ids.
 
 The definitions, for one lead:
 
@@ -19,8 +19,8 @@ The definitions, for one lead:
 - A match of a rule with ``hot`` holds the lead in the highest band until its time + ``hold_days``; one that once per
   does not count holds nobody.
 - Bands with a cooldown alert. Of several that are entered at once, the highest does, if the last alert of the lead
-  is a cooldown old and the crossing was received at most ``max_age_h`` later. The latest alert is open until the
-  lead leaves any band that alerts; then it has cooled.
+  is a cooldown old, the crossing was received at most ``max_age_h`` later, and the lead is none of our own people.
+  The latest alert is open until the lead leaves any band that alerts; then it has cooled.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from math import floor, inf, log2
 from typing import Any, NamedTuple
 
 from scoring.alerts import alert_id, cooled_id
-from scoring.model import Band, Rule, ScoringModel, holds
+from scoring.conditions import holds
+from scoring.model import Band, Rule, ScoringModel
 
 REMEMBERED = 64
 HOUR_MS = 3_600_000
@@ -147,6 +148,9 @@ class Lead:
         if self.alerted_at is not None and now - self.alerted_at < cooldown_ms:
             return []
         if received_ms - now > self.model.alerts.max_age_h * HOUR_MS:
+            return []
+        own_domains = self.model.names.get("own_domains", ())
+        if any(holds(condition, {"email_domain": self.name.split("@")[-1]}) for condition in own_domains):
             return []
         self.alerted_at = now
         self.open_alert = alert_id(self.name, self._name(band), event["id"])

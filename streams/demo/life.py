@@ -54,8 +54,9 @@ class Life:
         self._order = count()
         self._agenda: list[tuple[float, int, Event | Arrival]] = []
         first: tuple[tuple[float, Arrival], ...] = (
-            (0.0, self._decides),
-            (0.6, self._decides),
+            (0.0, self._begins),
+            (0.3, self._decides),
+            (0.9, self._decides),
             (0.4, self._looks),
             (4.0, self._gets_mail),
         )
@@ -86,6 +87,11 @@ class Life:
         for done in steps:
             self._plan(at_s, event_of(person, done, 0, context))
             at_s += self._rng.uniform(*STEP_S)
+
+    def _begins(self, at_s: float) -> None:
+        """Let a newcomer ask for us at once: whoever watches need not wait for the first to be hot."""
+        person = next(self._newcomers)
+        self._visit(at_s, person, [*introduction(person), *visits.asks(self._rng)], came_from("search"))
 
     def _decides(self, at_s: float) -> None:
         person, steps = next(self._deciders)()

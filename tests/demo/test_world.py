@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, pairwise
 from random import Random
 
 import pytest
@@ -102,7 +102,7 @@ def test_pages_of_a_visit_are_read_for_as_long_as_they_say(history: list[Event])
     gaps = [
         (int(later.time) - int(earlier.time)) / 1000 >= earlier.properties["seconds"] - 0.002
         for events in by_lead.values()
-        for earlier, later in zip(events, events[1:], strict=False)
+        for earlier, later in pairwise(events)
         if int(later.time) - int(earlier.time) < HOUR_MS and earlier.context is later.context
     ]
     assert len(gaps) > 100
@@ -155,7 +155,7 @@ def test_life_makes_leads_hot_every_few_seconds_by_points_and_by_requests(model:
     assert {alert.kind for alert in alerts} == {"entered"}
     assert any(alert.time_ms < NOW + 6_000 for alert in alerts), "nobody is hot within six seconds"
     assert sum(alert.time_ms < NOW + 30_000 for alert in alerts) >= 6
-    gaps_ms = [later.time_ms - earlier.time_ms for earlier, later in zip(alerts, alerts[1:], strict=False)]
+    gaps_ms = [later.time_ms - earlier.time_ms for earlier, later in pairwise(alerts)]
     assert max(gaps_ms) < 15_000
     by_points = [alert for alert in alerts if alert.score >= 100]
     by_request = [alert for alert in alerts if alert.held_until_ms is not None]

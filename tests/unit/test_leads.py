@@ -6,14 +6,18 @@ import json
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from scoring.conditions import Condition, holds
 from scoring.cooling import ROUNDING
 from scoring.leads import decode_state, encode_state, score_later
-from scoring.model import Condition, ScoringModel, holds
+from scoring.model import ScoringModel, parse_model
+from scoring.replay import FileRecord
 from scoring.rules import compile_condition
+from scoring.shard import Shard
 from tests.oracle import DAY_MS
 from tests.unit.builders import NOW, History, days, event, hours, live, model_of, reopen, run
 from tests.unit.histories import REALISTIC, histories, models, random_history
@@ -373,3 +377,19 @@ def test_raised_points_lift_a_lead_at_its_next_match() -> None:
     again = reopen(run(before, live([event("e-1")])).shard, after)
     done = run(after, live([event("e-2", NOW + 1)]), shard=again)
     assert [(alert.kind, alert.band) for alert in done.outcome.alerts] == [("entered", "hot")]
+
+
+def test_our_own_people_are_scored_and_never_alerted() -> None:
+    model = parse_model(
+        "version: '1'\n"
+        "names: {own_domains: [ours.example, '*.ours.example']}\n"
+        "rules: {demo: {on: form_submitted, points: 50, half_life_days: 7}}\n"
+        "bands: {hot: {enter: 40, leave: 30, cooldown_h: 0}}\n",
+        "own.yaml",
+    )
+    shard = Shard(model, {})
+    for email in ("ann@ours.example", "bob@eu.ours.example", "eve@theirs.example"):
+        event = {"id": email, "type": "form_submitted", "time": NOW, "email": email}
+        alerts = shard.take([FileRecord(0, NOW, msgspec.json.encode(event))]).alerts
+        assert [alert.lead for alert in alerts] == (["email:eve@theirs.example"] if "theirs" in email else [])
+        assert shard.scorer.score(decode_state(shard.leads[f"email:{email}".encode()]), NOW) == 50.0

@@ -15,9 +15,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from scoring.conditions import Condition, holds
 from scoring.errors import ModelError
 from scoring.events import EVENT_TYPES
-from scoring.model import Condition, Rule, ScoringModel, describe_model, holds, load_model, parse_model
+from scoring.model import Rule, ScoringModel, describe_model, load_model, parse_model
 from scoring.model_file import DEPTH_MAX, FILE_BYTES_MAX
 
 ROOT = Path(__file__).parents[2]
@@ -284,8 +285,8 @@ KEY_FAULTS = [
     (f"version: v1\nnames: {{A b: {{x: y}}}}\n{RULES}{BANDS}", f"m.yaml:2: names.'A b': 'A b' {NOT_NAME}"),
     (f"version: v1\nnames: {{a: {{}}}}\n{RULES}{BANDS}", "m.yaml:2: names.a: is empty; name at least one property"),
     (
-        f"version: v1\nnames:\n  own_domains: [example.com]\n{RULES}{BANDS}",
-        "m.yaml:3: names.own_domains: a list is not a mapping of properties to what they must be",
+        f"version: v1\nnames:\n  competitors: [example.com]\n{RULES}{BANDS}",
+        "m.yaml:3: names.competitors: a list is not a mapping of properties to what they must be",
     ),
     (
         f"version: v1\nnames:\n  a: {{is: b}}\n{RULES}{BANDS}",
