@@ -214,7 +214,8 @@ class EmbeddedKafka:
         """Give an empty data directory its cluster id; leave a used one as it is."""
         if (self.data_dir / "logs" / "meta.properties").exists():
             return
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # A leading "-", one time in 64, would be taken for an option.
+        cluster_id = "L" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         tool = ["-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool"]
         command = self._java(java, jars, *tool, "format", "-t", cluster_id, "-c", "server.properties")
         try:

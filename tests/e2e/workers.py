@@ -18,11 +18,13 @@ STOPPED_S = 10.0
 class Workers:
     """A fixed number of worker processes; whichever ends is started again, as a supervisor would.
 
-    Use as an async context manager. ``log`` collects what they say.
+    Use as an async context manager. ``log`` collects what they say; ``command`` is what follows ``python -m``.
     """
 
-    def __init__(self, settings: Settings, count: int, log: Path, **environment: str) -> None:
-        self.settings, self.count, self.log = settings, count, log
+    def __init__(
+        self, settings: Settings, count: int, log: Path, command: str = "tests.e2e.faulty_worker", **environment: str
+    ) -> None:
+        self.settings, self.count, self.log, self.command = settings, count, log, command
         self.environment = environment
         self.ended: list[int] = []
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
@@ -87,5 +89,5 @@ class Workers:
         }
         with self.log.open("ab") as log:
             self._processes[number] = subprocess.Popen(
-                [sys.executable, "-m", "tests.e2e.faulty_worker"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", *self.command.split()], env=environment, stdout=log, stderr=log
             )
