@@ -1,0 +1,78 @@
+"""Writes docs/reference.md from the code: ``python -m tests.docs.reference``; a test holds the two together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from scoring.events import EMAIL_TYPES, REASONS, WEB_TYPES
+from streams.clock import now_ms
+from streams.metrics import WorkerMetrics
+from streams.settings import Settings
+from streams.topics import TOPICS
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference.md"
+
+
+def reference() -> str:
+    """Return the whole page."""
+    return "\n".join(
+        [
+            "# Reference",
+            "",
+            "Generated from the code by `python -m tests.docs.reference`.",
+            "",
+            *_settings(),
+            *_topics(),
+            *_events(),
+            *_metrics(),
+        ]
+    )
+
+
+def _settings() -> list[str]:
+    rows = ["## Settings", "", "| variable | default | what it is |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "the default model" if name == "model" else f"`{field.default}`" if field.default != "" else "–"
+        rows.append(f"| `LEADHEAT_{name.upper()}` | {default} | {field.description} |")
+    return [*rows, ""]
+
+
+def _topics() -> list[str]:
+    rows = [
+        "## Topics",
+        "",
+        "Each is `<prefix>.<name>.v1`; all have LEADHEAT_PARTITIONS partitions. Read them with `read_committed`.",
+        "",
+        "| name | key | value | cleanup |",
+        "|---|---|---|---|",
+    ]
+    return [*rows, *(f"| {t.name} | {t.key} | {t.value} | {t.cleanup} |" for t in TOPICS), ""]
+
+
+def _events() -> list[str]:
+    return [
+        "## Event types",
+        "",
+        "On web-events: " + ", ".join(f"`{name}`" for name in sorted(WEB_TYPES)) + ".",
+        "",
+        "On email-events: " + ", ".join(f"`{name}`" for name in sorted(EMAIL_TYPES)) + ".",
+        "",
+        "Reasons of dead letters: " + ", ".join(f"`{reason}`" for reason in REASONS) + ".",
+        "",
+    ]
+
+
+def _metrics() -> list[str]:
+    registry = CollectorRegistry()
+    WorkerMetrics(registry, now_ms)
+    rows = ["## Metrics of the worker", "", "| metric | kind | what it counts |", "|---|---|---|"]
+    for metric in sorted(registry.collect(), key=lambda metric: metric.name):
+        name = metric.name + ("_total" if metric.type == "counter" else "")
+        rows.append(f"| `{name}` | {metric.type} | {metric.documentation} |")
+    return [*rows, ""]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference())
