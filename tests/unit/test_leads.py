@@ -233,6 +233,14 @@ def test_the_cooldown_ends_exactly_when_it_says() -> None:
         assert [alert.kind for alert in done.outcome.alerts].count("entered") == alerts
 
 
+def test_a_crossing_alerts_up_to_its_max_age_and_not_a_ms_longer() -> None:
+    model = model_of({"view": {"on": "page_viewed", "points": 100, "half_life_days": 7}}, HOT, max_age_h=2)
+    for age_ms, alerts in ((hours(2), 1), (hours(2) + 1, 0)):
+        done = run(model, [(event("a"), NOW + age_ms)])
+        assert len(done.outcome.alerts) == alerts
+        assert done.scores["user:7"].band == "hot"
+
+
 def test_an_event_at_the_moment_of_the_cooling_finds_it_done() -> None:
     model = model_of(
         {"view": {"on": "page_viewed", "points": 100, "half_life_days": 7}},
