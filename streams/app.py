@@ -78,7 +78,7 @@ def create_app(settings: Settings, model: ScoringModel, metrics: WorkerMetrics) 
 def _faust_app(settings: Settings, shards: Shards) -> faust.App:
     broker = "kafka://" + ";kafka://".join(server.strip() for server in settings.brokers.split(","))
     static_member = {"consumer_group_instance_id": settings.instance} if settings.instance else {}
-    data_dir = settings.data_dir / "worker" / (settings.instance or str(os.getpid()))
+    data_dir = settings.data_dir / "worker"  # Faust wants one; tables are in memory and in their changelog
     data_dir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         settings.app_id,

@@ -8,7 +8,8 @@ They are created before any producer touches them: auto-creation races with tran
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -76,6 +77,27 @@ async def create_topics(settings: Settings) -> Mapping[str, str]:
     Returns full name → ``created`` or ``exists``. Raises :class:`StartError` where the broker does not
     answer, refuses, or has a topic with another number of partitions.
     """
+    async with _admin(settings) as admin:
+        results = {topic.full_name(settings.prefix): await _create(admin, topic, settings) for topic in TOPICS}
+        await _check_partitions(admin, list(results), settings)
+        return results
+
+
+async def require_topics(settings: Settings) -> None:
+    """Make sure that the inventory has been created, since a broker might create what is missing its own way.
+
+    Raises :class:`StartError`, which names what is missing and says what to do.
+    """
+    names = [topic.full_name(settings.prefix) for topic in TOPICS]
+    async with _admin(settings) as admin:
+        missing = sorted(set(names) - set(await admin.list_topics()))
+        if missing:
+            raise StartError(f"these topics do not exist: {', '.join(missing)}; run `leadheat topics create` first")
+        await _check_partitions(admin, names, settings)
+
+
+@asynccontextmanager
+async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers, request_timeout_ms=30_000)
     try:
         await admin.start()
@@ -84,9 +106,7 @@ async def create_topics(settings: Settings) -> Mapping[str, str]:
             f"no Kafka answers at {settings.brokers} ({error}); set LEADHEAT_BROKERS, or run `leadheat up`"
         ) from error
     try:
-        results = {topic.full_name(settings.prefix): await _create(admin, topic, settings) for topic in TOPICS}
-        await _check_partitions(admin, list(results), settings)
-        return results
+        yield admin
     finally:
         await admin.close()
 

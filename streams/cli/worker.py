@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from scoring.model import load_model
 from streams.settings import load_settings
+from streams.topics import require_topics
 
 
 def worker() -> None:
@@ -15,4 +18,6 @@ def worker() -> None:
     from streams.app import run_worker
 
     settings = load_settings()
-    run_worker(settings, load_model(settings.model))
+    model = load_model(settings.model)
+    asyncio.run(require_topics(settings))
+    run_worker(settings, model)

@@ -55,12 +55,10 @@ class Observer(Protocol):
 class OpenShard:
     """A shard that is ready: its table, its logic, its writer, and where it continues in each source topic."""
 
-    def __init__(self, writer: Writer, table: dict[bytes, bytes], memo: bytes, meta: Meta, end: int) -> None:
-        self.writer, self.table, self.memo = writer, table, memo
+    def __init__(self, writer: Writer, table: dict[bytes, bytes], logic: Logic, meta: Meta) -> None:
+        self.writer, self.table, self.logic = writer, table, logic
         self.next = dict(meta.next)
-        self.logic: Logic | None = None
         self.sought: dict[str, float] = {}
-        writer.open(meta, end)
 
     def unseen(self, chunk: Chunk) -> list[Any] | None:
         """Return the chunk's records that continue at ``next``, or None if records are missing before them.
@@ -109,7 +107,7 @@ class Shards:
     async def take(self, chunk: Chunk) -> None:
         """Handle a chunk, if it is the one that its shard waits for; return when there is room for the next."""
         shard = self._open.get(chunk.partition)
-        if shard is None or shard.logic is None:
+        if shard is None:
             return  # lost, or still restoring: it will be read again from where the shard continues
         records = shard.unseen(chunk)
         if records is None:
@@ -145,7 +143,7 @@ class Shards:
     def locate(self, topic: str, partition: int) -> int | None:
         """Return the offset at which a ready shard continues in a source topic, or None."""
         shard = self._open.get(partition)
-        return None if shard is None or shard.logic is None else shard.next.get(topic, 0)
+        return None if shard is None else shard.next.get(topic, 0)
 
     def changelog_end(self, partition: int) -> int:
         """Return where a shard's changelog ended when the shard was fenced."""
@@ -163,11 +161,12 @@ class Shards:
         await asyncio.gather(*(shard.writer.drain() for shard in self._open.values()))
 
     async def stop(self) -> None:
-        """Commit, and let go of every shard."""
+        """Let go of every shard, and commit what it has taken."""
         await self._cancel_restore()
-        await asyncio.gather(*(shard.writer.stop() for shard in self._open.values()))
-        await asyncio.gather(*(writer.stop() for writer in self._waiting.values()))
+        # First of all no more chunks are taken: what a table holds must be what its writer commits.
+        writers = [*(shard.writer for shard in self._open.values()), *self._waiting.values()]
         self._open, self._waiting = {}, {}
+        await asyncio.gather(*(writer.stop() for writer in writers))
 
     async def own(self, partitions: set[int]) -> None:
         """Fence the assigned partitions anew, keep what is still true, and start to restore the rest.
@@ -186,7 +185,7 @@ class Shards:
         for partition, writer in writers.items():
             kept = previous.get(partition)
             if kept is not None and kept.writer.end == self._ends[partition]:
-                self._ready(writer, kept.table, kept.memo, kept.writer.meta)
+                self._ready(writer, kept.table, kept.logic.memo, kept.writer.meta)
             else:
                 self._waiting[partition] = writer
         log.info("shards assigned", kept=sorted(self._open), restoring=sorted(self._waiting))
@@ -228,20 +227,23 @@ class Shards:
 
     def _ready(self, writer: Writer, table: dict[bytes, bytes], memo: bytes, meta: Meta) -> None:
         """Publish a shard: from here on its chunks are taken."""
-        shard = OpenShard(writer, table, memo, meta, self._ends[writer.partition])
+        logic = self._open_logic(table, memo)
+        shard = OpenShard(writer, table, logic, meta)
         for topic in self.sources:
-            following, first = shard.next.get(topic, 0), self._starts[TopicPartition(topic, writer.partition)]
-            if following < first:
-                if following:
-                    log.error("events expired unread", topic=topic, partition=writer.partition, lost=first - following)
-                    self._observer.expired(topic, first - following)
-                shard.next[topic] = first
-        shard.logic = self._open_logic(table, memo)
-        if shard.logic.memo != memo:
-            shard.memo = shard.logic.memo
-            writer.add(Work(states={MEMO_KEY: shard.memo}, clock_ms=meta.clock_ms))
+            shard.next[topic] = self._first_unread(topic, writer.partition, meta)
+        writer.open(meta, self._ends[writer.partition])
+        if logic.memo != memo:
+            writer.add(Work(states={MEMO_KEY: logic.memo}, clock_ms=meta.clock_ms))
         self._waiting.pop(writer.partition, None)
         self._open[writer.partition] = shard
+
+    def _first_unread(self, topic: str, partition: int, meta: Meta) -> int:
+        """Return where to continue in a source: what retention has deleted meanwhile is counted, and passed over."""
+        following, first = meta.next.get(topic, 0), self._starts[TopicPartition(topic, partition)]
+        if 0 < following < first:
+            log.error("events expired unread", topic=topic, partition=partition, lost=first - following)
+            self._observer.expired(topic, first - following)
+        return max(following, first)
 
     # ---- restoring
 
