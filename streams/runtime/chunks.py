@@ -68,6 +68,8 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         # Where a fetch moved over control records without returning any, the next chunk starts before them.
         self._skipped: dict[TopicPartition, tuple[int, int]] = {}
+        # Up to where records have been returned, after the last fetch.
+        self.delivered: dict[TopicPartition, int] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -86,6 +88,7 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         after = _positions(consumer)
         for tp in after.keys() - fetched.keys():
             self._note_skipped(tp, before.get(tp), after[tp])
+        self.delivered = after | {tp: start for tp, (start, to) in self._skipped.items() if to == after.get(tp)}
         return {tp: self._chunks(tp, before.get(tp), records) for tp, records in fetched.items()}
 
     def _chunks(self, tp: TopicPartition, position: int | None, records: list[ConsumerRecord]) -> list[Any]:
@@ -167,6 +170,10 @@ class ChunkConsumer(driver.Consumer):
         except IllegalStateError:
             return  # no longer assigned: the rebalance that is under way seeks anew
         self.resume_partitions(set(offsets))
+
+    def delivered(self, topic: str, partition: int) -> int:
+        """Return the offset up to which a source partition's records have been fetched and handed on."""
+        return int(self._thread.delivered.get(TopicPartition(topic, partition), 0))
 
     async def highwaters(self, *partitions: Any) -> Mapping[Any, int]:
         """Return the ends of changelogs as the shards saw them when they were fenced.

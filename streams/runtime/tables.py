@@ -66,7 +66,7 @@ class OpenShard:
         What is older has been handled and is cut off. Offsets alone cannot tell a gap, since control records
         leave holes: the position that the chunk was fetched from does.
         """
-        following = self.next.get(chunk.topic, 0)
+        following = self.next[chunk.topic]
         if chunk.start > following:
             return None
         records = chunk.records
@@ -99,7 +99,7 @@ class Shards:
         self._open: dict[int, OpenShard] = {}
         self._ends: dict[int, int] = {}
         self._starts: dict[TopicPartition, int] = {}
-        self._restoring: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._waiting: dict[int, Writer] = {}
 
     # ---- taking chunks
@@ -111,12 +111,12 @@ class Shards:
             return  # lost, or still restoring: it will be read again from where the shard continues
         records = shard.unseen(chunk)
         if records is None:
-            await self._seek_back(shard, chunk)
+            await self._seek_back(shard, chunk.topic, chunk.partition, chunk.start)
             return
         if not records:
             self._observer.out_of_order(chunk.topic, "old")
             return
-        start = shard.next.get(chunk.topic, 0)
+        start = shard.next[chunk.topic]
         try:
             work = shard.logic.take(chunk.topic, chunk.partition, records)
         except Exception as error:
@@ -129,21 +129,40 @@ class Shards:
         shard.writer.add(work)
         await shard.writer.wait_for_room()
 
-    async def _seek_back(self, shard: OpenShard, chunk: Chunk) -> None:
-        """Ask for the missing records again, once a second at most: later chunks of the same gap follow."""
-        self._observer.out_of_order(chunk.topic, "gap")
+    async def _seek_back(self, shard: OpenShard, topic: str, partition: int, got: int) -> None:
+        """Ask for missing records again, once a second at most: later chunks of the same gap follow."""
+        self._observer.out_of_order(topic, "gap")
         now = self._now_s()
-        if now - shard.sought.get(chunk.topic, -_RESEEK_S) < _RESEEK_S:
+        if now - shard.sought.get(topic, -_RESEEK_S) < _RESEEK_S:
             return
-        shard.sought[chunk.topic] = now
-        following = shard.next.get(chunk.topic, 0)
-        log.warning("gap", topic=chunk.topic, partition=chunk.partition, expected=following, got=chunk.start)
-        await self._consumer().seek_to_next([(chunk.topic, chunk.partition)])
+        shard.sought[topic] = now
+        log.warning("gap", topic=topic, partition=partition, expected=shard.next[topic], got=got)
+        await self._consumer().seek_to_next([(topic, partition)])
+
+    async def _seek_what_was_lost(self) -> None:
+        """Notice chunks that were lost with none behind them to show the gap.
+
+        A shard has nothing to do, yet stands where it stood a second ago, before what has been delivered.
+        """
+        before: dict[tuple[str, int], int] = {}
+        while True:
+            await asyncio.sleep(_RESEEK_S)
+            for partition, shard in list(self._open.items()):
+                for topic, following in shard.next.items():
+                    delivered = self._consumer().delivered(topic, partition)
+                    stands = before.get((topic, partition)) == following and shard.writer.is_idle
+                    if stands and delivered > following:
+                        await self._seek_back(shard, topic, partition, delivered)
+            before = {
+                (topic, partition): following
+                for partition, shard in self._open.items()
+                for topic, following in shard.next.items()
+            }
 
     def locate(self, topic: str, partition: int) -> int | None:
         """Return the offset at which a ready shard continues in a source topic, or None."""
         shard = self._open.get(partition)
-        return None if shard is None else shard.next.get(topic, 0)
+        return None if shard is None else shard.next[topic]
 
     def changelog_end(self, partition: int) -> int:
         """Return where a shard's changelog ended when the shard was fenced."""
@@ -162,7 +181,10 @@ class Shards:
 
     async def stop(self) -> None:
         """Let go of every shard, and commit what it has taken."""
-        await self._cancel_restore()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
         # First of all no more chunks are taken: what a table holds must be what its writer commits.
         writers = [*(shard.writer for shard in self._open.values()), *self._waiting.values()]
         self._open, self._waiting = {}, {}
@@ -190,8 +212,10 @@ class Shards:
                 self._waiting[partition] = writer
         log.info("shards assigned", kept=sorted(self._open), restoring=sorted(self._waiting))
         self._observer.assigned(len(partitions), len(self._open))
-        if self._waiting:
-            self._restoring = asyncio.create_task(self._restore(set(self._waiting)), name="restore")
+        self._tasks = [
+            asyncio.create_task(self._restore(set(self._waiting)), name="restore"),
+            asyncio.create_task(self._seek_what_was_lost(), name="seek-lost"),
+        ]
 
     def _new_writer(self, partition: int) -> Writer:
         return Writer(
@@ -247,15 +271,10 @@ class Shards:
 
     # ---- restoring
 
-    async def _cancel_restore(self) -> None:
-        if self._restoring is not None:
-            self._restoring.cancel()
-            await asyncio.gather(self._restoring, return_exceptions=True)
-            self._restoring = None
-
     async def _restore(self, partitions: set[int]) -> None:
         try:
-            await self._copy_changelogs(partitions)
+            if partitions:
+                await self._copy_changelogs(partitions)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - a shard that cannot be restored must not wait for ever

@@ -132,6 +132,11 @@ class Writer:
         """Wait while more is pending than ``pending_records``: the way in which a slow broker slows reading."""
         await self._room.wait()
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything that was added is committed."""
+        return self._idle.is_set()
+
     async def drain(self) -> None:
         """Wait until everything that was added is committed."""
         await self._idle.wait()

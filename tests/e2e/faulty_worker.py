@@ -35,7 +35,7 @@ def without_contiguity() -> None:
     """Take every chunk that is not old, whether or not something is missing before it."""
 
     def unseen(self: tables.OpenShard, chunk: Chunk) -> list[Any]:
-        return [record for record in chunk.records if record.offset >= self.next.get(chunk.topic, 0)]
+        return [record for record in chunk.records if record.offset >= self.next[chunk.topic]]
 
     tables.OpenShard.unseen = unseen  # type: ignore[method-assign]
 

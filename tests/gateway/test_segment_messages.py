@@ -221,7 +221,7 @@ def test_without_a_message_id_the_same_bytes_have_the_same_id(gateway):
         ("track", {"event": "A", "timestamp": "2026-01-01T12:00:00"}, "timestamp", "bad_time"),
         ("track", {"event": "A", "timestamp": NOW_MS // 1000}, "timestamp", "bad_time"),
         ("track", {"event": "A", "timestamp": NOW_MS + 300_001}, "timestamp", "future_time"),
-        ("track", {"event": "A", "timestamp": int("9" * 400)}, "timestamp", "bad_time"),
+        ("track", {"event": "A", "timestamp": int("9" * 400)}, "timestamp", "future_time"),
         ("track", {"event": "A", "originalTimestamp": "?"}, "originalTimestamp", "bad_time"),
         ("identify", {"traits": {"email": "nobody"}}, "traits.email", "bad_identity"),
         ("identify", {"traits": {"email": 7}}, "traits.email", "wrong_type"),
