@@ -104,7 +104,8 @@ def _only_crossing(terms: Sequence[Term], threshold: float) -> int | None:
         else:
             above = wait
         # The tangent of log2(total) meets log2(threshold) here; where nothing fades yet there is none.
-        wait = wait + int(log2(total / threshold) * total / per_ms) if per_ms > 0.0 and total > 0.0 else below
+        step = log2(total / threshold) * total / per_ms if per_ms > 0.0 and total > 0.0 else inf
+        wait = wait + int(step) if abs(step) < HORIZON_MS else below
         if wait <= above:
             wait = above + 1
         elif wait >= below:
@@ -134,6 +135,19 @@ def _first_crossing(terms: Sequence[Term], threshold: float) -> int | None:
             if total_after(terms, ahead) < threshold:
                 return _bisect(terms, threshold, wait, ahead)
             wait, stride = ahead, stride * 2
+    return _crossing_ahead(terms, threshold, wait)
+
+
+def _crossing_ahead(terms: Sequence[Term], threshold: float, wait: int) -> int | None:
+    """Return a crossing after ``wait``, by strides that double: for curves that touch the level again and again.
+
+    Such a lead stands within a rounding of its level; a dip of less than a stride may be passed over.
+    """
+    stride = 1
+    while wait < HORIZON_MS:
+        if total_after(terms, wait + stride) < threshold:
+            return _bisect(terms, threshold, wait, wait + stride)
+        wait, stride = wait + stride, stride * 2
     return None
 
 
@@ -169,11 +183,15 @@ def _safe_wait(terms: Sequence[Term], stands_until: Sequence[float], wait: int, 
         return 0.0
     by_fading = log2(fading / needed) / fastest
     by_slope = (fading - needed) / (_LN2 * slope)
-    if penalties:
-        window = 4 * max(by_fading, by_slope)
+    safe = max(by_fading, by_slope)
+    while penalties and safe < HORIZON_MS:
+        window = 4 * safe
         steepest = slope + sum(per_ms * exp2(-window * rate) for per_ms, rate in penalties)
-        by_slope = min(window, (fading - needed) / (_LN2 * steepest)) if steepest > 0 else window
-    return max(by_fading, by_slope)
+        reach = (fading - needed) / (_LN2 * steepest) if steepest > 0.0 else inf
+        if reach < window:
+            return max(safe, reach)
+        safe = window
+    return safe
 
 
 def _bisect(terms: Sequence[Term], level: float, above: int, below: int) -> int:

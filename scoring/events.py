@@ -12,6 +12,7 @@ than we are; our own HTTP endpoint refuses them.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any, Final
 
@@ -81,6 +82,10 @@ EVENT_BYTES_MAX = 32 * 1024
 AHEAD_MAX_MS = 5 * 60 * 1000
 """How far an event's time may lie after its receipt: clocks drift by minutes, not more."""
 
+NESTING_MAX = 100
+"""Levels of arrays and objects in an event. A JSON reader's own limit depends on the stack it is called from, so
+that one process would refuse what another scores."""
+
 TIME_MIN_MS = 100_000_000_000
 """1973-03-03. A smaller number is seconds, not milliseconds (as milliseconds, seconds of today fall in 1970)."""
 
@@ -110,6 +115,9 @@ class Event(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
         return strongest_identity(self.email, self.user_id, self.anonymous_id)
 
 
+_RFC_3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
 _decode = msgspec.json.Decoder(Event).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -135,7 +143,8 @@ def decode_event(raw: bytes, received_ms: int) -> Event:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EventError("malformed", "", f"not a JSON object: {error}") from None
     except RecursionError:
-        raise EventError("malformed", "", "is nested too deeply") from None
+        raise _too_deep() from None
+    check_depth(event, raw)
     time_ms = event.time
     if (
         event.type in EVENT_TYPES
@@ -173,6 +182,27 @@ def check_event(event: Event, received_ms: int) -> None:
         )
 
 
+def check_depth(event: Event, raw: bytes) -> None:
+    """Hold an event, read from ``raw``, against ``NESTING_MAX``; raises :class:`EventError`."""
+    if raw.count(b"{") + raw.count(b"[") <= NESTING_MAX:
+        return  # fewer brackets than levels allowed: nearly every event is spared the walk
+    level: list[Any] = [event.properties, event.traits or {}, event.context or {}]
+    for _ in range(NESTING_MAX):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> EventError:
+    return EventError("too_large", "", f"is nested deeper than {NESTING_MAX} levels")
+
+
 def encode_event(event: Event) -> bytes:
     """Encode an event as it is written to Kafka; fields that hold their default are left out."""
     return _encode(event)
@@ -187,7 +217,9 @@ def parse_time(text: str) -> int:
     Raises :class:`EventError` for anything else; a time without an offset is ambiguous and refused.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        if _RFC_3339.fullmatch(text) is None:
+            raise ValueError(text)
+        moment = datetime.fromisoformat(text.upper())
     except ValueError:
         raise EventError(
             "bad_time", "time", f"{text[:80]!r} is not an RFC 3339 time such as 2026-01-01T12:00:00Z"
@@ -205,6 +237,8 @@ def _explain_validation(message: str) -> EventError:
     """
     what, _, where = message.partition(" - at ")
     field = where.strip("`").removeprefix("$").lstrip(".")
+    if not field and what.startswith("Expected `object`"):
+        return EventError("malformed", "", f"not a JSON object: {what}")
     if "missing required field" in what:
         field = what.split("`")[1]
         return EventError("missing_field", field, "is required")

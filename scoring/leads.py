@@ -150,7 +150,7 @@ class LeadScorer:
         Returns the alerts it causes, or None for a duplicate, which changes nothing.
         """
         if state.generation != self._generation:
-            state.generation, state.gains = self._generation, inf
+            self._adopt(state)
         event_id = xxhash.xxh3_64_digest(event.id.encode())
         events = state.events
         found = events.find(event_id)
@@ -278,6 +278,22 @@ class LeadScorer:
             lines.append(LedgerLine(rule="floor", points=-total))
         return lines
 
+    def _adopt(self, state: LeadState) -> None:
+        """Bring a state that another model left under this one; a band that it changes is changed silently."""
+        bands = self.book.bands
+        state.generation, state.gains, state.cools_at = self._generation, inf, _UNSURE
+        total = self.total(state, state.last) + ROUNDING
+        top = len(bands) - 1
+        band = min(state.band, top)
+        while band and total < bands[band].leave:
+            band -= 1
+        band = top if state.held_until > state.last else max(band, self._entered(total))
+        if band < state.band:
+            state.alert_id = ""
+        state.band = band
+        if not band:
+            state.cools_at = NEVER
+
     def _match_special(self, state: LeadState, rule: CompiledRule, event: Event, time_ms: int) -> int:
         """Apply what a rule does beside counting; says whether the match is to be counted, or was otherwise."""
         earlier = None
@@ -370,10 +386,16 @@ class LeadScorer:
         )
 
     def _fall(self, state: LeadState, lead: str, at: int, event: Event | None, alerts: list[Alert]) -> None:
-        """Drop to the highest band that the score at ``at`` may stay in, and end an open alert."""
+        """Drop to the highest band that the score at ``at`` may stay in, and end an open alert.
+
+        Without an event it is a cooling, which has been found to leave its band: it does, whatever the last bit of
+        a sum in another order says.
+        """
         bands = self.book.bands
         total = self.total(state, at) + ROUNDING
         previous = state.band
+        if event is None:
+            state.band -= 1
         while state.band and total < bands[state.band].leave:
             state.band -= 1
         state.cools_at = _UNSURE

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -55,6 +56,7 @@ from scoring.model_file import (
 )
 
 _NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,63}$"
+_RULES_PER_TYPE_MAX = 255
 _ENTRIES_MAX = 1_000
 """Rules, and names, of one model: every event is held against all rules of its type."""
 
@@ -266,6 +268,16 @@ class ScoringModel(_Section):
         if not version.isprintable():
             raise fault(f"{show(version)} holds characters that cannot be printed")
         return version
+
+    @field_validator("rules")
+    @classmethod
+    def _check_rules(cls, rules: dict[str, Rule]) -> dict[str, Rule]:
+        # A lead remembers the rules that an event matched with a count of one byte.
+        crowds = Counter(event_type for rule in rules.values() for event_type in rule.on)
+        for event_type, count in crowds.most_common(1):
+            if count > _RULES_PER_TYPE_MAX:
+                raise fault(f"{count} rules are on {event_type}; at most {_RULES_PER_TYPE_MAX} may be")
+        return rules
 
     @field_validator("bands")
     @classmethod

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 
 from scoring.errors import EventError
-from scoring.events import EVENT_BYTES_MAX, Event, encode_event
+from scoring.events import EVENT_BYTES_MAX, Event, check_depth, encode_event
 from streams.gateway.answers import Refusal
 
 BODY_BYTES_MAX: Final = 500 * 1024
 BODY_TIMEOUT_S: Final = 30.0
 """A body of 500 KB takes 16 s even at 256 kbit/s; a sender slower than this holds a connection for nothing."""
-
-NESTING_MAX: Final = 100
-"""Levels of objects and arrays in an event. JSON readers recurse, so depth is spent from their stack: the
-worker's reader must be able to take whatever ours took."""
 
 GROWTH_MAX: Final = 8
 """An event can be longer once we have written it: 1e15 becomes 1000000000000000.0 (four times as long), and
@@ -101,24 +97,9 @@ def check_written_size(event: Event, raw: bytes) -> None:
 
     Raises :class:`EventError` (``too_large``).
     """
-    # Fewer brackets than levels allowed: no need to walk. Nearly every event is spared it.
-    if raw.count(b"{") + raw.count(b"[") > NESTING_MAX:
-        _check_depth([event.properties, event.traits or {}, event.context or {}])
+    check_depth(event, raw)
     if len(raw) * GROWTH_MAX > EVENT_BYTES_MAX and (length := len(encode_event(event))) > EVENT_BYTES_MAX:
         raise _event_too_large(length)
-
-
-def _check_depth(level: list[Any]) -> None:
-    for _ in range(NESTING_MAX):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, dict | list)
-        ]
-        if not level:
-            return
-    raise EventError("too_large", "", f"is nested deeper than {NESTING_MAX} levels")
 
 
 def _event_too_large(length: int) -> EventError:

@@ -128,7 +128,7 @@ def test_events_must_be_an_array(gateway, events):
 
 def test_items_that_are_no_objects_are_each_refused(gateway):
     answer = gateway.post("/v1/events", [1, None, [], EVENT])
-    assert faults(answer) == [(index, "", "wrong_type") for index in range(3)]
+    assert faults(answer) == [(index, "", "malformed") for index in range(3)]
 
 
 def test_nothing_may_stand_beside_events(gateway):

@@ -124,3 +124,19 @@ def test_steady_terms_alone_never_cool() -> None:
 def test_the_score_has_cooled_only_when_it_is_below_after_rounding() -> None:
     assert first_below([Term(20.0, 0.0)], 20.0000004) is None
     assert first_below([Term(20.0, 0.0)], 20.0000006) == 0
+
+
+def test_a_fast_gain_that_has_all_but_vanished_beside_a_ceiling_does_not_hide_the_crossing() -> None:
+    terms = [Term(4.0, 1 / (0.25 * DAY_MS)), Term(150.0, 1 / (90 * DAY_MS), 20.0)]
+    wait = first_below(terms, 20.0)
+    assert wait is not None
+    assert total_after(terms, wait) < 20.0 - ROUNDING <= total_after(terms, wait - 1)
+
+
+def test_gains_and_penalties_that_nearly_cancel_still_cool() -> None:
+    terms = [
+        Term(48.37658892619458, 1 / (21 * DAY_MS), 50.0),
+        Term(-48.26042365373454, 1 / (21 * DAY_MS), 15.0),
+        Term(148.58461155454202, 1 / (365 * DAY_MS), 50.0),
+    ]
+    assert first_below(terms, 50.0) == 49_552_035_013

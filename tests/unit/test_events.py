@@ -126,6 +126,8 @@ def test_an_event_may_lie_five_minutes_after_its_receipt_and_no_ms_more() -> Non
     assert AHEAD_MAX_MS == 300_000
     assert decode_event(wire(time=NOW + AHEAD_MAX_MS), NOW).time == NOW + AHEAD_MAX_MS
     assert refusal(wire(time=NOW + AHEAD_MAX_MS + 1)).reason == "future_time"
+    assert decode_event(wire(time="2026-01-01T00:05:00Z"), NOW).time == NOW + AHEAD_MAX_MS
+    assert refusal(wire(time="2026-01-01T00:05:00.001Z")).reason == "future_time"
 
 
 def test_an_event_may_have_32_kb_and_no_byte_more() -> None:
@@ -154,13 +156,27 @@ def test_the_last_of_two_equal_keys_and_no_unknown_field_counts() -> None:
 
 
 def test_a_hundred_levels_of_nesting_are_no_harm() -> None:
-    assert decode_event(raw_field("properties", '{"a": ' + "[" * 100 + "]" * 100 + "}"), NOW).id == "e-1"
+    assert decode_event(raw_field("properties", '{"a": ' + "[" * 99 + "]" * 99 + "}"), NOW).id == "e-1"
+    error = refusal(raw_field("properties", '{"a": ' + "[" * 100 + "]" * 100 + "}"))
+    assert (error.reason, error.message) == ("too_large", "is nested deeper than 100 levels")
 
 
 @pytest.mark.parametrize("depth", [2_000, 15_000])
 @pytest.mark.parametrize("field", ["properties", "invented"])
 def test_nesting_beyond_reason_is_refused(field: str, depth: int) -> None:
-    assert refusal(raw_field(field, '{"a": ' + "[" * depth + "]" * depth + "}")).reason == "malformed"
+    assert refusal(raw_field(field, '{"a": ' + "[" * depth + "]" * depth + "}")).reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-W01-1T00:00:00Z", "20260101T00Z", "2026-01-01\u260300:00:00Z", "2026-01-01T00:00:00 Z", "2026-01-01T00:00Z"],
+)
+def test_what_is_no_rfc_3339_time_is_refused(text: str) -> None:
+    assert refusal(raw_field("time", f'"{text}"')).reason == "bad_time"
+
+
+def test_lower_case_letters_are_a_time_as_good() -> None:
+    assert decode_event(raw_field("time", '"2026-01-01t00:00:00z"'), NOW).time == NOW
 
 
 @pytest.mark.parametrize("digits", [20, 100, 300, 400, 4_000, 5_000])

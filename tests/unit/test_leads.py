@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from scoring.alerts import alert_id, cooled_id
 from scoring.conditions import Condition, holds
 from scoring.cooling import ROUNDING
 from scoring.leads import decode_state, encode_state, score_later
@@ -226,6 +227,18 @@ def test_a_cooled_record_names_the_alert_that_it_ends() -> None:
     assert cooled.time_ms == entered.cools_at_ms
 
 
+def test_an_alert_id_depends_on_lead_band_and_event_and_on_nothing_else() -> None:
+    model = model_of({"view": {"on": "page_viewed", "points": 100, "half_life_days": 7}}, HOT)
+    other = model_of({"view": {"on": "page_viewed", "points": 120, "half_life_days": 3}}, HOT, version="v2")
+    (first,) = run(model, live([event("a")])).said
+    (again,) = run(other, live([event("a", NOW + 5, properties={"path": "/"})])).said
+    assert first.id == again.id == alert_id("user:7", "hot", "a")
+    ids = {first.id, alert_id("user:7", "hot", "b"), alert_id("user:7", "warm", "a"), alert_id("user:8", "hot", "a")}
+    ids |= {cooled_id(first.id), alert_id("user:7h", "ot", "a"), alert_id("user:7", "hota", "")}
+    assert len(ids) == 7
+    assert all(len(one) == 32 for one in ids)
+
+
 def test_the_cooldown_ends_exactly_when_it_says() -> None:
     model = model_of({"view": {"on": "page_viewed", "points": 100, "half_life_days": 0.01}}, HOT)
     for wait_ms, alerts in ((hours(24) - 1, 1), (hours(24), 2)):
@@ -379,12 +392,39 @@ def test_changed_points_take_effect_at_once_and_a_removed_rule_counts_nothing() 
     assert run(after, live([event("e-3", NOW + 2)]), shard=again).score() == pytest.approx(80, abs=1e-5)
 
 
-def test_raised_points_lift_a_lead_at_its_next_match() -> None:
-    before = model_of({"a": {**SLOW, "points": 1}})
-    after = model_of({"a": {**SLOW, "points": 60}})
-    again = reopen(run(before, live([event("e-1")])).shard, after)
-    done = run(after, live([event("e-2", NOW + 1)]), shard=again)
-    assert [(alert.kind, alert.band) for alert in done.outcome.alerts] == [("entered", "hot")]
+def test_a_changed_model_changes_bands_at_the_next_event_and_alerts_nobody() -> None:
+    cold = model_of({"a": {**SLOW, "points": 1}, "b": {**SLOW, "on": "link_clicked", "points": 1}})
+    hot = model_of({"a": {**SLOW, "points": 110}, "b": {**SLOW, "on": "link_clicked", "points": 1}})
+    for before, after, band in ((cold, hot, "hot"), (hot, cold, "cold")):
+        again = reopen(run(before, live([event("e-1")])).shard, after)
+        done = run(after, live([event("e-2", NOW + 1, "email_opened")]), shard=again)
+        assert done.outcome.alerts == []
+        assert done.scores["user:7"].band == band
+
+
+def test_a_lead_in_a_band_that_the_model_no_longer_has_goes_on() -> None:
+    rules = {"a": {**SLOW, "points": 90}}
+    three = model_of(rules, {f"b{n}": {"enter": n * 10, "leave": n} for n in (1, 2, 3)})
+    one = model_of(rules, {"b": {"enter": 10, "leave": 1}})
+    again = reopen(run(three, live([event("e-1")])).shard, one)
+    done = run(one, live([event("e-2", NOW + 1)]), shard=again)
+    assert done.outcome.refusals == []
+    assert done.scores["user:7"].band == "b"
+
+
+def test_a_cooling_leaves_its_band_even_where_the_last_bit_disagrees() -> None:
+    """The search joins rules that fade alike, so it sums in another order than the score does."""
+    types = ["page_viewed", "link_clicked", "email_opened", "email_clicked", "form_submitted"]
+    for seed in range(60):
+        rng = Random(seed)
+        halves = {f"r{n}": {"on": t, "points": 7 + n, "half_life_days": (30, 14)[n % 2]} for n, t in enumerate(types)}
+        history = [event(f"e{n}", NOW + rng.randrange(days(3)), rng.choice(types)) for n in range(15)]
+        loose = run(model_of(halves, {"warm": {"enter": 2, "leave": 1}}), live(history))
+        state = decode_state(loose.shard.leads[b"user:7"])
+        leave = loose.shard.scorer.total(state, state.last + days(5)) + ROUNDING
+        exact = model_of(halves, {"warm": {"enter": leave * 1.1, "leave": leave}})
+        later = event("later", state.last + days(25), "email_replied")
+        assert run(exact, live([*history, later])).scores["user:7"].band == "cold"
 
 
 def test_our_own_people_are_scored_and_never_alerted() -> None:
