@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Protocol
 
 import msgspec
 
 from scoring.alerts import Alert
 from scoring.errors import EventError
-from scoring.events import decode_event
+from scoring.events import Event, decode_event
 from scoring.identity import strongest_identity
 from scoring.leads import LeadScorer, LeadState, decode_state, encode_state
 from scoring.model import ScoringModel
@@ -108,38 +109,49 @@ class Shard:
         return outcome
 
     def _score(self, records: Sequence[Record], first_index: int) -> Outcome:
-        """Score records on a working set of decoded states, which are encoded once, at the end."""
+        """Score records lead by lead: a state is decoded once, sees all its events, and is encoded while still at hand.
+
+        Alerts come out in the order of the records all the same.
+        """
         outcome = Outcome(events=len(records))
-        working: dict[str, LeadState] = {}
-        leads, take = self.leads, self.scorer.take
+        by_lead: dict[str, list[tuple[int, Event, int]]] = {}
         for index, record in enumerate(records, first_index):
             try:
                 if record.value is None:
                     raise EventError("malformed", "", "the record has no value")
-                event = decode_event(record.value, record.timestamp)
+                received_ms = record.timestamp
+                event = decode_event(record.value, received_ms)
                 lead = strongest_identity(event.email, event.user_id, event.anonymous_id)
             except EventError as error:
                 outcome.refusals.append(Refusal(index, error))
                 continue
-            state = working.get(lead)
-            if state is None:
-                known = leads.get(lead.encode())
-                state = working[lead] = self._new_lead() if known is None else decode_state(known)
-            alerts = take(state, lead, event, event.time, record.timestamp)  # type: ignore[arg-type]
+            if lead in by_lead:
+                by_lead[lead].append((index, event, received_ms))
+            else:
+                by_lead[lead] = [(index, event, received_ms)]
+        raised: list[tuple[int, list[Alert]]] = []
+        for lead, events in by_lead.items():
+            self._score_lead(lead, events, outcome, raised)
+        raised.sort(key=itemgetter(0))
+        outcome.alerts = [alert for _, alerts in raised for alert in alerts]
+        return outcome
+
+    def _score_lead(
+        self,
+        lead: str,
+        events: list[tuple[int, Event, int]],
+        outcome: Outcome,
+        raised: list[tuple[int, list[Alert]]],
+    ) -> None:
+        key = lead.encode()
+        known = self.leads.get(key)
+        state = LeadState(generation=self.book.numbering.generation) if known is None else decode_state(known)
+        take = self.scorer.take
+        for index, event, received_ms in events:
+            alerts = take(state, lead, event, event.time, received_ms)  # type: ignore[arg-type]
             if alerts is None:
                 outcome.duplicates += 1
             elif alerts:
-                outcome.alerts += alerts
-        self._encode_working_set(working, outcome)
-        return outcome
-
-    def _new_lead(self) -> LeadState:
-        return LeadState(generation=self.book.numbering.generation)
-
-    def _encode_working_set(self, working: dict[str, LeadState], outcome: Outcome) -> None:
-        settle = self.scorer.settle
-        states, scores = outcome.states, outcome.scores
-        for lead, state in working.items():
-            key = lead.encode()
-            scores[key] = settle(state, lead)
-            states[key] = encode_state(state)
+                raised.append((index, alerts))
+        outcome.scores[key] = self.scorer.settle(state, lead)
+        outcome.states[key] = encode_state(state)
