@@ -144,7 +144,8 @@ def decode_event(raw: bytes, received_ms: int) -> Event:
         raise EventError("malformed", "", f"not a JSON object: {error}") from None
     except RecursionError:
         raise _too_deep() from None
-    check_depth(event, raw)
+    if len(raw) > 2 * NESTING_MAX:
+        check_depth(event, raw)
     time_ms = event.time
     if (
         event.type in EVENT_TYPES
@@ -184,7 +185,7 @@ def check_event(event: Event, received_ms: int) -> None:
 
 def check_depth(event: Event, raw: bytes) -> None:
     """Hold an event, read from ``raw``, against ``NESTING_MAX``; raises :class:`EventError`."""
-    if raw.count(b"{") + raw.count(b"[") <= NESTING_MAX:
+    if len(raw) <= 2 * NESTING_MAX or raw.count(b"{") + raw.count(b"[") <= NESTING_MAX:
         return  # fewer brackets than levels allowed: nearly every event is spared the walk
     level: list[Any] = [event.properties, event.traits or {}, event.context or {}]
     for _ in range(NESTING_MAX):

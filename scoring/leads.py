@@ -127,6 +127,8 @@ class LeadScorer:
     def __init__(self, book: Rulebook) -> None:
         self.book = book
         self._generation = book.numbering.generation
+        # What the gains must reach for a rise from each band; out of the hottest there is none.
+        self._next_enter = [*(band.enter - ROUNDING for band in book.bands[1:]), inf]
         # As tuples, since unpacking one is quicker than reading six attributes. A rule that only counts is not
         # special.
         self._by_type = {
@@ -198,7 +200,7 @@ class LeadScorer:
             if state.band:
                 # One more gain can only put off the cooling; a penalty may bring it forward to any time.
                 state.cools_at = _UNSURE if recheck else -abs(state.cools_at)
-            if recheck or self._may_rise(state, now):
+            if recheck or (state.gains >= self._next_enter[state.band] and self._may_rise(state, now)):
                 self._reband(state, lead, event, now, received_ms, alerts)
         return alerts
 
@@ -316,13 +318,8 @@ class LeadScorer:
 
     def _may_rise(self, state: LeadState, now: int) -> bool:
         """Whether the score may have reached the next band: not while even the gains alone are below it."""
-        bands = self.book.bands
-        if state.band == len(bands) - 1:
-            return False
-        enter = bands[state.band + 1].enter - ROUNDING
-        if state.gains >= enter:
-            state.gains = self._gains(state, now)
-        return state.gains >= enter
+        state.gains = self._gains(state, now)
+        return state.gains >= self._next_enter[state.band]
 
     def _gains(self, state: LeadState, now: int) -> float:
         book = self.book

@@ -37,7 +37,7 @@ async def consume(topic: str, count: int) -> dict[str, float]:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         check_crcs=False,
-        max_partition_fetch_bytes=4 << 20,
+        max_partition_fetch_bytes=8 << 20,
         isolation_level="read_committed",
     )
     await consumer.start()
