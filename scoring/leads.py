@@ -33,6 +33,7 @@ _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
 _TIME_BYTES: Final = 6
 _EVENT_BYTES: Final = 8 + _TIME_BYTES
 _EVENTS_BYTES: Final = EVENTS_KEPT * _EVENT_BYTES
+_digest = xxhash.xxh3_64_digest
 _LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
 _ONCE_BYTES: Final = 10  # rule number (2) and hash of the key (8)
 
@@ -65,6 +66,9 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     gains: float = 0.0
     generation: int = 0
 
+
+Raised = list[tuple[int, list[Alert]]]
+"""Alerts, by the index of the event that raised them."""
 
 decode_state = msgspec.msgpack.Decoder(LeadState).decode
 encode_state = msgspec.msgpack.Encoder().encode
@@ -146,63 +150,72 @@ class LeadScorer:
         ]
         self._record = LeadScore("", 0.0, 0, "", [], book.model.version)
 
-    def take(self, state: LeadState, lead: str, event: Event, time_ms: int, received_ms: int) -> list[Alert] | None:
-        """Apply ``event`` (at ``time_ms``, received at ``received_ms``) to ``state`` in place.
+    def take(self, state: LeadState, lead: str, events: list[tuple[int, Event, int]]) -> tuple[Raised, int]:
+        """Apply a lead's events in order, each given with its index and when it was received (ms), in place.
 
-        Returns the alerts it causes, or None for a duplicate, which changes nothing.
+        Returns the alerts that were raised, by index, and the number of duplicates, which change nothing.
         """
         if state.generation != self._generation:
             self._adopt(state)
-        event_id = xxhash.xxh3_64_digest(event.id.encode())
-        events = state.events
-        found = events.find(event_id)
-        if found >= 0 and (found % _EVENT_BYTES == 0 or _position(events, event_id, _EVENT_BYTES) >= 0):
-            return None
-        last = state.last
-        now = time_ms if time_ms > last else last
-        alerts: list[Alert] = []
-        if state.band and now >= abs(state.cools_at):
-            self._cool_until(state, lead, now, alerts)
-        marks = b""
-        recheck = False
-        for number, test, rate, gain, mark, special in self._by_type.get(event.type, ()):
-            if test is not None and not test(event.properties):
+        raised: Raised = []
+        duplicates = 0
+        remembered, remembered_rules = state.events, state.event_rules
+        rules, counts, times = state.rules, state.counts, state.times
+        rules_of = self._by_type.get
+        for index, event, received_ms in events:
+            event_id = _digest(event.id.encode())
+            found = remembered.find(event_id)
+            if found >= 0 and (found % _EVENT_BYTES == 0 or _position(remembered, event_id, _EVENT_BYTES) >= 0):
+                duplicates += 1
                 continue
-            if special is not None:
-                change = self._match_special(state, special, event, time_ms)
-                if change == _UNCHANGED:
+            time_ms: int = event.time  # type: ignore[assignment]  # decode_event has read a text
+            now = state.last
+            if time_ms > now:
+                now = time_ms
+            alerts: list[Alert] = []
+            if state.band and now >= abs(state.cools_at):
+                self._cool_until(state, lead, now, alerts)
+            marks = b""
+            recheck = False
+            for number, test, rate, gain, mark, special in rules_of(event.type, ()):
+                if test is not None and not test(event.properties):
                     continue
-                recheck = recheck or change == _MOVED or special.rechecks
-            if special is None or change == _COUNTED:
-                try:
-                    column = state.rules.index(number)
-                except ValueError:
-                    state.rules.append(number)
-                    state.counts.append(1.0)
-                    state.times.append(time_ms)
-                else:
-                    counts, times = state.counts, state.times
-                    at = times[column]
-                    if time_ms >= at:
-                        counts[column] = counts[column] * exp2((at - time_ms) * rate) + 1.0
-                        times[column] = time_ms
+                if special is not None:
+                    change = self._match_special(state, special, event, time_ms)
+                    if change == _UNCHANGED:
+                        continue
+                    recheck = recheck or change == _MOVED or special.rechecks
+                if special is None or change == _COUNTED:
+                    try:
+                        column = rules.index(number)
+                    except ValueError:
+                        rules.append(number)
+                        counts.append(1.0)
+                        times.append(time_ms)
                     else:
-                        counts[column] += exp2((time_ms - at) * rate)
-            state.gains += gain
-            marks += mark
-        state.last = now
-        if len(events) == _EVENTS_BYTES:
-            del events[:_EVENT_BYTES]
-            del state.event_rules[: 1 + 2 * state.event_rules[0]]
-        events += event_id + time_ms.to_bytes(_TIME_BYTES)
-        state.event_rules += _LENGTHS[len(marks) // 2] + marks
-        if marks:
-            if state.band:
-                # One more gain can only put off the cooling; a penalty may bring it forward to any time.
-                state.cools_at = _UNSURE if recheck else -abs(state.cools_at)
-            if recheck or (state.gains >= self._next_enter[state.band] and self._may_rise(state, now)):
-                self._reband(state, lead, event, now, received_ms, alerts)
-        return alerts
+                        at = times[column]
+                        if time_ms >= at:
+                            counts[column] = counts[column] * exp2((at - time_ms) * rate) + 1.0
+                            times[column] = time_ms
+                        else:
+                            counts[column] += exp2((time_ms - at) * rate)
+                state.gains += gain
+                marks += mark
+            state.last = now
+            if len(remembered) == _EVENTS_BYTES:
+                del remembered[:_EVENT_BYTES]
+                del remembered_rules[: 1 + 2 * remembered_rules[0]]
+            remembered += event_id + time_ms.to_bytes(_TIME_BYTES)
+            remembered_rules += _LENGTHS[len(marks) // 2] + marks
+            if marks:
+                if state.band:
+                    # One more gain can only put off the cooling; a penalty may bring it forward to any time.
+                    state.cools_at = _UNSURE if recheck else -abs(state.cools_at)
+                if recheck or (state.gains >= self._next_enter[state.band] and self._may_rise(state, now)):
+                    self._reband(state, lead, event, now, received_ms, alerts)
+            if alerts:
+                raised.append((index, alerts))
+        return raised, duplicates
 
     def settle(self, state: LeadState, lead: str) -> bytes:
         """Make a state's bounds exact, and return its record for the lead-scores topic (:class:`LeadScore` as JSON).
@@ -460,7 +473,7 @@ def _see_once(state: LeadState, number: int, key: object, time_ms: int) -> int |
 
     An event without the property shares the empty key: an unknown asset counts once.
     """
-    digest = number.to_bytes(2) + xxhash.xxh3_64_digest(b"" if key is None else str(key).encode())
+    digest = number.to_bytes(2) + _digest(b"" if key is None else str(key).encode())
     position = _position(state.once_keys, digest, _ONCE_BYTES)
     if position < 0:
         state.once_keys = (state.once_keys + digest)[-ONCE_KEPT * _ONCE_BYTES :]

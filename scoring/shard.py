@@ -17,7 +17,7 @@ from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import Event, decode_event
 from scoring.identity import strongest_identity
-from scoring.leads import LeadScorer, LeadState, decode_state, encode_state
+from scoring.leads import LeadScorer, LeadState, Raised, decode_state, encode_state
 from scoring.model import ScoringModel
 from scoring.rules import Numbering, Rulebook
 
@@ -129,7 +129,7 @@ class Shard:
                 by_lead[lead].append((index, event, received_ms))
             else:
                 by_lead[lead] = [(index, event, received_ms)]
-        raised: list[tuple[int, list[Alert]]] = []
+        raised: Raised = []
         for lead, events in by_lead.items():
             self._score_lead(lead, events, outcome, raised)
         raised.sort(key=itemgetter(0))
@@ -141,17 +141,13 @@ class Shard:
         lead: str,
         events: list[tuple[int, Event, int]],
         outcome: Outcome,
-        raised: list[tuple[int, list[Alert]]],
+        raised: Raised,
     ) -> None:
         key = lead.encode()
         known = self.leads.get(key)
         state = LeadState(generation=self.book.numbering.generation) if known is None else decode_state(known)
-        take = self.scorer.take
-        for index, event, received_ms in events:
-            alerts = take(state, lead, event, event.time, received_ms)  # type: ignore[arg-type]
-            if alerts is None:
-                outcome.duplicates += 1
-            elif alerts:
-                raised.append((index, alerts))
+        alerts, duplicates = self.scorer.take(state, lead, events)
+        raised += alerts
+        outcome.duplicates += duplicates
         outcome.scores[key] = self.scorer.settle(state, lead)
         outcome.states[key] = encode_state(state)
