@@ -33,7 +33,7 @@ WRONG: list[tuple[bytes | None, str, str]] = [
     (None, "malformed", ""),
     (b"\xff\xfe", "malformed", ""),
     (b"[" * 100_000, "too_large", ""),
-    (b'{"properties": {"deep": ' + b"[" * 30_000, "malformed", ""),
+    (b'{"properties": {"deep": ' + b"[" * 30_000, "too_large", ""),
     (b'{"id": "' + b"x" * (1_000_000 - 200) + b'"}', "too_large", ""),
     (page(1, properties={"text": "x" * 33_000}), "too_large", ""),
     (page(2, time=1_700_000_000), "bad_time", "time"),
