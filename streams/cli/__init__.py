@@ -6,6 +6,7 @@ repair it. What a command needs beyond its options it imports when it runs, so t
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Annotated, Any, Final
@@ -81,6 +82,8 @@ def _root(
 
 def main() -> None:
     """Run the command line; an expected error is one plain message and exit code 2."""
+    # Until a command sets up logs, a client's warnings would stand beside our own message.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     try:
         app()
     except LeadheatError as error:
