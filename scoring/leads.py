@@ -7,8 +7,8 @@ result is 40 % smaller). The encoded bytes are the table's value and the changel
 
 from __future__ import annotations
 
-from math import copysign, exp2, inf, isinf
-from typing import Final
+from math import copysign, exp2, inf
+from typing import Any, Final
 
 import msgspec
 import xxhash
@@ -283,7 +283,7 @@ class LeadScorer:
                     count=faded,
                     last_ms=at,
                     half_life_days=book.half_lives_days[number],
-                    points_max=None if isinf(ceiling) else ceiling,
+                    points_max=book.stated_ceilings[number],
                     phase=book.phases[number],
                 )
             )
@@ -378,21 +378,31 @@ class LeadScorer:
         state.alerted_at = now
         state.alert_id = alert_id(lead, bands[band].name, event.id)
         state.cools_at = self._next_cooling(state, now)
-        ledger = self.ledger(state, now)
-        return Alert(
+        return self._alert(
+            state,
+            lead,
+            now,
+            event,
             id=state.alert_id,
             kind="entered",
-            lead=lead,
             band=bands[band].name,
             from_band=bands[previous].name,
-            time_ms=now,
-            score=self.score(state, now),
+            cools_at_ms=None if state.cools_at == NEVER else state.cools_at,
+            held_until_ms=state.held_until if state.held_until > now else None,
+        )
+
+    def _alert(self, state: LeadState, lead: str, at: int, event: Event | None, **particulars: Any) -> Alert:
+        """Return an alert with what every kind of it says: the score at ``at``, and why."""
+        ledger = self.ledger(state, at)
+        return Alert(
+            lead=lead,
+            time_ms=at,
+            score=self.score(state, at),
             ledger=ledger,
             model=self.book.model.version,
             phase=self.book.phase_of(ledger),
-            cause=Cause(id=event.id, type=event.type, time_ms=int(event.time)),
-            cools_at_ms=None if state.cools_at == NEVER else state.cools_at,
-            held_until_ms=state.held_until if state.held_until > now else None,
+            cause=None if event is None else Cause(id=event.id, type=event.type, time_ms=int(event.time)),
+            **particulars,
         )
 
     def _fall(self, state: LeadState, lead: str, at: int, event: Event | None, alerts: list[Alert]) -> None:
@@ -412,20 +422,16 @@ class LeadScorer:
         left = [band for band in range(state.band + 1, previous + 1) if bands[band].cooldown_ms is not None]
         if not (state.alert_id and left):
             return
-        ledger = self.ledger(state, at)
         alerts.append(
-            Alert(
+            self._alert(
+                state,
+                lead,
+                at,
+                event,
                 id=cooled_id(state.alert_id),
                 kind="cooled",
-                lead=lead,
                 band=bands[state.band].name,
                 from_band=bands[previous].name,
-                time_ms=at,
-                score=self.score(state, at),
-                ledger=ledger,
-                model=self.book.model.version,
-                phase=self.book.phase_of(ledger),
-                cause=None if event is None else Cause(id=event.id, type=event.type, time_ms=int(event.time)),
                 alert_id=state.alert_id,
             )
         )

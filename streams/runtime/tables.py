@@ -168,11 +168,6 @@ class Shards:
         """Return where a shard's changelog ended when the shard was fenced."""
         return self._ends.get(partition, 0)
 
-    @property
-    def ready(self) -> dict[int, bool]:
-        """Which shards are assigned, and whether each is ready."""
-        return {**dict.fromkeys(self._waiting, False), **dict.fromkeys(self._open, True)}
-
     # ---- owning shards
 
     async def drain(self) -> None:
