@@ -24,6 +24,7 @@ class FileRecord:
     offset: int
     timestamp: int
     value: bytes | None
+    key: bytes | None = None
 
 
 class Replay:

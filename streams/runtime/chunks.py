@@ -7,6 +7,7 @@ business either: they are committed inside the shard's transaction, and the shar
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+_PAUSED_S = 0.02  # how soon a consumer without any partition to read looks again
+
 Locate = Callable[[str, int], int | None]
 """Topic and partition → the offset to read next, or None while the shard is not ready."""
 
@@ -25,15 +28,27 @@ class Chunk:
     """A run of one partition's records that looks like one record to Faust.
 
     ``start`` is the position that the run was fetched from: between it and the first record there is nothing,
-    or only what readers do not see (control records, compacted ones). ``records`` is never empty.
+    or only what readers do not see (control records, compacted ones). ``records`` is never empty. ``fetch`` counts
+    the consumer's fetches: a topic's chunks arrive in this order.
     """
 
-    __slots__ = ("headers", "key", "offset", "partition", "records", "start", "timestamp", "timestamp_type", "topic")
+    __slots__ = (
+        "fetch",
+        "headers",
+        "key",
+        "offset",
+        "partition",
+        "records",
+        "start",
+        "timestamp",
+        "timestamp_type",
+        "topic",
+    )
     checksum = None
     serialized_key_size = serialized_value_size = 0
 
-    def __init__(self, topic: str, partition: int, start: int, records: list[ConsumerRecord]) -> None:
-        self.topic, self.partition, self.start, self.records = topic, partition, start, records
+    def __init__(self, topic: str, partition: int, start: int, records: list[ConsumerRecord], fetch: int) -> None:
+        self.topic, self.partition, self.start, self.records, self.fetch = topic, partition, start, records, fetch
         last = records[-1]
         self.offset, self.timestamp, self.timestamp_type = last.offset, last.timestamp, last.timestamp_type
         self.headers = self.key = None
@@ -68,8 +83,9 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         super().__init__(*args, **kwargs)
         # Where a fetch moved over control records without returning any, the next chunk starts before them.
         self._skipped: dict[TopicPartition, tuple[int, int]] = {}
-        # Up to where records have been returned, after the last fetch.
-        self.delivered: dict[TopicPartition, int] = {}
+        self._fetches = 0
+        # Up to where records have been returned, and by which fetch.
+        self.delivered: dict[TopicPartition, tuple[int, int]] = {}
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -83,12 +99,17 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
     async def _fetch_records(
         self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
     ) -> Mapping[TopicPartition, list[Any]]:
+        if not active_partitions:
+            # All are paused. aiokafka would take an empty set for all partitions, and what it returns would be lost.
+            await asyncio.sleep(_PAUSED_S)
+            return {}
         before = _positions(consumer)
         fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         after = _positions(consumer)
         for tp in after.keys() - fetched.keys():
             self._note_skipped(tp, before.get(tp), after[tp])
-        self.delivered = after | {tp: start for tp, (start, to) in self._skipped.items() if to == after.get(tp)}
+        self._fetches += 1
+        self._note_delivered(after)
         return {tp: self._chunks(tp, before.get(tp), records) for tp, records in fetched.items()}
 
     def _chunks(self, tp: TopicPartition, position: int | None, records: list[ConsumerRecord]) -> list[Any]:
@@ -101,10 +122,19 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         size = self.consumer.chunk_records
         chunks = []
         for first in range(0, len(records), size):
-            chunk = Chunk(tp.topic, tp.partition, start, records[first : first + size])
+            chunk = Chunk(tp.topic, tp.partition, start, records[first : first + size], self._fetches)
             start = chunk.end
             chunks.append(chunk)
         return chunks
+
+    def _note_delivered(self, after: dict[TopicPartition, int]) -> None:
+        delivered = {}
+        for tp, position in after.items():
+            start, skipped_to = self._skipped.get(tp, (position, position))
+            end = start if skipped_to == position else position
+            known = self.delivered.get(tp)
+            delivered[tp] = known if known is not None and known[0] == end else (end, self._fetches)
+        self.delivered = delivered
 
     def _note_skipped(self, tp: TopicPartition, before: int | None, after: int) -> None:
         if before is None or after <= before:
@@ -171,9 +201,9 @@ class ChunkConsumer(driver.Consumer):
             return  # no longer assigned: the rebalance that is under way seeks anew
         self.resume_partitions(set(offsets))
 
-    def delivered(self, topic: str, partition: int) -> int:
-        """Return the offset up to which a source partition's records have been fetched and handed on."""
-        return int(self._thread.delivered.get(TopicPartition(topic, partition), 0))
+    def delivered(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return the offset up to which a source partition's records have been handed on, and by which fetch."""
+        return self._thread.delivered.get(TopicPartition(topic, partition), (0, 0))  # type: ignore[no-any-return]
 
     async def highwaters(self, *partitions: Any) -> Mapping[Any, int]:
         """Return the ends of changelogs as the shards saw them when they were fenced.

@@ -101,11 +101,22 @@ class Shards:
         self._starts: dict[TopicPartition, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._waiting: dict[int, Writer] = {}
+        self._latest_fetch: dict[str, int] = {}
+        self._taken = self._taking = 0
 
     # ---- taking chunks
 
     async def take(self, chunk: Chunk) -> None:
         """Handle a chunk, if it is the one that its shard waits for; return when there is room for the next."""
+        self._latest_fetch[chunk.topic] = chunk.fetch
+        self._taken += 1
+        self._taking += 1
+        try:
+            await self._take(chunk)
+        finally:
+            self._taking -= 1
+
+    async def _take(self, chunk: Chunk) -> None:
         shard = self._open.get(chunk.partition)
         if shard is None:
             return  # lost, or still restoring: it will be read again from where the shard continues
@@ -140,24 +151,20 @@ class Shards:
         await self._consumer().seek_to_next([(topic, partition)])
 
     async def _seek_what_was_lost(self) -> None:
-        """Notice chunks that were lost with none behind them to show the gap.
+        """Notice chunks that were lost with none of their partition behind them to show the gap.
 
-        A shard has nothing to do, yet stands where it stood a second ago, before what has been delivered.
+        What was handed on arrives in order. So a chunk is lost if its shard does not have it, although one of the
+        same topic from a later fetch has arrived, or nothing at all for a second.
         """
-        before: dict[tuple[str, int], int] = {}
         while True:
+            taken = self._taken
             await asyncio.sleep(_RESEEK_S)
+            is_quiet = self._taken == taken and not self._taking
             for partition, shard in list(self._open.items()):
-                for topic, following in shard.next.items():
-                    delivered = self._consumer().delivered(topic, partition)
-                    stands = before.get((topic, partition)) == following and shard.writer.is_idle
-                    if stands and delivered > following:
-                        await self._seek_back(shard, topic, partition, delivered)
-            before = {
-                (topic, partition): following
-                for partition, shard in self._open.items()
-                for topic, following in shard.next.items()
-            }
+                for topic, following in list(shard.next.items()):
+                    end, fetch = self._consumer().delivered(topic, partition)
+                    if following < end and (is_quiet or fetch < self._latest_fetch.get(topic, 0)):
+                        await self._seek_back(shard, topic, partition, end)
 
     def locate(self, topic: str, partition: int) -> int | None:
         """Return the offset at which a ready shard continues in a source topic, or None."""

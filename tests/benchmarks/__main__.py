@@ -91,8 +91,8 @@ def report(results: list[dict[str, dict[str, float]]], count: int) -> dict[str, 
 def main() -> None:
     """Parse the options, start a Kafka, measure, report."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--events", type=int, default=300_000, help="events per round (default %(default)s)")
-    parser.add_argument("--leads", type=int, default=30_000, help="leads they are about (default %(default)s)")
+    parser.add_argument("--events", type=int, default=1_000_000, help="events per round (default %(default)s)")
+    parser.add_argument("--leads", type=int, default=100_000, help="leads they are about (default %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each process (default %(default)s)")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()

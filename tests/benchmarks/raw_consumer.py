@@ -45,11 +45,10 @@ async def consume(topic: str, count: int) -> dict[str, float]:
     decode = msgspec.json.Decoder(RawEvent).decode
     rate = 1 / (HALF_LIFE_DAYS * 86_400_000)
     sums: dict[str, tuple[float, int]] = {}
-    seen, alerts, wall, cpu = 0, 0, 0.0, 0.0
+    seen, alerts = 0, 0
+    wall, cpu = time.perf_counter(), time.process_time()
     while seen < count:
         fetched = await consumer.getmany(timeout_ms=500)
-        if not seen:
-            wall, cpu = time.perf_counter(), time.process_time()
         for records in fetched.values():
             seen += len(records)
             for record in records:

@@ -1,4 +1,6 @@
-"""Child process: the real worker on the simple model; measured from its first event to the commit of its last.
+"""Child process: the real worker on the simple model; measured from when its shards are ready to its last commit.
+
+Nothing has been fetched when the clock starts, as in the raw consumer.
 
 A thread of its own watches the worker's metrics, prints one JSON line when the last event is committed, and ends
 the process.
@@ -22,13 +24,13 @@ from tests.benchmarks.traffic import simple_model
 POLL_S = 0.005
 
 
-def watch(registry: CollectorRegistry, topic: str, count: int) -> None:
-    """Wait for the first event, then for the last commit, and print what lay between."""
+def watch(registry: CollectorRegistry, topic: str, count: int, partitions: int) -> None:
+    """Wait until all shards are ready, then for the last commit, and print what lay between."""
 
     def value(name: str, **labels: str) -> float:
         return registry.get_sample_value(name, labels) or 0.0
 
-    while not value("leadheat_events_total", topic=topic):
+    while value("leadheat_shards", state="ready") < partitions:
         time.sleep(POLL_S)
     wall, cpu = time.perf_counter(), time.process_time()
     while value("leadheat_events_total", topic=topic) < count:
@@ -47,15 +49,14 @@ def watch(registry: CollectorRegistry, topic: str, count: int) -> None:
 def main() -> None:
     """Run ``python -m tests.benchmarks.worker TOPIC COUNT``; settings from the environment."""
     topic, count = sys.argv[1], int(sys.argv[2])
-    made: list[CollectorRegistry] = []
+    settings = load_settings()
 
     def remember(registry: CollectorRegistry, now_ms: object) -> WorkerMetrics:
-        made.append(registry)
-        threading.Thread(target=watch, args=(registry, topic, count), daemon=True).start()
+        threading.Thread(target=watch, args=(registry, topic, count, settings.partitions), daemon=True).start()
         return WorkerMetrics(registry, now_ms)  # type: ignore[arg-type]
 
     worker_app.WorkerMetrics = remember  # type: ignore[misc, assignment]
-    worker_app.run_worker(load_settings(), simple_model())
+    worker_app.run_worker(settings, simple_model())
 
 
 main()

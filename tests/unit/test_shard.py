@@ -211,6 +211,25 @@ def test_a_lead_that_cools_and_rises_again_and_again_does_not_slow_a_shard() -> 
     assert done.outcome.alerts
 
 
+# ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+KEYS = {"right": None, "none": None, "foreign": b"order-7", "not UTF-8": b"\xff"}
+
+
+@given(histories(max_size=12), st.lists(st.sampled_from(list(KEYS)), min_size=12) | st.just(["right"] * 12))
+def test_a_records_key_changes_nothing(history: list[tuple[dict[str, Any], int]], kinds: list[str]) -> None:
+    plain = [to_record(happened, received, offset) for offset, (happened, received) in enumerate(history)]
+    plain.append(to_record(b"not an event", NOW, len(plain)))
+    leads = [decode_event(record.value or b"", 1 << 60).lead_id.encode() for record in plain[:-1]]
+    keys = [lead if kind == "right" else KEYS[kind] for lead, kind in zip(leads, kinds, strict=False)]
+    keyed = [replace(record, key=key) for record, key in zip(plain, [*keys, b"user:7"], strict=True)]
+    expected, outcome = (Shard(REALISTIC["two bands"], {}).take(records) for records in (plain, keyed))
+    assert (outcome.states, outcome.scores, outcome.alerts) == (expected.states, expected.scores, expected.alerts)
+    assert outcome.duplicates == expected.duplicates
+    assert [refusal.index for refusal in outcome.refusals] == [len(history)]
+
+
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
