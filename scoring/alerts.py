@@ -12,20 +12,42 @@ from typing import Literal
 import msgspec
 
 
+class Evidence(msgspec.Struct, kw_only=True):
+    """An event behind a ledger line: its time (ms), and the xxh3_64 hash of its id in hex."""
+
+    time_ms: int
+    hash: str
+
+
 class LedgerLine(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One line of a score: what a rule contributes at a moment.
+    """One line of a score: what a rule, or something else of ``kind``, contributes at a moment.
 
     ``points`` (signed, after the ceiling) of all lines sum to the score. ``count`` is the decayed number of
-    matches and ``last_ms`` the time of the latest. The line ``floor`` lifts a negative sum to 0.
+    matches, ``last_ms`` the time of the latest, ``subject`` what that one was about; ``events`` are those of the
+    last 64 that matched, the latest first, at most 10. A line of kind ``channel`` is what a channel's ceiling cuts
+    off, the line ``floor`` lifts a negative sum to 0.
     """
 
     rule: str
     points: float
+    kind: Literal["rule", "trait", "channel", "inactivity", "floor"] = "rule"
     count: float = 0.0
     last_ms: int = 0
     half_life_days: float = 0.0
     points_max: float | None = None
     phase: str = ""
+    subject: str = ""
+    events: list[Evidence] = []
+
+
+class Origin(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Where a lead came from at ``time_ms``, as :func:`scoring.touches.touch_of` reads it from an event."""
+
+    time_ms: int
+    source: str = ""
+    medium: str = ""
+    campaign: str = ""
+    page: str = ""
 
 
 class Cause(msgspec.Struct, kw_only=True):
@@ -40,7 +62,8 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A record of the hot-leads topic, complete in itself.
 
     ``kind`` is ``entered`` (with a fresh ``id``) or ``cooled`` (whose ``alert_id`` names the alert that it ends).
-    ``time_ms`` is the time of the crossing; ``score`` (points) and ``ledger`` are as of then.
+    ``time_ms`` is the time of the crossing; ``score`` (points) and ``ledger`` are as of then. ``contact`` says how to
+    reach the lead; ``unknown`` names the traits that nobody has told, ``coverage`` (0 to 1) is the share of those told.
     """
 
     id: str
@@ -58,6 +81,13 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     cools_at_ms: int | None = None
     held_until_ms: int | None = None
     fit: float | None = None
+    stage: str = ""
+    account: str = ""
+    contact: dict[str, str | int | float | bool] = {}
+    first_touch: Origin | None = None
+    last_touch: Origin | None = None
+    unknown: list[str] = []
+    coverage: float | None = None
 
 
 def alert_id(lead: str, band: str, event_id: str) -> str:

@@ -12,8 +12,13 @@ ones, standing ones) reaches the level:
   its slope at the end of W, ``n_W``: ``Δ ≥ min(W, (S − level) / (p − n_W))``.
 
 The larger of the two is taken. Near the crossing the second is Newton's method from the left, and ends in a
-handful of steps. Without penalties the sum only falls, there is one crossing, and Newton's method on its
-logarithm (a straight line where all half-lives are equal) finds it in two or three.
+handful of steps. Where the sum only falls (always without penalties, nearly always with them), there is one
+crossing, and Newton's method on its logarithm (a straight line where all half-lives are equal) finds it in two or
+three.
+
+Channels' ceilings and the penalty for inactivity (:class:`Course`) add moments at which the sum changes its form: a
+channel above its ceiling stands still until its sum has faded to it, and inactivity is a step. Between these
+moments the search is the one above, for the level less what is constant.
 """
 
 from __future__ import annotations
@@ -29,6 +34,8 @@ HORIZON_MS = 100 * 365 * 86_400_000
 """A hundred years: what does not cool by then never does."""
 
 _STEPS_MAX = 200
+_NEWTON_STEPS = 12
+_SPLITS_MAX = 4
 _LN2 = log(2.0)
 
 
@@ -57,7 +64,7 @@ def total_after(terms: Sequence[Term], wait_ms: float) -> float:
 
 
 def first_below(terms: Sequence[Term], level: float) -> int | None:
-    """Return the wait (whole ms, from now) until the score is first below ``level`` (> 0), or None for never.
+    """Return the wait (whole ms, from now) until the score is first below ``level``, or None for never.
 
     >>> first_below([Term(80, 1 / 1000)], 20.0)
     2001
@@ -66,9 +73,61 @@ def first_below(terms: Sequence[Term], level: float) -> int | None:
     """
     threshold = level - ROUNDING
     terms = _join_equal_rates(terms)
-    if any(term.amount < 0 for term in terms):
+    deepest = -sum(min(-amount, ceiling) for amount, _, ceiling in terms if amount < 0)
+    if deepest >= threshold:
+        return None  # even if all gains had faded before any penalty did
+    if threshold <= 0.0:
         return _first_crossing(terms, threshold)
-    return _only_crossing(terms, threshold)
+    wait = _crossing(terms, threshold)
+    if not deepest or (wait is not None and _only_falls(terms, 0, wait)):
+        return wait
+    return _first_crossing(terms, threshold)
+
+
+class Course(NamedTuple):
+    """How a score goes on in silence, from now (``terms`` and ``capped`` as of now).
+
+    ``constant`` points do not fade. Each of ``capped`` is a channel: its ceiling (points), and its terms, all above 0.
+    ``step_points`` (below 0) are added ``step_wait`` ms from now and stay.
+    """
+
+    terms: Sequence[Term]
+    constant: float = 0.0
+    capped: Sequence[tuple[float, Sequence[Term]]] = ()
+    step_wait: int = HORIZON_MS
+    step_points: float = 0.0
+
+    def first_below(self, level: float) -> int | None:
+        """Return the wait (whole ms) until the score is first below ``level``, or None for never.
+
+        >>> Course([Term(80, 1 / 1000)], constant=10, step_wait=500, step_points=-50).first_below(20.0)
+        500
+        """
+        standing_until = [(_uncapped_after(cap, terms), cap, terms) for cap, terms in self.capped]
+        moments = {wait for wait, _, _ in standing_until} | {self.step_wait}
+        start = 0
+        for end in [*sorted(moment for moment in moments if 0 < moment < HORIZON_MS), HORIZON_MS]:
+            constant = self.constant + (self.step_points if self.step_wait <= start else 0.0)
+            terms = list(self.terms)
+            for until, cap, channel in standing_until:
+                if until > start:
+                    constant += cap
+                else:
+                    terms += channel
+            faded = [Term(amount * exp2(-start * rate), rate, ceiling) for amount, rate, ceiling in terms]
+            wait = first_below(faded, level - constant)
+            if wait is not None and start + wait < end:
+                return start + wait
+            start = end
+        return None
+
+
+def _uncapped_after(cap: float, terms: Sequence[Term]) -> int:
+    """Return the wait (ms) until a channel's sum, which only fades, is no longer above its ceiling."""
+    if total_after(terms, 0) <= cap:
+        return 0
+    wait = _crossing(terms, cap)
+    return HORIZON_MS if wait is None else wait
 
 
 def _join_equal_rates(terms: Sequence[Term]) -> list[Term]:
@@ -85,20 +144,21 @@ def _join_equal_rates(terms: Sequence[Term]) -> list[Term]:
     return joined
 
 
-def _only_crossing(terms: Sequence[Term], threshold: float) -> int | None:
-    """Return the wait (ms) until terms that only fade are below ``threshold``."""
-    above, below, wait = -1, HORIZON_MS, 0
+def _crossing(terms: Sequence[Term], threshold: float) -> int | None:
+    """Return a wait (ms) at which the sum crosses ``threshold`` (> 0) downwards; the only one, if it only falls."""
+    above, below, wait, steps = -1, HORIZON_MS, 0, 0
     if total_after(terms, below) >= threshold:
         return None
     while below - above > 1:
+        steps += 1
         total = per_ms = 0.0
         for amount, rate, ceiling in terms:
             faded = amount * exp2(-wait * rate)
-            if faded > ceiling:
-                total += ceiling
-            else:
+            if -ceiling <= faded <= ceiling:
                 total += faded
                 per_ms += faded * rate
+            else:
+                total += ceiling if faded > 0.0 else -ceiling
         if total < threshold:
             below = wait
         else:
@@ -110,7 +170,28 @@ def _only_crossing(terms: Sequence[Term], threshold: float) -> int | None:
             wait = above + 1
         elif wait >= below:
             wait = (above + below) // 2 if below - above > 2 else above + 1
+        if steps > _NEWTON_STEPS and below - above > 2:
+            wait = (above + below) // 2  # penalties bend the curve: a tangent may creep
     return below
+
+
+def _only_falls(terms: Sequence[Term], start: float, end: float, splits: int = _SPLITS_MAX) -> bool:
+    """Whether the sum certainly falls all the way from ``start`` to ``end`` (waits, ms): nearly always it does.
+
+    Between two moments gains fade at least as fast as at the later one, unless they stand at their ceilings, and
+    penalties give back at most what they do at the earlier one.
+    """
+    lost = given_back = 0.0
+    for amount, rate, ceiling in terms:
+        at_start = amount * exp2(-start * rate)
+        if at_start < 0:
+            given_back += min(-at_start, ceiling) * rate
+        elif at_start <= ceiling:
+            lost += amount * exp2(-end * rate) * rate
+    if lost >= given_back:
+        return True
+    middle = (start + end) / 2
+    return splits > 0 and _only_falls(terms, start, middle, splits - 1) and _only_falls(terms, middle, end, splits - 1)
 
 
 def _first_crossing(terms: Sequence[Term], threshold: float) -> int | None:

@@ -1,128 +1,55 @@
-"""One lead's state, and what an event does to it. This is the hot path: plain, and measured in `make bench`.
-
-The state is columnar: parallel lists for the rules' decayed counts and byte strings for the memory of recent
-events (encoding lists of numbers and byte strings is three times faster than dictionaries of tuples, and the
-result is 40 % smaller). The encoded bytes are the table's value and the changelog's record.
-"""
+"""What an event does to a lead. This is the hot path: plain, and measured in `make bench`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from math import copysign, exp2, inf
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import xxhash
 
-from scoring.alerts import Alert, Cause, LedgerLine, alert_id, cooled_id
-from scoring.cooling import ROUNDING, Term, first_below
+from scoring.alerts import Alert, LedgerLine, alert_id, cooled_id
+from scoring.cooling import ROUNDING, Course, Term, first_below
 from scoring.events import Event
-from scoring.rules import CompiledRule, Rulebook
-
-EVENTS_KEPT: Final = 64
-"""Events that a lead remembers: a duplicate within them is recognised."""
-
-ONCE_KEPT: Final = 64
-"""Keys of once-per rules that a lead remembers."""
-
-NEVER: Final = 1 << 62
-"""A time that never comes. It takes nine bytes in a state, like every real time, so that ``cools_at`` lies at a
-fixed place."""
+from scoring.explain import Explainer
+from scoring.lead_state import EVENT_BYTES, EVENTS_KEPT, ONCE_KEPT, TIME_BYTES, LeadState
+from scoring.rules import PHASES, TEXTS_KEPT, CompiledRule, Rulebook, Test
+from scoring.score_records import LeadScore, ScoreLine, TraitLine
+from scoring.timers import NEVER
+from scoring.touches import ATTRIBUTING, subject_of, touch_of
+from scoring.traits import TraitBook
+from scoring.visits import Seen, count_repeats, last_visit_ms, read_visits, see_visit, start_of
 
 _UNSURE: Final = -1  # as cools_at: nothing is known
 _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
-_TIME_BYTES: Final = 6
-_EVENT_BYTES: Final = 8 + _TIME_BYTES
-_EVENTS_BYTES: Final = EVENTS_KEPT * _EVENT_BYTES
+_EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
 _digest = xxhash.xxh3_64_digest
 _LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
 _ONCE_BYTES: Final = 10  # rule number (2) and hash of the key (8)
+_VISITOR: Final = "anon:"
+_encode_record = msgspec.json.Encoder().encode
 
-
-class LeadState(msgspec.Struct, array_like=True, gc=False):
-    """What is kept of one lead. Times are in ms since 1970; ``band`` is an index into the model's bands.
-
-    ``rules``, ``counts`` and ``times`` are the decayed counts by rule number. ``events`` (an 8-byte hash of the id
-    and a 6-byte time each) and ``event_rules`` (a length byte, then 2 bytes per matched rule) describe the last
-    events, oldest first; ``once_keys`` (10 bytes each) and ``once_times`` (6) the earliest match of each key.
-
-    Two fields are bounds that spare most sums. ``gains`` (points) is at least the sum of the positive contributions
-    under the model of ``generation`` (see :class:`scoring.rules.Numbering`), now and later, since gains fade. While
-    a chunk is worked on, a negative ``cools_at`` is a time before which the lead surely keeps its band.
-    """
-
-    cools_at: int = NEVER
-    last: int = 0
-    band: int = 0
-    alerted_at: int = 0
-    held_until: int = 0
-    alert_id: str = ""
-    rules: list[int] = msgspec.field(default_factory=list)
-    counts: list[float] = msgspec.field(default_factory=list)
-    times: list[int] = msgspec.field(default_factory=list)
-    events: bytearray = msgspec.field(default_factory=bytearray)
-    event_rules: bytearray = msgspec.field(default_factory=bytearray)
-    once_keys: bytes = b""
-    once_times: bytes = b""
-    gains: float = 0.0
-    generation: int = 0
-
+LeadEvents = list[tuple[int, Event, int]]
+"""A lead's events in order: the index of the record, the event, and when it was received (ms)."""
 
 Raised = list[tuple[int, list[Alert]]]
 """Alerts, by the index of the event that raised them."""
 
-decode_state = msgspec.msgpack.Decoder(LeadState).decode
-encode_state = msgspec.msgpack.Encoder().encode
-_encode_record = msgspec.json.Encoder().encode
+# As tuples, since unpacking one is quicker than reading six attributes. A rule that only counts is not special.
+_Planned = tuple[int, Test | None, float, float, bytes, CompiledRule | None]
+_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, bool]
+_NO_PLAN: Final[_Plan] = ([], None, lambda text: [], False, False)
 
 
-class ScoreLine(msgspec.Struct, omit_defaults=True, gc=False):
-    """What one rule contributes to a published score, with all that is needed to compute it later.
-
-    ``amount`` is what the rule would contribute without its ceiling; left out where it equals ``points``.
-    """
-
-    rule: str
-    points: float
-    half_life_days: float
-    points_max: float | None = None
-    amount: float | None = None
+def _as_planned(rule: CompiledRule) -> _Planned:
+    return rule.number, rule.test, rule.rate, rule.gain, rule.mark, rule if rule.is_special else None
 
 
-class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
-    """A record of the lead-scores topic: the score as of ``at_ms``, and how it goes on.
-
-    At a later time t, if nothing else happens::
-
-        score(t) = max(0, Σ sign(points)·min(points_max, |amount|·2^(−(t − at_ms)/half_life)))
-
-    :func:`score_later` is this formula.
-    """
-
-    lead: str
-    score: float
-    at_ms: int
-    band: str
-    rules: list[ScoreLine]
-    model: str
-    cools_at_ms: int | None = None
-    held_until_ms: int | None = None
-
-
-def score_later(record: LeadScore, time_ms: int) -> float:
-    """Return the score (points) of a published record at ``time_ms``, not before ``record.at_ms``.
-
-    >>> line = ScoreLine(rule="visit", points=10.0, half_life_days=7)
-    >>> record = LeadScore(lead="user:7", score=10.0, at_ms=0, band="cold", rules=[line], model="1")
-    >>> score_later(record, 7 * 86_400_000)
-    5.0
-    """
-    total = 0.0
-    for line in record.rules:
-        amount = line.points if line.amount is None else line.amount
-        faded = amount * exp2((record.at_ms - time_ms) / (line.half_life_days * 86_400_000))
-        ceiling = abs(faded) if line.points_max is None else line.points_max
-        total += max(-ceiling, min(ceiling, faded))
-    return round(max(0.0, total), 6)
+def stage_of(state: LeadState, lead: str) -> str:
+    """Return how far a lead has come: ``visitor``, ``inactive`` (no conversion yet) or ``converted``."""
+    return "visitor" if lead.startswith(_VISITOR) else "converted" if state.converted_at else "inactive"
 
 
 class LeadScorer:
@@ -130,42 +57,57 @@ class LeadScorer:
 
     def __init__(self, book: Rulebook) -> None:
         self.book = book
+        self.traits = TraitBook(book.model, book.numbering.properties)
+        self._explainer = Explainer(book, self.traits)
         self._generation = book.numbering.generation
         # What the gains must reach for a rise from each band; out of the hottest there is none.
         self._next_enter = [*(band.enter - ROUNDING for band in book.bands[1:]), inf]
-        # As tuples, since unpacking one is quicker than reading six attributes. A rule that only counts is not
-        # special.
         self._by_type = {
-            event_type: [
-                (rule.number, rule.test, rule.rate, rule.gain, rule.mark, rule if rule.is_special else None)
-                for rule in rules
-            ]
-            for event_type, rules in book.by_type.items()
+            event_type: self._plan(event_type) for event_type in {*book.by_type, *book.visit_types, "email_clicked"}
         }
-        stated = list(zip(book.names, book.half_lives_days, book.stated_ceilings, strict=True))
-        self._lines = [ScoreLine(name, 0.0, half_life_days, ceiling) for name, half_life_days, ceiling in stated]
-        self._capped_lines = [
-            ScoreLine(name, copysign(ceiling or 0.0, points), half_life_days, ceiling, 0.0)
-            for (name, half_life_days, ceiling), points in zip(stated, book.points, strict=True)
+        stated = list(zip(book.names, book.half_lives_days, book.stated_ceilings, book.channels, strict=True))
+        self._lines = [
+            ScoreLine(name, 0.0, half_life_days, ceiling, None, book.channel_names[channel])
+            for name, half_life_days, ceiling, channel in stated
         ]
+        self._capped_lines = [
+            ScoreLine(name, copysign(ceiling or 0.0, points), half_life_days, ceiling, 0.0, book.channel_names[channel])
+            for (name, half_life_days, ceiling, channel), points in zip(stated, book.points, strict=True)
+        ]
+        self._phases = [0, *(PHASES.index(phase) + 1 if phase else 0 for phase in book.phases)][1:]
         self._record = LeadScore("", 0.0, 0, "", [], book.model.version)
 
-    def take(self, state: LeadState, lead: str, events: list[tuple[int, Event, int]]) -> tuple[Raised, int]:
+    def _plan(self, event_type: str) -> _Plan:
+        """Return what the hot path needs to know of an event type."""
+        is_visit, is_click = event_type in self.book.visit_types, event_type == "email_clicked"
+        selection = self.book.by_type.get(event_type)
+        if selection is None:
+            return [], None, lambda text: [], is_visit, is_click
+        of_text = lru_cache(maxsize=TEXTS_KEPT)(lambda text: [_as_planned(rule) for rule in selection.of_text(text)])
+        return [_as_planned(rule) for rule in selection.all], selection.key, of_text, is_visit, is_click
+
+    def new_state(self, lead: str) -> LeadState:
+        """Return the state of a lead that nothing is known of but its id."""
+        state = LeadState(generation=self._generation)
+        self._rate_traits(state, lead)
+        return state
+
+    def take(self, state: LeadState, lead: str, events: LeadEvents) -> tuple[Raised, int]:
         """Apply a lead's events in order, each given with its index and when it was received (ms), in place.
 
         Returns the alerts that were raised, by index, and the number of duplicates, which change nothing.
         """
         if state.generation != self._generation:
-            self._adopt(state)
+            self.adopt(state, lead)
         raised: Raised = []
         duplicates = 0
         remembered, remembered_rules = state.events, state.event_rules
-        rules, counts, times = state.rules, state.counts, state.times
-        rules_of = self._by_type.get
+        rules, counts, times, subjects = state.rules, state.counts, state.times, state.subjects
+        plan_of = self._by_type.get
         for index, event, received_ms in events:
             event_id = _digest(event.id.encode())
             found = remembered.find(event_id)
-            if found >= 0 and (found % _EVENT_BYTES == 0 or _position(remembered, event_id, _EVENT_BYTES) >= 0):
+            if found >= 0 and (found % EVENT_BYTES == 0 or _position(remembered, event_id, EVENT_BYTES) >= 0):
                 duplicates += 1
                 continue
             time_ms: int = event.time  # type: ignore[assignment]  # decode_event has read a text
@@ -176,9 +118,16 @@ class LeadScorer:
             if state.band and now >= abs(state.cools_at):
                 self._cool_until(state, lead, now, alerts)
             marks = b""
-            recheck = False
-            for number, test, rate, gain, mark, special in rules_of(event.type, ()):
-                if test is not None and not test(event.properties):
+            changed = recheck = False
+            properties = event.properties
+            planned, key, of_text, is_visit, is_click = plan_of(event.type, _NO_PLAN)
+            if key is not None:
+                text = properties.get(key)
+                if text.__class__ is str:
+                    planned = of_text(text)
+            subject = subject_of(properties) if planned and properties else ""
+            for number, test, rate, gain, mark, special in planned:
+                if test is not None and not test(properties):
                     continue
                 if special is not None:
                     change = self._match_special(state, special, event, time_ms)
@@ -192,22 +141,44 @@ class LeadScorer:
                         rules.append(number)
                         counts.append(1.0)
                         times.append(time_ms)
+                        subjects.append(subject)
                     else:
                         at = times[column]
-                        if time_ms >= at:
+                        if time_ms > at:
                             counts[column] = counts[column] * exp2((at - time_ms) * rate) + 1.0
                             times[column] = time_ms
+                            subjects[column] = subject
                         else:
                             counts[column] += exp2((time_ms - at) * rate)
+                            if time_ms == at and subject > subjects[column]:
+                                subjects[column] = subject
                 state.gains += gain
                 marks += mark
+                changed = True
+            if is_visit:
+                changed, recheck = self._visit(state, time_ms, changed, recheck)
+            if event.account_id is not None and time_ms >= state.account_at:
+                _move_account(state, event.account_id, time_ms)
+            if properties or event.context is not None or is_click:
+                first = state.first_touch
+                if (
+                    first is None
+                    or time_ms <= first.time_ms
+                    or event.context is not None
+                    or is_click
+                    or not ATTRIBUTING.isdisjoint(properties)
+                ):
+                    _note_touch(state, event)
+            if event.traits is not None and self.traits.learn(state, event.traits, time_ms):
+                recheck = self._rate_traits(state, lead) or recheck
+                changed = changed or recheck
             state.last = now
             if len(remembered) == _EVENTS_BYTES:
-                del remembered[:_EVENT_BYTES]
+                del remembered[:EVENT_BYTES]
                 del remembered_rules[: 1 + 2 * remembered_rules[0]]
-            remembered += event_id + time_ms.to_bytes(_TIME_BYTES)
+            remembered += event_id + time_ms.to_bytes(TIME_BYTES)
             remembered_rules += _LENGTHS[len(marks) // 2] + marks
-            if marks:
+            if changed:
                 if state.band:
                     # One more gain can only put off the cooling; a penalty may bring it forward to any time.
                     state.cools_at = _UNSURE if recheck else -abs(state.cools_at)
@@ -216,6 +187,15 @@ class LeadScorer:
             if alerts:
                 raised.append((index, alerts))
         return raised, duplicates
+
+    def cool(self, state: LeadState, lead: str, clock_ms: int) -> list[Alert]:
+        """Apply every cooling that is due at or before ``clock_ms``, in place; return the alerts that this ends."""
+        if state.generation != self._generation:
+            self.adopt(state, lead)
+        alerts: list[Alert] = []
+        if clock_ms >= state.last:
+            self._cool_until(state, lead, clock_ms, alerts)
+        return alerts
 
     def settle(self, state: LeadState, lead: str) -> bytes:
         """Make a state's bounds exact, and return its record for the lead-scores topic (:class:`LeadScore` as JSON).
@@ -226,10 +206,11 @@ class LeadScorer:
         if state.cools_at < 0:
             state.cools_at = self._next_cooling(state, state.last)
         book, now, record = self.book, state.last, self._record
-        points, rates, ceilings = book.points, book.rates, book.ceilings
+        points, rates, ceilings, channels, phases = book.points, book.rates, book.ceilings, book.channels, self._phases
+        sums = [0.0] * len(book.channel_caps)
         lines = record.rules
         lines.clear()
-        total = gains = 0.0
+        gains, phase = state.fixed, 0
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
             amount = points[number] * count * exp2((at - now) * rates[number])
             ceiling = ceilings[number]
@@ -240,15 +221,31 @@ class LeadScorer:
                 line = self._capped_lines[number]
                 line.amount = amount
                 amount = line.points
-            total += amount
+            sums[channels[number]] += amount
             if amount > 0.0:
                 gains += amount
+                if amount >= 1.0 and phases[number] > phase:
+                    phase = phases[number]
             lines.append(line)
         state.gains = gains
+        total = self._total_of(state, sums, now)
         record.lead = lead
         record.score = round(total, 6) if total > 0.0 else 0.0
         record.at_ms = now
         record.band = book.bands[state.band].name
+        record.stage = stage_of(state, lead)
+        record.phase = PHASES[phase - 1] if phase else ""
+        record.account = state.account
+        record.contact = self.traits.contact(state, lead)
+        record.traits = [
+            TraitLine(self.traits.names[number], value)
+            for number, value in zip(state.traits, state.trait_points, strict=True)
+        ]
+        record.channels = {
+            book.channel_names[channel]: book.channel_caps[channel] for channel in range(1, len(sums)) if sums[channel]
+        }
+        record.inactive_from_ms = self._inactive_from(state)
+        record.inactive_points = 0.0 if record.inactive_from_ms is None else book.inactive_points
         record.cools_at_ms = None if state.cools_at == NEVER else state.cools_at
         record.held_until_ms = state.held_until or None
         return _encode_record(record)
@@ -256,13 +253,13 @@ class LeadScorer:
     def total(self, state: LeadState, now: int) -> float:
         """Return the sum of all contributions at ``now`` (points, not before the last event), without the floor."""
         book = self.book
-        points, rates, ceilings = book.points, book.rates, book.ceilings
-        total = 0.0
+        points, rates, ceilings, channels = book.points, book.rates, book.ceilings, book.channels
+        sums = [0.0] * len(book.channel_caps)
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
             amount = points[number] * count * exp2((at - now) * rates[number])
             ceiling = ceilings[number]
-            total += amount if -ceiling <= amount <= ceiling else ceiling if amount > 0 else -ceiling
-        return total
+            sums[channels[number]] += amount if -ceiling <= amount <= ceiling else ceiling if amount > 0 else -ceiling
+        return self._total_of(state, sums, now)
 
     def score(self, state: LeadState, now: int) -> float:
         """Return the score at ``now``: the sum, not below 0, to six places."""
@@ -270,33 +267,23 @@ class LeadScorer:
 
     def ledger(self, state: LeadState, now: int) -> list[LedgerLine]:
         """Return the lines that sum to the score at ``now``, the largest first."""
-        book, lines = self.book, []
-        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            if not book.points[number]:
-                continue
-            faded = count * exp2((at - now) * book.rates[number])
-            ceiling = book.ceilings[number]
-            lines.append(
-                LedgerLine(
-                    rule=book.names[number],
-                    points=max(-ceiling, min(ceiling, book.points[number] * faded)),
-                    count=faded,
-                    last_ms=at,
-                    half_life_days=book.half_lives_days[number],
-                    points_max=book.stated_ceilings[number],
-                    phase=book.phases[number],
-                )
-            )
-        lines.sort(key=lambda line: (-abs(line.points), line.rule))
-        total = sum(line.points for line in lines)
-        if total < 0:
-            lines.append(LedgerLine(rule="floor", points=-total))
-        return lines
+        return self._explainer.ledger(state, now)
 
-    def _adopt(self, state: LeadState) -> None:
+    def _total_of(self, state: LeadState, sums: list[float], now: int) -> float:
+        """Return the whole sum at ``now``, given the rules' sums by channel."""
+        total = state.fixed + sums[0]
+        for channel in range(1, len(sums)):
+            total += min(sums[channel], self.book.channel_caps[channel])
+        inactive_from = self._inactive_from(state)
+        return total if inactive_from is None or now < inactive_from else total + self.book.inactive_points
+
+    def adopt(self, state: LeadState, lead: str) -> None:
         """Bring a state that another model left under this one; a band that it changes is changed silently."""
         bands = self.book.bands
-        state.generation, state.gains, state.cools_at = self._generation, inf, _UNSURE
+        state.generation, state.cools_at = self._generation, _UNSURE
+        self.traits.rate(state, lead)
+        self._recount_visits(state)
+        state.gains = inf
         total = self.total(state, state.last) + ROUNDING
         top = len(bands) - 1
         band = min(state.band, top)
@@ -305,12 +292,77 @@ class LeadScorer:
         band = top if state.held_until > state.last else max(band, self._entered(total))
         if band < state.band:
             state.alert_id = ""
+        if band != state.band and self.book.numbering.adoption is not None:
+            before = bands[min(state.band, top)].name
+            self.book.numbering.adoption.note(lead, before, bands[band].name)
         state.band = band
         if not band:
             state.cools_at = NEVER
 
+    def _inactive_from(self, state: LeadState) -> int | None:
+        """Return from when on inactivity counts against a lead (ms), if it ever does."""
+        if not self.book.inactive_after_ms or not state.visits:
+            return None
+        return last_visit_ms(state.visits) + self.book.inactive_after_ms
+
+    def _visit(self, state: LeadState, time_ms: int, changed: bool, recheck: bool) -> tuple[bool, bool]:
+        """Let an event count as part of a visit; returns whether the score changed, and whether it may have sunk."""
+        if self.book.inactive_after_ms:
+            # From the first visit on a lead may be inactive, and each later visit can only put that off.
+            changed, recheck = True, recheck or not state.visits
+        seen = see_visit(state.visits, time_ms, self.book.gap_ms)
+        if seen is Seen.ONE_MORE:
+            changed = self._count_last_visit(state, time_ms) or changed
+        elif seen is Seen.OTHERS and self._recount_visits(state):
+            return True, True
+        return changed, recheck
+
+    def _count_last_visit(self, state: LeadState, start_ms: int) -> bool:
+        """Count the visit that has just begun where it is a repeated one; return whether it was."""
+        counted = False
+        for rule in self.book.visit_rules:
+            first_ms = start_of(state.visits, rule.at_least - 1)
+            if first_ms is None or start_ms - first_ms > rule.within_ms:
+                continue
+            counted = True
+            state.gains += self.book.points[rule.number]
+            if rule.number in state.rules:
+                column = state.rules.index(rule.number)
+                faded = state.counts[column] * exp2((state.times[column] - start_ms) * rule.rate)
+                state.counts[column], state.times[column] = faded + 1.0, start_ms
+            else:
+                _add_column(state, rule.number, 1.0, start_ms)
+        return counted
+
+    def _recount_visits(self, state: LeadState) -> bool:
+        """Count the repeated visits anew; return whether any rule's count changed."""
+        changed = False
+        visits = read_visits(state.visits) if self.book.visit_rules else []
+        for rule in self.book.visit_rules:
+            count, at = count_repeats(visits, rule.at_least, rule.within_ms, rule.rate)
+            column = state.rules.index(rule.number) if rule.number in state.rules else -1
+            if column < 0 and count:
+                _add_column(state, rule.number, count, at)
+                changed = True
+            elif column >= 0 and (state.counts[column], state.times[column]) != (count, at):
+                state.counts[column], state.times[column] = count, at
+                changed = True
+        if changed:
+            state.gains = inf
+        return changed
+
+    def _rate_traits(self, state: LeadState, lead: str) -> bool:
+        """Rate what is known of a lead; return whether any trait is worth another number of points than before."""
+        before, traits, points = state.fixed, state.traits, state.trait_points
+        self.traits.rate(state, lead)
+        self.traits.place(state, lead)
+        state.gains += state.fixed - before
+        return (traits, points) != (state.traits, state.trait_points)
+
     def _match_special(self, state: LeadState, rule: CompiledRule, event: Event, time_ms: int) -> int:
         """Apply what a rule does beside counting; says whether the match is to be counted, or was otherwise."""
+        if rule.converts and not 0 < state.converted_at <= time_ms:
+            state.converted_at = time_ms
         earlier = None
         if rule.once_per is not None:
             earlier = _see_once(state, rule.number, event.properties.get(rule.once_per), time_ms)
@@ -337,7 +389,7 @@ class LeadScorer:
     def _gains(self, state: LeadState, now: int) -> float:
         book = self.book
         points, rates, ceilings = book.points, book.rates, book.ceilings
-        gains = 0.0
+        gains = state.fixed
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
             if points[number] > 0.0:
                 amount = points[number] * count * exp2((at - now) * rates[number])
@@ -371,38 +423,27 @@ class LeadScorer:
     def _may_alert(self, state: LeadState, lead: str, band: int, now: int, received_ms: int) -> bool:
         cooldown_ms = self.book.bands[band].cooldown_ms
         rested = not state.alerted_at or cooldown_ms is None or now - state.alerted_at >= cooldown_ms
-        return rested and received_ms - now <= self.book.max_age_ms and not self.book.model.is_own(lead)
+        model = self.book.model
+        is_called = model.alerts.visitors or not lead.startswith(_VISITOR)
+        return rested and received_ms - now <= self.book.max_age_ms and is_called and not model.is_own(lead)
 
     def _entered_alert(self, state: LeadState, lead: str, event: Event, now: int, band: int, previous: int) -> Alert:
         bands = self.book.bands
         state.alerted_at = now
         state.alert_id = alert_id(lead, bands[band].name, event.id)
         state.cools_at = self._next_cooling(state, now)
-        return self._alert(
+        return self._explainer.alert(
             state,
             lead,
             now,
             event,
+            stage=stage_of(state, lead),
             id=state.alert_id,
             kind="entered",
             band=bands[band].name,
             from_band=bands[previous].name,
             cools_at_ms=None if state.cools_at == NEVER else state.cools_at,
             held_until_ms=state.held_until if state.held_until > now else None,
-        )
-
-    def _alert(self, state: LeadState, lead: str, at: int, event: Event | None, **particulars: Any) -> Alert:
-        """Return an alert with what every kind of it says: the score at ``at``, and why."""
-        ledger = self.ledger(state, at)
-        return Alert(
-            lead=lead,
-            time_ms=at,
-            score=self.score(state, at),
-            ledger=ledger,
-            model=self.book.model.version,
-            phase=self.book.phase_of(ledger),
-            cause=None if event is None else Cause(id=event.id, type=event.type, time_ms=int(event.time)),
-            **particulars,
         )
 
     def _fall(self, state: LeadState, lead: str, at: int, event: Event | None, alerts: list[Alert]) -> None:
@@ -416,6 +457,7 @@ class LeadScorer:
         previous = state.band
         if event is None:
             state.band -= 1
+            state.last = max(state.last, at)
         while state.band and total < bands[state.band].leave:
             state.band -= 1
         state.cools_at = _UNSURE
@@ -423,11 +465,12 @@ class LeadScorer:
         if not (state.alert_id and left):
             return
         alerts.append(
-            self._alert(
+            self._explainer.alert(
                 state,
                 lead,
                 at,
                 event,
+                stage=stage_of(state, lead),
                 id=cooled_id(state.alert_id),
                 kind="cooled",
                 band=bands[state.band].name,
@@ -454,15 +497,26 @@ class LeadScorer:
         if not state.band:
             return NEVER
         start = max(since, state.held_until) if state.band == len(book.bands) - 1 else since
-        terms = [
-            Term(
-                book.points[number] * count * exp2((at - start) * book.rates[number]),
-                book.rates[number],
-                book.ceilings[number],
-            )
-            for number, count, at in zip(state.rules, state.counts, state.times, strict=True)
-        ]
-        wait = first_below(terms, book.bands[state.band].leave)
+        terms: list[Term] = []
+        by_channel: list[list[Term]] = [terms, *([] for _ in book.channel_caps[1:])]
+        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+            amount = book.points[number] * count * exp2((at - start) * book.rates[number])
+            by_channel[book.channels[number]].append(Term(amount, book.rates[number], book.ceilings[number]))
+        leave = book.bands[state.band].leave
+        capped = []
+        for cap, channel in zip(book.channel_caps[1:], by_channel[1:], strict=True):
+            if channel and sum(min(term.amount, term.ceiling) for term in channel) > cap:
+                capped.append((cap, channel))
+            else:
+                terms += channel
+        inactive_from = self._inactive_from(state)
+        if not capped and inactive_from is None:
+            wait = first_below(terms, leave - state.fixed)
+        elif inactive_from is None:
+            wait = Course(terms, state.fixed, capped).first_below(leave)
+        else:
+            until = max(0, inactive_from - start)
+            wait = Course(terms, state.fixed, capped, until, book.inactive_points).first_below(leave)
         return NEVER if wait is None else start + wait
 
 
@@ -483,12 +537,37 @@ def _see_once(state: LeadState, number: int, key: object, time_ms: int) -> int |
     position = _position(state.once_keys, digest, _ONCE_BYTES)
     if position < 0:
         state.once_keys = (state.once_keys + digest)[-ONCE_KEPT * _ONCE_BYTES :]
-        state.once_times = (state.once_times + time_ms.to_bytes(_TIME_BYTES))[-ONCE_KEPT * _TIME_BYTES :]
+        state.once_times = (state.once_times + time_ms.to_bytes(TIME_BYTES))[-ONCE_KEPT * TIME_BYTES :]
         return None
-    start = position // _ONCE_BYTES * _TIME_BYTES
-    earlier = int.from_bytes(state.once_times[start : start + _TIME_BYTES])
+    start = position // _ONCE_BYTES * TIME_BYTES
+    earlier = int.from_bytes(state.once_times[start : start + TIME_BYTES])
     if time_ms < earlier:
         state.once_times = (
-            state.once_times[:start] + time_ms.to_bytes(_TIME_BYTES) + state.once_times[start + _TIME_BYTES :]
+            state.once_times[:start] + time_ms.to_bytes(TIME_BYTES) + state.once_times[start + TIME_BYTES :]
         )
     return earlier
+
+
+def _add_column(state: LeadState, number: int, count: float, time_ms: int) -> None:
+    state.rules.append(number)
+    state.counts.append(count)
+    state.times.append(time_ms)
+    state.subjects.append("")
+
+
+def _move_account(state: LeadState, account: str, time_ms: int) -> None:
+    """Note an event's account: the newest event's holds."""
+    if time_ms > state.account_at or account > state.account:
+        state.account = account
+    state.account_at = time_ms
+
+
+def _note_touch(state: LeadState, event: Event) -> None:
+    """Note where an event came from, if it is the first of the lead to tell, or the last."""
+    touch = touch_of(event)
+    if touch is None:
+        return
+    if state.first_touch is None or touch < state.first_touch:
+        state.first_touch = touch
+    if (touch.source or touch.campaign) and (state.last_touch is None or touch > state.last_touch):
+        state.last_touch = touch

@@ -1,117 +1,101 @@
 """The scoring model: what a YAML file says, checked and ready to be compiled.
 
-The classes mirror the file key by key, so the file's shape, its JSON Schema and its checks have one source; see
-docs/model.md for the file as people write it. Whatever is wrong is told at once, each fault with its line.
+The classes mirror the file section by section (:mod:`scoring.model_sections`), so the file's shape, its JSON Schema and
+its checks have one source; see docs/model.md for the file as people write it. Whatever is wrong is told at once, each
+fault with its line.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
-)
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, SkipJsonSchema
-from pydantic_core import InitErrorDetails, core_schema
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import PydanticCustomError, core_schema
 
-from scoring.conditions import (
+from scoring.conditions import Condition, holds
+from scoring.conditions_file import (
     OWN_DOMAINS,
     OWN_DOMAINS_SCHEMA,
+    Answer,
     Conditions,
     OwnDomains,
-    Where,
     WhereWithNames,
-    describe_condition,
     fault,
-    holds,
-    join_words,
     raise_faults,
 )
 from scoring.errors import ModelError
-from scoring.events import EVENT_TYPES
-from scoring.model_file import (
-    FILE_BYTES_MAX,
-    Document,
-    KeyPath,
-    find_faults,
-    read_document,
-    show,
-    suggest,
-    tell,
+from scoring.model_file import FILE_BYTES_MAX, Document, Fault, KeyPath, find_faults, read_document, show, tell
+from scoring.model_sections import (
+    VIRTUAL_PROPERTIES,
+    Alerts,
+    Band,
+    BandName,
+    BandOfFile,
+    Channel,
+    ChannelWithNames,
+    ContactNames,
+    Hot,
+    Inactivity,
+    Name,
+    Rule,
+    Section,
+    Trait,
+    VisitCount,
+    Visits,
+    check_trait_property,
+)
+from scoring.model_warnings import (
+    answers_that_never_count,
+    bands_out_of_reach,
+    channels_that_do_little,
+    names_that_ledgers_confuse,
+    rules_that_never_count,
+    unused_names,
+)
+from scoring.model_words import (
+    describe_alerts,
+    describe_band,
+    describe_channel,
+    describe_conditions,
+    describe_contact,
+    describe_inactivity,
+    describe_rule,
+    describe_trait,
+    describe_visits,
 )
 
-_NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,63}$"
+__all__ = [
+    "Alerts",
+    "Answer",
+    "Band",
+    "Channel",
+    "Condition",
+    "Hot",
+    "Inactivity",
+    "Rule",
+    "ScoringModel",
+    "Trait",
+    "VisitCount",
+    "Visits",
+    "describe_model",
+    "load_model",
+    "parse_model",
+]
+
 _RULES_PER_TYPE_MAX = 255
 _ENTRIES_MAX = 1_000
 """Rules, and names, of one model: every event is held against all rules of its type."""
 
+_TRAITS_MAX = 100
+"""Traits, and properties that they and the contact need: each lead remembers these, and each alert lists what is not
+known."""
 
-# ── the file, key by key ─────────────────────────────────────────────────────────────────────────────────────
-
-
-def _check_name(name: str) -> str:
-    if re.fullmatch(_NAME_PATTERN, name) is None:
-        raise fault(f"{show(name)} is not a name: 1 to 64 of a-z, 0-9 and _, beginning with a letter")
-    return name
-
-
-def _check_band_name(name: str) -> str:
-    if name == "cold":
-        raise fault("cold is what lies below the first band; it is not listed")
-    return _check_name(name)
-
-
-def _check_event_type(name: str) -> str:
-    if name not in EVENT_TYPES:
-        raise fault(f"{show(name)} is not an event type; {suggest(name, sorted(EVENT_TYPES), 'there are')}")
-    return name
-
-
-def _as_event_types(raw: object) -> object:
-    if raw == []:
-        raise fault("the list is empty; name at least one event type")
-    if isinstance(raw, list) and len({str(item) for item in raw}) < len(raw):
-        raise fault("lists an event type twice")
-    return (raw,) if isinstance(raw, str) else tuple(raw) if isinstance(raw, list) else raw
-
-
-def _refuse_band_name(raw: object) -> object:
-    """Refuse ``name:`` inside a band of the file, where the key is the name."""
-    if isinstance(raw, dict) and "name" in raw:
-        details = InitErrorDetails(type="extra_forbidden", loc=("name",), input=raw["name"])
-        raise ValidationError.from_exception_data("model", [details])
-    return raw
-
-
-_EVENT_TYPE_SCHEMA: Final = {"enum": sorted(EVENT_TYPES)}
-
-Name = Annotated[str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})]
-BandName = Annotated[
-    str, AfterValidator(_check_band_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})
-]
-EventTypes = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_event_type)], ...],
-    BeforeValidator(_as_event_types),
-    WithJsonSchema(
-        {"anyOf": [_EVENT_TYPE_SCHEMA, {"type": "array", "items": _EVENT_TYPE_SCHEMA, "minItems": 1}]},
-    ),
-]
-PropertyName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+_CHANNELS_MAX = 50
 
 
 class _FileSchema(GenerateJsonSchema):
@@ -129,108 +113,7 @@ class _FileSchema(GenerateJsonSchema):
         return False  # a title would only repeat the key
 
 
-class _Section(BaseModel):
-    """A mapping of the file: no unknown keys, no conversions, no changes afterwards."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class Hot(_Section):
-    """``hot:`` of a rule: a match holds the lead in the highest band for a while, if its fit allows."""
-
-    hold_days: float = Field(gt=0, le=365, description="Days from the event for which the lead is held hot.")
-
-
-class Rule(_Section):
-    """One rule: which events count, how much, and how fast that fades. ``points`` < 0 is a negative rule."""
-
-    on: EventTypes = Field(description="The event type, or a list of them (any).")
-    where: Where = Field(default=(), description="Conditions on the event's properties; all must hold.")
-    points: float = Field(
-        ge=-10_000,
-        le=10_000,
-        description="Points of one match when it happens; not 0.",
-        json_schema_extra={"not": {"const": 0}},
-    )
-    half_life_days: float = Field(gt=0, le=36_500, description="Days after which a match counts half.")
-    points_max: float = Field(
-        default=math.inf,
-        gt=0,
-        description="Ceiling of the rule's contribution in points (its size, where points are negative). "
-        "None if left out.",
-    )
-    once_per: PropertyName | None = Field(
-        default=None, description="A property; of the events with the same value of it only the first counts."
-    )
-    phase: Literal["awareness", "consideration", "decision"] = Field(
-        default="awareness", description="How far along the purchase somebody is who does this."
-    )
-    channel: Literal["web", "email"] | None = Field(default=None, description="The channel the points came through.")
-    hot: Hot | None = Field(default=None, description="Hold the lead hot at once, whatever its points.")
-
-    @property
-    def hold_days(self) -> float | None:
-        """Days for which a match holds the lead hot; None: it does not."""
-        return None if self.hot is None else self.hot.hold_days
-
-    @field_validator("points")
-    @classmethod
-    def _check_points(cls, points: float) -> float:
-        if points == 0:
-            raise fault("0 has no effect; leave the rule out")
-        return points
-
-    @field_validator("points_max")
-    @classmethod
-    def _check_points_max(cls, points_max: float, info: ValidationInfo) -> float:
-        points = abs(info.data.get("points", 0.0))
-        if points_max < points:
-            raise fault(f"{show(points_max)} is below the {show(points)} of one match, which could never count whole")
-        return points_max
-
-    @field_validator("hot")
-    @classmethod
-    def _check_hot(cls, hot: Hot | None, info: ValidationInfo) -> Hot | None:
-        if hot is not None and info.data.get("points", 1.0) < 0:
-            raise fault("a rule with negative points cannot hold a lead hot")
-        return hot
-
-
-class Band(_Section):
-    """A band above cold: it is entered at ``enter`` points and left below ``leave``.
-
-    A band with a cooldown (hours) raises alerts, at most one per lead within that time.
-    """
-
-    name: SkipJsonSchema[str] = ""
-    """The key under ``bands:``, filled in by the model."""
-    enter: float = Field(gt=0, description="Points from which a lead is in the band.")
-    leave: float = Field(gt=0, description="Points below which a lead has left the band; below enter.")
-    fit_min: float | None = Field(
-        default=None, ge=0, le=10, description="Least account fit, 0 to 10; an unknown fit passes."
-    )
-    cooldown_h: float | None = Field(
-        default=None, ge=0, le=8_760, description="Raise alerts for this band, one per lead in so many hours."
-    )
-
-    @field_validator("leave")
-    @classmethod
-    def _check_leave(cls, leave: float, info: ValidationInfo) -> float:
-        enter = info.data.get("enter", math.inf)
-        if leave >= enter:
-            raise fault(f"{show(leave)} is not below enter ({show(enter)})")
-        return leave
-
-
-class Alerts(_Section):
-    """When a crossing is too old to tell anybody about."""
-
-    max_age_h: float = Field(
-        default=24.0, gt=0, le=8_760, description="A crossing older than this (hours) changes bands silently."
-    )
-
-
-class ScoringModel(_Section):
+class ScoringModel(Section):
     """What we believe: a whole model file, checked. Bands are in ascending order; cold is implied."""
 
     version: str = Field(
@@ -239,28 +122,46 @@ class ScoringModel(_Section):
     names: dict[Name, Conditions] = Field(
         default_factory=dict,
         max_length=_ENTRIES_MAX,
-        description="What your pages and forms are called; rules refer to them by `is`.",
+        description="What your pages and forms are called; rules and traits refer to them by `is`.",
     )
+    visits: Visits = Field(default_factory=Visits, description="What a visit is.")
     rules: dict[Name, Rule] = Field(
         min_length=1, max_length=_ENTRIES_MAX, description="What counts, how much and for how long."
     )
-    bands: dict[BandName, Annotated[Band, BeforeValidator(_refuse_band_name)]] = Field(
+    traits: dict[Name, Trait] = Field(
+        default_factory=dict, max_length=_TRAITS_MAX, description="Points for what is known of a lead."
+    )
+    channels: dict[Name, Channel] = Field(
+        default_factory=dict, max_length=_CHANNELS_MAX, description="Ceilings over all rules of a channel."
+    )
+    inactivity: Inactivity | None = Field(
+        default=None, description="Points against leads that have not come back for long; none if left out."
+    )
+    contact: ContactNames = Field(
+        default=("name", "email", "phone", "title", "owner", "crm_url"),
+        description="The traits that an alert carries along for whoever takes it up.",
+    )
+    bands: dict[BandName, BandOfFile] = Field(
         min_length=1, max_length=10, description="The bands above cold, from low to high."
     )
     alerts: Alerts = Field(default_factory=Alerts, description="What alerts have in common.")
 
     @model_validator(mode="before")
     @classmethod
-    def _give_names_to_rules(cls, data: Any) -> Any:
-        """Hand each rule the names, because a field cannot look at its siblings' siblings."""
+    def _give_names(cls, data: Any) -> Any:
+        """Hand names and channels to what refers to them: a field cannot look at its siblings' siblings."""
         if not isinstance(data, dict):
             return data
         names = data.get("names")
         if isinstance(names, dict) and isinstance(names.get(OWN_DOMAINS), list):
-            data = {**data, "names": {**names, OWN_DOMAINS: OwnDomains(names[OWN_DOMAINS])}}
-        if not isinstance(data.get("rules"), dict):
-            return data
-        return {**data, "rules": {key: _give_names(rule, data.get("names")) for key, rule in data["rules"].items()}}
+            names = {**names, OWN_DOMAINS: OwnDomains(names[OWN_DOMAINS])}
+            data = {**data, "names": names}
+        channels = data.get("channels", {})
+        for key in ("rules", "traits"):
+            if isinstance(data.get(key), dict):
+                entries = data[key].items()
+                data = {**data, key: {name: _with_names(entry, names, channels, key) for name, entry in entries}}
+        return data
 
     @field_validator("version")
     @classmethod
@@ -279,6 +180,12 @@ class ScoringModel(_Section):
                 raise fault(f"{count} rules are on {event_type}; at most {_RULES_PER_TYPE_MAX} may be")
         return rules
 
+    @field_validator("traits")
+    @classmethod
+    def _check_traits(cls, traits: dict[str, Trait], info: ValidationInfo) -> dict[str, Trait]:
+        raise_faults(list(_check_trait_names(traits, info.data.get("rules", {}))))
+        return {name: _with_source(name, trait) for name, trait in traits.items()}
+
     @field_validator("bands")
     @classmethod
     def _check_bands(cls, bands: dict[str, Band]) -> dict[str, Band]:
@@ -290,13 +197,31 @@ class ScoringModel(_Section):
         domain = email.rpartition("@")[2]
         return any(holds(condition, {condition.property: domain}) for condition in self.names.get(OWN_DOMAINS, ()))
 
+    @property
+    def trait_properties(self) -> tuple[str, ...]:
+        """Every trait of events that a lead must remember: what traits ask about, and the contact. Sorted."""
+        asked = {source for trait in self.traits.values() for source in trait.sources}
+        flagged = {condition.property for trait in self.traits.values() for condition in trait.where}
+        if flagged & set(VIRTUAL_PROPERTIES):
+            flagged |= {"email"}  # what they are derived from, for leads that are not known by their address
+        return tuple(sorted((asked | flagged | set(self.contact)) - set(VIRTUAL_PROPERTIES)))
+
+    @model_validator(mode="after")
+    def _check_memory(self) -> ScoringModel:
+        count = len(self.trait_properties)
+        if count > _TRAITS_MAX:
+            raise_faults([(("traits",), f"ask about {count} properties in all; at most {_TRAITS_MAX} are remembered")])
+        return self
+
     def warnings(self) -> list[str]:
-        """Return what is allowed but hardly meant: names that no rule uses."""
+        """Return what is allowed but hardly meant, each with its key: names that nothing uses, bands out of reach …"""
         return [
-            f"names.{name}: no rule uses it"
-            for name, conditions in self.names.items()
-            if name != OWN_DOMAINS
-            and not any(set(map(repr, conditions)) <= set(map(repr, rule.where)) for rule in self.rules.values())
+            *unused_names(self.names, self.rules, self.traits),
+            *rules_that_never_count(self.rules, self.visits),
+            *answers_that_never_count(self.traits),
+            *channels_that_do_little(self.channels, self.rules),
+            *names_that_ledgers_confuse(self.rules, self.traits, self.channels),
+            *bands_out_of_reach(self.bands, self.rules, self.traits, self.channels),
         ]
 
     @classmethod
@@ -305,27 +230,65 @@ class ScoringModel(_Section):
         schema = cls.model_json_schema(schema_generator=_FileSchema)
         # 2026.1 and 2026 without quotes are fine as a version, though an editor takes them for numbers.
         schema["properties"]["version"]["type"] = ["string", "number"]
-        for key in ("names", "rules", "bands"):
+        for key in ("names", "rules", "traits", "channels", "bands"):
             schema["properties"][key]["additionalProperties"] = False
+        # The one name that is a list must not be held against the pattern of all others too.
+        ((pattern, conditions),) = schema["properties"]["names"]["patternProperties"].items()
+        others = pattern.replace("^", f"^(?!{OWN_DOMAINS}$)", 1)
+        schema["properties"]["names"]["patternProperties"] = {others: conditions}
         schema["properties"]["names"]["properties"] = {OWN_DOMAINS: OWN_DOMAINS_SCHEMA}
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "leadheat scoring model"}
 
     @classmethod
     def _keys_at(cls, path: KeyPath) -> list[str]:
         """Return the keys that may stand in the mapping at ``path``."""
-        sections: dict[int, dict[str, type[_Section]]] = {
-            1: {"alerts": Alerts},
-            2: {"rules": Rule, "bands": Band},
-            3: {"rules": Hot},
-        }
-        section: type[BaseModel] = cls if not path else sections[len(path)][str(path[0])]
-        return [key for key in section.model_fields if not (section is Band and key == "name")]
+        # In a section of named entries, the second step is a name.
+        steps = (*path[:1], *("*" for _ in path[1:2]), *path[2:])
+        return (_SECTIONS[steps] if steps else cls).file_keys()
 
 
-def _give_names(rule: object, names: object) -> object:
-    if not isinstance(rule, dict) or not isinstance(rule.get("where"), dict):
-        return rule
-    return {**rule, "where": WhereWithNames(rule["where"], names if isinstance(names, dict) else {})}
+_SECTIONS: Final[Mapping[KeyPath, type[Section]]] = {
+    ("visits",): Visits,
+    ("rules", "*"): Rule,
+    ("rules", "*", "visits"): VisitCount,
+    ("rules", "*", "hot"): Hot,
+    ("traits", "*"): Trait,
+    ("channels", "*"): Channel,
+    ("inactivity",): Inactivity,
+    ("bands", "*"): Band,
+    ("alerts",): Alerts,
+}
+"""The sections whose keys are fixed, by where they lie."""
+
+
+def _with_names(entry: object, names: object, channels: object, section: str) -> object:
+    """Return a rule or trait whose ``where`` and ``channel`` come with what they may refer to."""
+    if not isinstance(entry, dict):
+        return entry
+    if isinstance(entry.get("where"), dict):
+        known = names if isinstance(names, dict) else {}
+        entry = {**entry, "where": WhereWithNames(entry["where"], known, of_trait=section == "traits")}
+    if "channel" in entry and section == "rules" and isinstance(channels, dict):
+        entry = {**entry, "channel": ChannelWithNames(entry["channel"], list(channels))}
+    return entry
+
+
+def _check_trait_names(traits: Mapping[str, Trait], rules: Mapping[str, Rule]) -> Iterable[tuple[KeyPath, str]]:
+    """Yield what is wrong with the names of traits, and with those of the properties they ask about."""
+    for name, trait in traits.items():
+        if name in rules:
+            yield (name,), "is the name of a rule too; a ledger could not tell them apart"
+        asked = [((name, "answers"), name)] if trait.is_question and not trait.sources else []
+        flagged = [((name, "where", condition.property), condition.property) for condition in trait.where]
+        for at, property_ in [*asked, *(item for item in flagged if item[1] not in VIRTUAL_PROPERTIES)]:
+            try:
+                check_trait_property(property_)
+            except PydanticCustomError as error:
+                yield at, error.message()
+
+
+def _with_source(name: str, trait: Trait) -> Trait:
+    return trait.model_copy(update={"sources": (name,)}) if trait.is_question and not trait.sources else trait
 
 
 def _compare_bands(bands: Mapping[str, Band]) -> Iterable[tuple[KeyPath, str]]:
@@ -390,7 +353,7 @@ def parse_model(text: str, filename: str) -> ScoringModel:
     raise ModelError(tell(filename, faults))
 
 
-def _validate(document: Document) -> tuple[ScoringModel | None, list[Any]]:
+def _validate(document: Document) -> tuple[ScoringModel | None, list[Fault]]:
     try:
         return ScoringModel.model_validate(document.data), []
     except ValidationError as error:
@@ -401,50 +364,42 @@ def _validate(document: Document) -> tuple[ScoringModel | None, list[Any]]:
 
 
 def describe_model(model: ScoringModel) -> str:
-    """Return the model in plain words: one line per rule, then one per band, from cold up.
+    """Return the model in plain words: a line per rule and trait, what they have in common, and the bands from cold up.
+
+    What a model does not say and nobody would miss is left out, such as what a visit is where nothing asks for it.
 
     >>> print(describe_model(parse_model('''
     ... version: 2026-11-01
     ... rules:
     ...   pricing: {on: page_viewed, where: {path: /pricing*}, points: 10, half_life_days: 14, points_max: 20}
+    ... traits:
+    ...   seniority: {answers: {"*director*": 10}, from: [seniority, job_title]}
     ... bands: {warm: {enter: 30, leave: 20}}
     ... ''', "m.yaml")))
     pricing: +10 when page_viewed where path is like /pricing*; halves every 14 days; at most 20; awareness
+    seniority: +10 where the first known of seniority / job_title is like *director*, else 0; unknown without an answer
     cold: below the first band
     warm: from 30, left below 20
     """
-    lines = [f"{name}: {_describe_rule(rule)}" for name, rule in model.rules.items()]
+    lines = [f"{name}: {describe_rule(rule)}" for name, rule in model.rules.items()]
+    lines += [f"{name}: {describe_trait(trait)}" for name, trait in model.traits.items()]
+    lines += _describe_common(model)
     lines.append("cold: below the first band")
-    lines += [_describe_band(band) for band in model.bands.values()]
+    lines += [f"{name}: {describe_band(band)}" for name, band in model.bands.items()]
+    lines += describe_alerts(model.alerts)
     return "\n".join(lines)
 
 
-def _describe_rule(rule: Rule) -> str:
-    parts = [f"{rule.points:+.12g} when {join_words(rule.on)}"]
-    if rule.where:
-        parts[0] += f" where {' and '.join(describe_condition(condition) for condition in rule.where)}"
-    parts.append(f"halves every {_days(rule.half_life_days)}")
-    if rule.points_max != math.inf:
-        parts.append(f"at most {show(rule.points_max)}" if rule.points > 0 else f"never below {show(-rule.points_max)}")
-    if rule.once_per is not None:
-        parts.append(f"once per {rule.once_per}")
-    if rule.hold_days is not None:
-        parts.append(f"hot at once for {_days(rule.hold_days)}")
-    if rule.points > 0:
-        parts.append(rule.phase)
-    if rule.channel is not None:
-        parts.append(f"channel {rule.channel}")
-    return "; ".join(parts)
-
-
-def _describe_band(band: Band) -> str:
-    parts = [f"{band.name}: from {show(band.enter)}, left below {show(band.leave)}"]
-    if band.fit_min is not None:
-        parts.append(f"account fit at least {show(band.fit_min)} or unknown")
-    if band.cooldown_h is not None:
-        parts.append(f"alerts, at most one per lead in {show(band.cooldown_h)} h")
-    return "; ".join(parts)
-
-
-def _days(days: float) -> str:
-    return "1 day" if days == 1 else f"{show(days)} days"
+def _describe_common(model: ScoringModel) -> Iterator[str]:
+    """Say what rules and traits have in common."""
+    for name, channel in model.channels.items():
+        yield f"channel {name}: {describe_channel(channel)}"
+    if model.inactivity is not None:
+        yield f"inactivity: {describe_inactivity(model.inactivity)}"
+    asks_for_visits = model.inactivity is not None or any(rule.visits is not None for rule in model.rules.values())
+    if asks_for_visits or model.visits != Visits():
+        yield describe_visits(model.visits)
+    if OWN_DOMAINS in model.names:
+        yield f"own domains, which never alert: {describe_conditions(model.names[OWN_DOMAINS])}"
+    if model.contact != ScoringModel.model_fields["contact"].default:
+        yield describe_contact(model.contact)

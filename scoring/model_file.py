@@ -89,6 +89,10 @@ class Document:
         """Tell whether ``path`` or something around it was refused already."""
         return any(path[:length] in self.holes for length in range(1, len(path) + 1))
 
+    def has_hole(self, path: KeyPath) -> bool:
+        """Tell whether something inside the mapping at ``path`` was refused already."""
+        return any(hole[: len(path)] == path for hole in self.holes)
+
 
 def read_document(text: str, texts: Collection[KeyPath] = ()) -> Document:
     """Read one YAML mapping as plain data: dict, list, str, int, float and bool.
@@ -145,7 +149,7 @@ class _Reader:
         if isinstance(self._next(), yaml.StreamEndEvent):
             raise _NotYamlError(1, "is empty; a model has at least version, rules and bands")
         event = self._next()
-        if isinstance(event, yaml.ScalarEvent) and event.style is None and _plain(event.value) is None:
+        if isinstance(event, yaml.ScalarEvent) and event.style is None and plain_value(event.value) is None:
             raise _NotYamlError(1, "is empty; a model has at least version, rules and bands")
         if not isinstance(event, yaml.MappingStartEvent):
             raise _NotYamlError(self._line, "is not a mapping; a model has at least version, rules and bands")
@@ -191,7 +195,7 @@ class _Reader:
     def _scalar(self, event: yaml.ScalarEvent, path: KeyPath) -> object:
         if not _is_unicode(event.value):
             return self._refuse(event, path, "is not valid Unicode: half of a surrogate pair")
-        plain = event.value if event.style is not None else _plain(event.value)
+        plain = event.value if event.style is not None else plain_value(event.value)
         if plain is None:
             return self._refuse(event, path, "has no value")
         return event.value if path in self._texts else plain
@@ -260,10 +264,10 @@ def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _plain(text: str) -> object:
-    """Return what a scalar without quotes means.
+def plain_value(text: str) -> object:
+    """Return what a scalar without quotes means; None where it means nothing.
 
-    >>> [_plain(text) for text in ("30", "-2.5", "true", "yes", "2026-11-01", "")]
+    >>> [plain_value(text) for text in ("30", "-2.5", "true", "yes", "2026-11-01", "")]
     [30, -2.5, True, 'yes', '2026-11-01', None]
     """
     if text in _CONSTANTS:
@@ -296,8 +300,9 @@ def find_faults(error: ValidationError, document: Document, keys_at: Callable[[K
     found = []
     for details in error.errors(include_url=False):
         path = tuple(step for step in details["loc"] if step != "[key]")
-        if not document.is_hole(path):
-            found.append(Fault(document.place(path), path, _explain(dict(details), path, keys_at)))
+        message = _explain(dict(details), path, keys_at)
+        if not document.is_hole(path) and not (message.startswith("is empty") and document.has_hole(path)):
+            found.append(Fault(document.place(path), path, message))
     return found
 
 
@@ -354,6 +359,9 @@ _SENTENCES: Final = {
     "greater_than": "{value} is not above {gt:.12g}",
     "greater_than_equal": "{value} is below {ge:.12g}",
     "less_than_equal": "{value} is above {le:.12g}",
+    "int_type": "{value} is not a whole number",
+    "less_than": "{value} is not below {lt:.12g}",
+    "bool_type": "{value} is neither true nor false",
     "string_type": "{value} is not text; put it in quotes if it is meant as text",
     "string_too_short": "is empty",
     "string_too_long": "has {length} characters; at most {max_length} are allowed",
@@ -376,7 +384,7 @@ def _explain(details: dict[str, Any], path: KeyPath, keys_at: Callable[[KeyPath]
         return f"{show(value)} is unknown; {suggest(str(value), known, 'allowed are')}"
     if kind not in _SENTENCES:
         return str(details["msg"])
-    length = len(value) if isinstance(value, str | dict) else 0  # pydantic's own is None for a mapping
+    length = len(value) if isinstance(value, str | dict | list | tuple) else 0  # pydantic's own is None for a mapping
     return _SENTENCES[kind].format(value=show(value), length=length, **details.get("ctx", {}))
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from scoring.errors import EventError
 from scoring.events import parse_time
-from scoring.leads import LeadScore
 from scoring.model import ScoringModel
+from scoring.score_records import LeadScore
 from scoring.shard import Outcome, Shard
 
 
@@ -47,6 +47,12 @@ class Replay:
     def take(self, records: list[FileRecord]) -> Outcome:
         """Score one chunk of records, in order."""
         outcome = self._shard.take(records)
+        self._scores.update(outcome.scores)
+        return outcome
+
+    def tick(self, clock_ms: int) -> Outcome:
+        """Let time pass: apply every cooling that is due at or before ``clock_ms`` (ms since 1970)."""
+        outcome = self._shard.tick(clock_ms)
         self._scores.update(outcome.scores)
         return outcome
 

@@ -1,13 +1,14 @@
 """The model, compiled: which rules an event type can match, and the numbers of each rule by its number.
 
-Rules are numbered per shard, once per name, in the order in which they were first seen; states refer to rules by
-these numbers.
+Rules are numbered per shard, once per name, in the order in which they were first seen, and so are the traits that
+leads remember; states refer to both by these numbers.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import blake2b
 from math import inf, isinf
@@ -15,16 +16,20 @@ from typing import Any
 
 import msgspec
 
+from scoring.adoption import Adoption
 from scoring.alerts import LedgerLine
 from scoring.conditions import Condition, holds
 from scoring.decay import DAY_MS
 from scoring.model import Rule, ScoringModel
 
 HOUR_MS = 3_600_000
+PHASES = ("awareness", "consideration", "decision")
+"""How far along a purchase somebody is, from the first to the last."""
+
 RULES_MAX = 65_535
 """Rule numbers take two bytes in a lead's state."""
 
-_TEXTS_KEPT = 4096
+TEXTS_KEPT = 4096
 """Texts per condition whose answer is remembered: a site has few paths and forms, and many visits."""
 
 Test = Callable[[Mapping[str, Any]], bool]
@@ -40,6 +45,7 @@ class CompiledRule:
     once_per: str | None
     hold_ms: int
     rate: float
+    converts: bool
     gain: float
     """Points that a match adds at most; 0 for a penalty."""
     rechecks: bool
@@ -50,7 +56,39 @@ class CompiledRule:
     @property
     def is_special(self) -> bool:
         """Whether a match does more than count."""
-        return self.rechecks or self.once_per is not None
+        return self.rechecks or self.converts or self.once_per is not None
+
+
+class Selection:
+    """The rules of one event type, told apart by a text that most of them ask for: a page's path, a form's name.
+
+    A site has few of these and many visits: who remembers what a text leaves need not test most of the rules.
+    """
+
+    def __init__(self, rules: list[tuple[CompiledRule, tuple[Condition, ...]]]) -> None:
+        self.all = [rule for rule, _ in rules]
+        asked = Counter(condition.property for _, where in rules for condition in where if condition.kind != "compare")
+        self.key = asked.most_common(1)[0][0] if asked else None
+        self._rules = rules
+
+    def of_text(self, text: str) -> list[CompiledRule]:
+        """Return the rules that an event whose ``key`` is ``text`` may match, to be tested for the rest only."""
+        left = []
+        for rule, where in self._rules:
+            if all(holds(each, {self.key: text}) for each in where if each.property == self.key):
+                rest = [compile_condition(each) for each in where if each.property != self.key]
+                left.append(replace(rule, test=_all_of(rest)))
+        return left
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRule:
+    """A rule that counts repeated visits; see :func:`scoring.visits.count_repeats`."""
+
+    number: int
+    at_least: int
+    within_ms: int
+    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +102,69 @@ class CompiledBand:
     """Shortest time between two alerts of one lead; None: the band does not alert."""
 
 
-class Numbering(msgspec.Struct):
-    """What a shard keeps beside its states to read them: the rules by number, and the model that was used last.
+class Numbering(msgspec.Struct, omit_defaults=True):
+    """What a shard keeps beside its states to read them: rules and traits by number, and the model used last.
 
     ``generation`` goes up by one whenever another model is used: a state of an earlier one holds no valid bounds.
+    ``half_lives_days`` and ``matching`` (digests of what a rule matches) are those of the model used last, by rule.
     """
 
     names: list[str] = msgspec.field(default_factory=list)
+    properties: list[str] = msgspec.field(default_factory=list)
     model: str = ""
     generation: int = 0
+    half_lives_days: dict[str, float] = msgspec.field(default_factory=dict)
+    matching: dict[str, str] = msgspec.field(default_factory=dict)
+    adoption: Adoption | None = None
 
     def adopt(self, model: ScoringModel) -> Numbering:
         """Return the numbering to go on with under ``model``: the same, or a later generation.
 
         A number is never given to another rule, whatever happens to the model file.
         """
-        digest = blake2b(repr(model).encode(), digest_size=8).hexdigest()
+        digest = _digest(model)
         if digest == self.model:
             return self
         new = [name for name in model.rules if name not in set(self.names)]
         if len(self.names) + len(new) > RULES_MAX:
             raise ValueError(f"more than {RULES_MAX} rule names were ever used")
-        return Numbering([*self.names, *new], digest, self.generation + 1)
+        properties = [name for name in model.trait_properties if name not in set(self.properties)]
+        return Numbering(
+            names=[*self.names, *new],
+            properties=[*self.properties, *properties],
+            model=digest,
+            generation=self.generation + 1,
+            half_lives_days={name: rule.half_life_days for name, rule in model.rules.items()},
+            matching={name: _digest((rule.on, rule.where, rule.once_per)) for name, rule in model.rules.items()},
+            adoption=Adoption(model=model.version, from_now_on=self._from_now_on(model)) if self.model else None,
+        )
+
+    def _from_now_on(self, model: ScoringModel) -> list[str]:
+        """Say what of ``model`` counts only new events: states hold no others."""
+        said = []
+        for name, rule in model.rules.items():
+            if rule.visits is not None:
+                continue  # recounted from the visits that leads remember
+            half_life_days = self.half_lives_days.get(name)
+            if half_life_days is None:
+                said.append(f"{name}: is new")
+            elif half_life_days != rule.half_life_days:
+                said.append(f"{name}: half-life {half_life_days:g} → {rule.half_life_days:g} days")
+            elif self.matching.get(name) != _digest((rule.on, rule.where, rule.once_per)):
+                said.append(f"{name}: matches other events")
+        return said
+
+
+def _digest(belief: object) -> str:
+    return blake2b(repr(belief).encode(), digest_size=8).hexdigest()
 
 
 class Rulebook:
     """A model compiled against a shard's rule numbers.
 
     The lists are indexed by rule number: ``names``, ``points`` per match (signed), ``ceilings`` (points), ``rates``
-    (1/half-life, 1/ms). A number whose rule is no longer in the model has 0 points.
+    (1/half-life, 1/ms), ``channels`` (which of ``channel_caps``; 0 for none). A number whose rule is no longer in the
+    model has 0 points.
     """
 
     def __init__(self, model: ScoringModel, known: Numbering) -> None:
@@ -107,19 +179,41 @@ class Rulebook:
         self.rates = [1.0 if rule is None else 1.0 / (rule.half_life_days * DAY_MS) for rule in rules]
         self.phases = ["" if rule is None else rule.phase for rule in rules]
         self.half_lives_days = [1.0 if rule is None else rule.half_life_days for rule in rules]
-        self.by_type: dict[str, tuple[CompiledRule, ...]] = {}
+        self.channel_names = ["", *model.channels]
+        self.channel_caps = [inf, *(channel.points_max for channel in model.channels.values())]
+        self.channels = [self._channel_of(rule) for rule in rules]
+        by_type: dict[str, list[tuple[CompiledRule, tuple[Condition, ...]]]] = {}
+        self.visit_rules: list[VisitRule] = []
         for number, rule in enumerate(rules):
-            if rule is not None:
-                compiled = _compile_rule(number, rule)
-                for event_type in rule.on:
-                    self.by_type[event_type] = (*self.by_type.get(event_type, ()), compiled)
+            if rule is None:
+                continue
+            if rule.visits is not None:
+                within_ms = int(rule.visits.within_days * DAY_MS)
+                self.visit_rules.append(VisitRule(number, rule.visits.at_least, within_ms, self.rates[number]))
+            compiled = _compile_rule(number, rule)
+            for event_type in rule.on:
+                by_type.setdefault(event_type, []).append((compiled, rule.where))
+        self.by_type = {event_type: Selection(found) for event_type, found in by_type.items()}
         self.bands = [_COLD, *(_compile_band(name, model) for name in model.bands)]
         self.max_age_ms = int(model.alerts.max_age_h * HOUR_MS)
+        self.inactivity = model.inactivity
+        self.inactive_after_ms = 0 if model.inactivity is None else int(model.inactivity.after_days * DAY_MS)
+        self.inactive_points = 0.0 if model.inactivity is None else model.inactivity.points
+        # Visits are remembered where the model asks for them: they take 12 bytes each in a state.
+        remembers_visits = bool(self.visit_rules) or model.inactivity is not None
+        self.visit_types = frozenset(model.visits.on if remembers_visits else ())
+        self.gap_ms = int(model.visits.gap_minutes * 60_000)
+
+    def _channel_of(self, rule: Rule | None) -> int:
+        """Return the number of a rule's channel, if that has a ceiling: penalties are outside of it."""
+        if rule is None or rule.channel not in self.model.channels or rule.points < 0:
+            return 0
+        return self.channel_names.index(rule.channel)
 
     def phase_of(self, ledger: list[LedgerLine]) -> str:
         """Return the furthest phase with a contribution of at least 1 point, or nothing."""
         present = {line.phase for line in ledger if line.points >= 1.0}
-        return next((phase for phase in ("decision", "consideration", "awareness") if phase in present), "")
+        return next((phase for phase in reversed(PHASES) if phase in present), "")
 
 
 _COLD = CompiledBand("cold", -inf, -inf, None)
@@ -136,7 +230,7 @@ def compile_condition(condition: Condition) -> Test:
     if condition.kind == "compare":
         return partial(holds, condition)
 
-    @lru_cache(maxsize=_TEXTS_KEPT)
+    @lru_cache(maxsize=TEXTS_KEPT)
     def text_meets(text: str) -> bool:
         return holds(condition, {name: text})
 
@@ -150,6 +244,9 @@ def compile_condition(condition: Condition) -> Test:
 def _all_of(tests: list[Test]) -> Test | None:
     if len(tests) <= 1:
         return tests[0] if tests else None
+    if len(tests) == 2:
+        first, second = tests
+        return lambda properties: first(properties) and second(properties)
     return lambda properties: all(test(properties) for test in tests)
 
 
@@ -160,6 +257,7 @@ def _compile_rule(number: int, rule: Rule) -> CompiledRule:
         once_per=rule.once_per,
         hold_ms=int((rule.hold_days or 0.0) * DAY_MS),
         rate=1.0 / (rule.half_life_days * DAY_MS),
+        converts=rule.converts,
         gain=max(0.0, rule.points),
         rechecks=rule.points < 0 or rule.hold_days is not None,
         mark=number.to_bytes(2),

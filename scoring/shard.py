@@ -13,13 +13,16 @@ from typing import Protocol
 
 import msgspec
 
+from scoring.adoption import Adoption
 from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import Event, decode_event
 from scoring.identity import strongest_identity
-from scoring.leads import LeadScorer, LeadState, Raised, decode_state, encode_state
+from scoring.lead_state import LeadState, cools_at_of, decode_state, encode_state
+from scoring.leads import LeadEvents, LeadScorer, Raised
 from scoring.model import ScoringModel
 from scoring.rules import Numbering, Rulebook
+from scoring.timers import NEVER, Timers
 
 _encode_memo = msgspec.json.Encoder().encode
 _decode_memo = msgspec.json.Decoder(Numbering).decode
@@ -56,6 +59,10 @@ class Outcome:
     scores: dict[bytes, bytes] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    cooling: list[tuple[int, bytes]] = field(default_factory=list)
+    """When (ms) which of the leads will cool, in silence."""
+    adoption: Adoption | None = None
+    """What a new model changed, once all leads are under it."""
 
     def extend(self, other: Outcome) -> None:
         """Take in what happened after."""
@@ -65,6 +72,7 @@ class Outcome:
         self.scores.update(other.scores)
         self.alerts += other.alerts
         self.refusals += other.refusals
+        self.cooling += other.cooling
 
 
 class Shard:
@@ -76,8 +84,12 @@ class Shard:
 
     def __init__(self, model: ScoringModel, leads: dict[bytes, bytes], memo: bytes = b"") -> None:
         self.leads = leads
+        self._timers = Timers(
+            (cools_at, key) for key, state in leads.items() if (cools_at := cools_at_of(state)) != NEVER
+        )
         self.book = Rulebook(model, _decode_memo(memo) if memo else Numbering())
         self.scorer = LeadScorer(self.book)
+        self._unadopted: list[bytes] | None = None  # in descending order, once the pass has begun
 
     @property
     def memo(self) -> bytes:
@@ -94,8 +106,77 @@ class Shard:
             outcome = self._score(records, 0)
         except Exception:  # noqa: BLE001 - whatever it was, it comes again for the culprit alone, and is kept
             return self._take_singly(records)
-        self.leads.update(outcome.states)
+        self._apply(outcome)
         return outcome
+
+    @property
+    def due_ms(self) -> int:
+        """When the next lead may cool (ms): time for a tick; ``NEVER`` while none is above cold."""
+        return self._timers.next_ms
+
+    def tick(self, clock_ms: int) -> Outcome:
+        """Apply every cooling that is due at or before ``clock_ms`` and return what that caused.
+
+        Alerts come out in the order of their times, then by lead.
+        """
+        outcome = Outcome()
+        for key in self._timers.take_due(clock_ms):
+            known, lead = self.leads.get(key), key.decode()
+            if known is None:
+                continue
+            cools_at = cools_at_of(known)
+            if cools_at > clock_ms:
+                if cools_at != NEVER:
+                    self._timers.put(key, cools_at)
+                continue
+            state = decode_state(known)
+            outcome.alerts += self.scorer.cool(state, lead, clock_ms)
+            self._keep(key, lead, state, outcome)
+        outcome.alerts.sort(key=lambda alert: (alert.time_ms, alert.lead))
+        self._apply(outcome)
+        return outcome
+
+    @property
+    def is_adopting(self) -> bool:
+        """Whether there are leads that the pass of a new model has not been over."""
+        adoption = self.book.numbering.adoption
+        return adoption is not None and not adoption.is_finished
+
+    @property
+    def adopted_to(self) -> str:
+        """The last lead that the pass of a new model has been over, in the order of ids."""
+        adoption = self.book.numbering.adoption
+        return "" if adoption is None else adoption.adopted_to
+
+    def adopt(self, leads_max: int) -> Outcome:
+        """Bring the next ``leads_max`` leads that another model left under this one.
+
+        Scores and bands that are different now are in the outcome; nobody is alerted. When the last lead is done,
+        ``outcome.adoption`` says what the model changed. :attr:`memo` is another one afterwards.
+        """
+        outcome, adoption = Outcome(), self.book.numbering.adoption
+        if adoption is None or adoption.is_finished:
+            return outcome
+        if self._unadopted is None:
+            self._unadopted = sorted((key for key in self.leads if key > adoption.adopted_to.encode()), reverse=True)
+        for _ in range(min(leads_max, len(self._unadopted))):
+            key = self._unadopted.pop()
+            lead, state = key.decode(), decode_state(self.leads[key])
+            if state.generation != self.book.numbering.generation:
+                self.scorer.adopt(state, lead)
+                self._keep(key, lead, state, outcome)
+            adoption.leads += 1
+            adoption.adopted_to = lead
+        if not self._unadopted:
+            adoption.is_finished = True
+            outcome.adoption = adoption
+        self._apply(outcome)
+        return outcome
+
+    def _apply(self, outcome: Outcome) -> None:
+        self.leads.update(outcome.states)
+        for cools_at, key in outcome.cooling:
+            self._timers.put(key, cools_at)
 
     def _take_singly(self, records: Sequence[Record]) -> Outcome:
         outcome = Outcome()
@@ -106,7 +187,7 @@ class Shard:
                 reason = EventError("failed", "", f"scoring failed: {type(error).__name__}: {error}")
                 outcome.extend(Outcome(events=1, refusals=[Refusal(index, reason)]))
                 continue
-            self.leads.update(single.states)
+            self._apply(single)
             outcome.extend(single)
         return outcome
 
@@ -139,16 +220,18 @@ class Shard:
     ) -> None:
         key = lead.encode()
         known = self.leads.get(key)
-        state = LeadState(generation=self.book.numbering.generation) if known is None else decode_state(known)
+        state = self.scorer.new_state(lead) if known is None else decode_state(known)
         alerts, duplicates = self.scorer.take(state, lead, events)
         raised += alerts
         outcome.duplicates += duplicates
+        self._keep(key, lead, state, outcome)
+
+    def _keep(self, key: bytes, lead: str, state: LeadState, outcome: Outcome) -> None:
         outcome.scores[key] = self.scorer.settle(state, lead)
         outcome.states[key] = encode_state(state)
+        if state.cools_at != NEVER:
+            outcome.cooling.append((state.cools_at, key))
 
-
-LeadEvents = list[tuple[int, Event, int]]
-"""A lead's events in order: the index of the record, the event, and when it was received (ms)."""
 
 Grouping = Callable[[Sequence[Record], int, list[Refusal]], Iterator[tuple[str, LeadEvents]]]
 

@@ -7,14 +7,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 
+from scoring.adoption import Adoption
 from scoring.model import ScoringModel
 from scoring.shard import Outcome, Shard
 from streams.dead_letters import encode_dead_letter, make_dead_letter
 from streams.metrics import WorkerMetrics
 from streams.runtime.tables import Shards
 from streams.runtime.transactions import Work
-from streams.topics import DEAD_LETTERS, HOT_LEADS, LEAD_SCORES
+from streams.topics import DEAD_LETTERS, HOT_LEADS, LEAD_SCORES, MODEL_REPORTS
+
+log = structlog.get_logger(__name__)
 
 
 class LeadLogic:
@@ -28,6 +32,7 @@ class LeadLogic:
         self._lead_scores = LEAD_SCORES.full_name(prefix)
         self._hot_leads = HOT_LEADS.full_name(prefix)
         self._dead_letters = DEAD_LETTERS.full_name(prefix)
+        self._model_reports = MODEL_REPORTS.full_name(prefix)
         self._encode = msgspec.json.Encoder().encode
 
     @property
@@ -35,24 +40,51 @@ class LeadLogic:
         """What the next logic on the same leads has to be given."""
         return self._shard.memo
 
+    @property
+    def due_ms(self) -> int:
+        """When the next lead may cool (ms)."""
+        return self._shard.due_ms
+
+    @property
+    def is_adopting(self) -> bool:
+        """Whether the pass of a new model is under way."""
+        return self._shard.is_adopting
+
     def take(self, topic: str, partition: int, records: Sequence[Any]) -> Work:
         """Score a chunk and return what is to be written."""
         started = time.perf_counter()
         outcome = self._shard.take(records)
-        work = Work(
-            states=dict(outcome.states),
-            latest={self._lead_scores: outcome.scores},
-            records={
-                self._hot_leads: [(alert.lead.encode(), self._encode(alert)) for alert in outcome.alerts],
-                self._dead_letters: [
-                    self._dead_letter(topic, partition, records[refusal.index], refusal.error)
-                    for refusal in outcome.refusals
-                ],
-            },
-            model=self._shard.book.model.version,
-        )
+        work = self._work(outcome)
+        work.records[self._dead_letters] = [
+            self._dead_letter(topic, partition, records[refusal.index], refusal.error) for refusal in outcome.refusals
+        ]
         self._count(topic, outcome, time.perf_counter() - started)
         return work
+
+    def tick(self, clock_ms: int) -> Work:
+        """Cool what is due by ``clock_ms`` and return what is to be written."""
+        outcome = self._shard.tick(clock_ms)
+        self._count_alerts(outcome)
+        return self._work(outcome)
+
+    def adopt(self, leads_max: int) -> tuple[Work, str]:
+        """Bring the next leads under a new model; return what is to be written, and the last lead done."""
+        outcome = self._shard.adopt(leads_max)
+        self._metrics.adopted_leads.inc(leads_max)
+        work = self._work(outcome)
+        if outcome.adoption is not None:
+            _log_adoption(outcome.adoption)
+            if outcome.adoption.leads:
+                work.records[self._model_reports] = [(None, self._encode(outcome.adoption))]
+        return work, self._shard.adopted_to
+
+    def _work(self, outcome: Outcome) -> Work:
+        return Work(
+            states=dict(outcome.states),
+            latest={self._lead_scores: outcome.scores},
+            records={self._hot_leads: [(alert.lead.encode(), self._encode(alert)) for alert in outcome.alerts]},
+            model=self._shard.book.model.version,
+        )
 
     def _dead_letter(self, topic: str, partition: int, record: Any, error: Any) -> tuple[bytes | None, bytes]:
         letter = make_dead_letter(
@@ -72,10 +104,18 @@ class LeadLogic:
         metrics.chunk_seconds.observe(seconds)
         if outcome.duplicates:
             metrics.duplicates.labels(topic).inc(outcome.duplicates)
-        for alert in outcome.alerts:
-            metrics.alerts.labels(alert.kind, alert.band).inc()
         for refusal in outcome.refusals:
             metrics.dead_letters.labels(topic, refusal.error.reason).inc()
+        self._count_alerts(outcome)
+
+    def _count_alerts(self, outcome: Outcome) -> None:
+        for alert in outcome.alerts:
+            self._metrics.alerts.labels(alert.kind, alert.band).inc()
+
+
+def _log_adoption(adoption: Adoption) -> None:
+    moves = {f"{move.from_band} to {move.to_band}": move.leads for move in adoption.moves}
+    log.info("model adopted", model=adoption.model, leads=adoption.leads, moved=moves, from_now_on=adoption.from_now_on)
 
 
 def make_agent(shards: Shards) -> Callable[[Any], Any]:

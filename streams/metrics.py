@@ -55,6 +55,9 @@ class WorkerMetrics:
             ["topic", "kind"],
             registry=registry,
         )
+        self.adopted_leads = Counter(
+            "leadheat_adopted_leads", "Leads that the pass of a new model has been over", registry=registry
+        )
         self.expired_events = Counter(
             "leadheat_expired_events",
             "Events that retention deleted before they were scored",
@@ -66,8 +69,8 @@ class WorkerMetrics:
         """Note a transaction."""
         self.transaction_seconds.observe(done.seconds)
         self.transaction_records.inc(done.records)
-        if done.clock_ms:
-            self.latency_seconds.observe(max(0.0, (self._now_ms() - done.clock_ms) / 1000))
+        if done.newest_ms:
+            self.latency_seconds.observe(max(0.0, (self._now_ms() - done.newest_ms) / 1000))
 
     def assigned(self, partitions: int, ready: int) -> None:
         """Note how many shards are ours, and how many of them are ready."""

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     pending_records: int = Field(
         50_000, ge=1, le=10_000_000, description="records that wait for a transaction before a shard stops reading"
     )
+    adopt_leads_per_s: int = Field(
+        5_000, ge=1, le=1_000_000, description="leads per shard and second that are brought under a new model"
+    )
     transaction_timeout_s: float = Field(60, ge=5, le=900, description="the broker aborts a transaction after this")
     data_dir: Path = Field(Path("data"), description="scratch space; nothing in it is needed to restart")
 

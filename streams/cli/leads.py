@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 import typer
 
 from scoring.errors import EventError, SettingsError
 from scoring.identity import normalise_email
+from streams.cli.leads_list import list_leads
 from streams.cli.output import (
     JsonOption,
     make_console,
@@ -29,7 +31,7 @@ from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from scoring.alerts import Alert
-    from scoring.leads import LeadScore
+    from scoring.score_records import LeadScore
     from streams.reading import TopicReader
 
 leads = typer.Typer(help="Leads as they are scored now.", no_args_is_help=True)
@@ -53,28 +55,36 @@ class RuleNow(msgspec.Struct, kw_only=True):
     at_ceiling: bool
 
 
+class OtherNow(msgspec.Struct, kw_only=True):
+    """What else counts: a trait, what a channel's ceiling cuts off, inactivity, or the floor."""
+
+    kind: Literal["trait", "channel", "inactivity", "floor"]
+    name: str
+    points: float
+    points_now: float
+
+
 class LeadNow(msgspec.Struct, kw_only=True):
-    """A lead at ``now_ms``: its published record, what that comes to by then, and its last alerts."""
+    """A lead at ``now_ms``: its published record, what that comes to by then, and its last alerts.
+
+    The points of ``rules`` and ``others`` sum to the score.
+    """
 
     lead: str
     now_ms: int
     score_now: float
     has_cooled: bool
     rules: list[RuleNow]
+    others: list[OtherNow]
     record: LeadScore
     alerts: list[Alert]
-
-
-@leads.callback()
-def _group() -> None:
-    """Group the commands, also while there is only one."""
 
 
 def show(
     lead: Annotated[str, typer.Argument(metavar="ID", help="An e-mail address, user:… or anon:….")],
     as_json: JsonOption = None,
 ) -> None:
-    """Explain a lead's score: what each rule gave, what is left of it now, and when the lead cools.
+    """Explain a lead's score: what each rule gave, what is left of it now, when the lead cools, and whom to call.
 
     Read from what the workers have committed to lead-scores and hot-leads, and faded to this moment by the
     half-lives in the record. Kafka is found by LEADHEAT_BROKERS and LEADHEAT_PREFIX. Exit code 1 if there is no
@@ -120,7 +130,7 @@ def lead_id_of(text: str) -> str:
 
 async def _find(settings: Settings, lead: str, now_ms: int) -> tuple[LeadNow | None, list[str]]:
     """Return a lead, or else ids that are nearly the one asked for."""
-    from scoring.leads import LeadScore
+    from scoring.score_records import LeadScore
     from streams.reading import open_topic
     from streams.topics import HOT_LEADS, LEAD_SCORES
 
@@ -167,20 +177,44 @@ async def _near_ids(reader: TopicReader, lead: str) -> list[str]:
 def explain(record: LeadScore, alerts: list[bytes], now_ms: int) -> LeadNow:
     """Return what a published record comes to at ``now_ms``, or at its own time where that lies ahead."""
     from scoring.alerts import Alert
-    from scoring.leads import score_later
+    from scoring.score_records import score_later
 
     now_ms = max(now_ms, record.at_ms)
     # A rule that has left the model is published with half-life 0 and nothing to give.
     record.rules = [line for line in record.rules if line.half_life_days > 0]
+    rules = [_explain_line(line, now_ms - record.at_ms) for line in record.rules]
     return LeadNow(
         lead=record.lead,
         now_ms=now_ms,
         score_now=score_later(record, now_ms),
         has_cooled=record.cools_at_ms is not None and record.cools_at_ms <= now_ms,
-        rules=sorted((_explain_line(line, now_ms - record.at_ms) for line in record.rules), key=_largest_first),
+        rules=sorted(rules, key=_largest_first),
+        others=list(_explain_others(record, rules, now_ms)),
         record=record,
         alerts=[msgspec.json.decode(alert, type=Alert) for alert in alerts],
     )
+
+
+def _explain_others(record: LeadScore, rules: list[RuleNow], now_ms: int) -> Iterator[OtherNow]:
+    """Yield what a record holds beside its rules, then and at ``now_ms``; what is nothing both times is left out."""
+    found = [
+        OtherNow(kind="trait", name=line.trait, points=line.points, points_now=line.points) for line in record.traits
+    ]
+    for channel, ceiling in record.channels.items():
+        names = {line.rule for line in record.rules if line.channel == channel}
+        then, now = (
+            min(0.0, ceiling - sum(getattr(rule, field) for rule in rules if rule.rule in names))
+            for field in ("points", "points_now")
+        )
+        found.append(OtherNow(kind="channel", name=channel, points=then, points_now=now))
+    if record.inactive_from_ms is not None:
+        then, now = (record.inactive_points * (at >= record.inactive_from_ms) for at in (record.at_ms, now_ms))
+        found.append(OtherNow(kind="inactivity", name="inactivity", points=then, points_now=now))
+    then, now = (
+        max(0.0, -sum(getattr(line, field) for line in (*rules, *found))) for field in ("points", "points_now")
+    )
+    found.append(OtherNow(kind="floor", name="floor", points=then, points_now=now))
+    yield from (other for other in found if other.points or other.points_now)
 
 
 def _explain_line(line: Any, wait_ms: int) -> RuleNow:
@@ -216,7 +250,7 @@ def _say_not_found(lead: str, near: list[str]) -> None:
 def _print(found: LeadNow) -> None:
     from rich.text import Text
 
-    from streams.cli.lines import describe_alert
+    from streams.cli.alert_lines import describe_call
 
     console, record, now = make_console(), found.record, found.now_ms
     title = Text.assemble((show_lead(found.lead), "bold"), f" {found.score_now:.2f} points now, ")
@@ -226,6 +260,8 @@ def _print(found: LeadNow) -> None:
         f"model {printable(record.model)}",
         markup=False,
     )
+    for line in _about(record, now):
+        console.print(line, markup=False)
     table = make_table("rule", "points then", "now", "halves every", "", right=("points then", "now"))
     for rule in found.rules:
         ceiling = "" if rule.points_max is None else f"at most {show_points(rule.points_max).lstrip('+')}"
@@ -236,12 +272,30 @@ def _print(found: LeadNow) -> None:
             f"{rule.half_life_days:g} days",
             f"{ceiling}, reached" if rule.at_ceiling else ceiling,
         )
+    for other in found.others:
+        name = f"{other.name.replace('_', ' ')}{' ceiling' if other.kind == 'channel' else ''}"
+        table.add_row(Text(printable(name)), show_points(other.points, 2), show_points(other.points_now, 2), other.kind)
     console.print()
-    console.print(table if found.rules else "No rule has matched yet.")
+    console.print(table if found.rules or found.others else "No rule has matched yet.")
     if found.alerts:
         console.print("\n[bold]Alerts[/]")
     for alert in found.alerts:
-        console.print(describe_alert(alert, now))
+        console.print(describe_call(alert, now))
+
+
+def _about(record: LeadScore, now_ms: int) -> Iterator[str]:
+    """Yield who a lead is, as far as its record says."""
+    from streams.cli.alert_lines import show_contact
+
+    account = f"account {printable(record.account)}" if record.account else ""
+    about = [text for text in (printable(record.stage), account, f"in {record.phase}" if record.phase else "") if text]
+    if about:
+        yield ", ".join(about)
+    if record.contact:
+        yield f"reach {show_contact(dict(record.contact))}"
+    if record.inactive_from_ms is not None and record.inactive_from_ms > now_ms:
+        points = show_points(record.inactive_points)
+        yield f"{points} points for inactivity {show_moment(record.inactive_from_ms, now_ms)}, without another visit"
 
 
 def _band_now(found: LeadNow) -> Any:
@@ -258,4 +312,5 @@ def _band_now(found: LeadNow) -> Any:
     return band.append(f", cools {show_moment(record.cools_at_ms, now)}", "not bold default")
 
 
+register(leads, list_leads, "list")
 register(leads, show)

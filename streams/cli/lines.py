@@ -1,21 +1,24 @@
-"""A record as one line for a person, by what its topic holds; and any record as one JSON object."""
+"""A record in words for a person, by what its topic holds; and any record as one JSON object."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from rich.text import Text
 
-from scoring.alerts import Alert, LedgerLine
+from scoring.adoption import Adoption
+from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import Event
-from scoring.leads import LeadScore, LeadState, ScoreLine, decode_state
-from streams.cli.output import printable, show_band, show_lead, show_points, show_time
+from scoring.lead_state import LeadState, decode_state
+from scoring.score_records import LeadScore
+from streams.cli.alert_lines import describe_call, show_score_reasons
+from streams.cli.output import printable, show_band, show_lead, show_time
 from streams.dead_letters import decode_dead_letter
-from streams.runtime.journal import MEMO_KEY, META_KEY, decode_entry
+from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Step, Tick, decode_entry
 from streams.topics import (
     DEAD_LETTERS,
     EMAIL_EVENTS,
@@ -23,15 +26,16 @@ from streams.topics import (
     JOURNAL,
     LEAD_SCORES,
     LEADS_CHANGELOG,
+    MODEL_REPORTS,
     WEB_EVENTS,
     Topic,
 )
 
-_RULES_SHOWN: Final = 3
 _PROPERTIES_SHOWN: Final = ("name", "path", "form", "asset", "webinar", "link", "subject", "kind", "seconds")
 
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_score = msgspec.json.Decoder(LeadScore).decode
+_decode_report = msgspec.json.Decoder(Adoption).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 
 _UNREADABLE: Final = (msgspec.DecodeError, EventError, UnicodeDecodeError, RecursionError)
@@ -50,30 +54,14 @@ def describe_record(topic: Topic, record: Any, now_ms: int) -> Text:
         )
 
 
-def describe_alert(alert: Alert, now_ms: int) -> Text:
-    """Return an alert in words: who, how much, of what, why, and until when."""
-    entered = alert.kind == "entered"
-    line = Text(_time(alert.time_ms, now_ms))
-    if entered:
-        line.append(show_band(alert.band.upper()).plain, show_band(alert.band).style)
-    else:
-        line.append(f"cooled to {printable(alert.band)}", "cyan")
-    line.append(f" {show_lead(alert.lead)}", "bold")
-    line.append(f" {alert.score:.1f} points{_reasons(alert.ledger)}")
-    if alert.cause is not None:
-        line.append(f" because {printable(alert.cause.type)} {printable(alert.cause.id)}")
-    elif not entered:
-        line.append(f" because time passed; was {printable(alert.from_band)}")
-    if entered:
-        cools = "never cools" if alert.cools_at_ms is None else f"cools {show_time(alert.cools_at_ms, now_ms)}"
-        line.append(f", {cools}", "dim")
-    return line
-
-
 def describe_score(score: LeadScore, now_ms: int) -> Text:
     """Return a published score in words."""
     line = Text.assemble(_time(score.at_ms, now_ms), (show_lead(score.lead), "bold"), f" {score.score:.1f} points, ")
-    return line.append_text(show_band(score.band)).append(_reasons(score.rules))
+    line.append_text(show_band(score.band))
+    if score.stage:
+        line.append(f", {printable(score.stage)}")
+    reasons = show_score_reasons(score)
+    return line.append(f" ({reasons})" if reasons else "")
 
 
 def record_as_json(topic: Topic, record: Any) -> dict[str, object]:
@@ -129,13 +117,36 @@ def _describe_letter(record: Any, now_ms: int) -> Text:
 
 def _describe_entry(record: Any, now_ms: int) -> Text:
     entry = decode_entry(record.value)
-    chunks = ", ".join(f"{printable(chunk.topic)} {chunk.start} to {chunk.end - 1}" for chunk in entry.chunks)
+    steps = ", ".join(_describe_step(step, now_ms) for step in entry.steps)
     return Text.assemble(
         _time(record.timestamp, now_ms),
         (f"shard {record.partition} transaction {entry.number}", "cyan"),
-        f" took {chunks}",
+        f" {steps}",
         _dim(f"model {printable(entry.model)}"),
     )
+
+
+def _describe_step(step: Step, now_ms: int) -> str:
+    if isinstance(step, ChunkRange):
+        return f"took {printable(step.topic)} {step.start} to {step.end - 1}"
+    if isinstance(step, Tick):
+        return f"cooled what was due by {show_time(step.clock_ms, now_ms)}"
+    return f"brought leads up to {printable(step.to, 255)} under the model"
+
+
+def _describe_report(record: Any, now_ms: int) -> Text:
+    report = _decode_report(record.value)
+    moves = ", ".join(
+        f"{move.leads:,} from {printable(move.from_band)} to {printable(move.to_band)}" for move in report.moves
+    )
+    line = Text.assemble(
+        _time(record.timestamp, now_ms),
+        (f"model {printable(report.model)}", "cyan"),
+        f" on {report.leads:,} leads: {moves or 'all are in the bands where they were'}",
+    )
+    if report.from_now_on:
+        line.append(f"; from now on: {', '.join(printable(what) for what in report.from_now_on)}")
+    return line
 
 
 def _describe_state(record: Any, now_ms: int) -> Text:
@@ -156,30 +167,12 @@ _DESCRIBE: Final[dict[Topic, Callable[[Any, int], Text]]] = {
     WEB_EVENTS: _describe_event,
     EMAIL_EVENTS: _describe_event,
     LEAD_SCORES: lambda record, now_ms: describe_score(_decode_score(record.value), now_ms),
-    HOT_LEADS: lambda record, now_ms: describe_alert(_decode_alert(record.value), now_ms),
+    HOT_LEADS: lambda record, now_ms: describe_call(_decode_alert(record.value), now_ms),
     DEAD_LETTERS: _describe_letter,
+    MODEL_REPORTS: _describe_report,
     JOURNAL: _describe_entry,
     LEADS_CHANGELOG: _describe_state,
 }
-
-
-def describe_score_reasons(score: LeadScore) -> str:
-    """Return the largest contributions to a score, for example ``+50 demo request, +20 pricing page, …``."""
-    return _reasons(score.rules).removeprefix(" (").removesuffix(")")
-
-
-def _reasons(lines: Sequence[LedgerLine] | Sequence[ScoreLine]) -> str:
-    """Return the largest contributions, for example ``(+50 demo request, +20 pricing page ×2.0, …)``."""
-    counted: Iterable[LedgerLine | ScoreLine] = (line for line in lines if round(line.points, 1))
-    largest = sorted(counted, key=lambda line: -abs(line.points))
-    words = [_reason(line) for line in largest[:_RULES_SHOWN]] + ["…"] * (len(largest) > _RULES_SHOWN)
-    return f" ({', '.join(words)})" if words else ""
-
-
-def _reason(line: LedgerLine | ScoreLine) -> str:
-    count = line.count if isinstance(line, LedgerLine) else 0.0
-    times = f" ×{count:.1f}" if round(count, 1) > 1 else ""
-    return f"{show_points(line.points)} {printable(line.rule.replace('_', ' '))}{times}"
 
 
 def _time(time_ms: int, now_ms: int) -> str:

@@ -1,17 +1,26 @@
-"""``leadheat model``: check, show and describe scoring models."""
+"""``leadheat model``: check, show, describe, try and compare scoring models."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from scoring.errors import ModelError
 from scoring.models import DEFAULT_MODEL
+from streams.cli.model_diff import diff
+from streams.cli.model_scenarios import hold_scenarios
+from streams.cli.output import printable
 from streams.cli.teaching import register
+
+if TYPE_CHECKING:
+    from scoring.coverage import Coverage, Unmatched
+    from scoring.model import ScoringModel
+
+UNMATCHED_SHOWN: Final = 20
 
 model = typer.Typer(help="The scoring model: what counts, how much, and for how long.", no_args_is_help=True)
 
@@ -23,13 +32,22 @@ ModelFile = Annotated[
 ]
 
 
-def check(file: ModelFile = DEFAULT_MODEL) -> None:
+def check(
+    file: ModelFile = DEFAULT_MODEL,
+    events: Annotated[
+        str | None,
+        typer.Option(metavar="EVENTS", help="Hold these events against it: JSONL, .gz too; - reads standard input."),
+    ] = None,
+) -> None:
     """Say in plain words what a model does, or everything that is wrong with it, as file:line.
 
-    Exit code 1 if something is wrong, so that a pipeline can hold a change to the model.
+    With events, also which rules none of them ever matched, and which of them match no rule, the most frequent
+    first: a form or a page that nobody has given a name. Exit code 1 if something is wrong with the model, so that a
+    pipeline can hold a change to it; warnings are not wrong.
 
     Examples:
       leadheat model check my-model.yaml
+      leadheat model check my-model.yaml --events events.jsonl.gz
       leadheat model check
     """
     from scoring.model import describe_model, load_model
@@ -42,6 +60,35 @@ def check(file: ModelFile = DEFAULT_MODEL) -> None:
     print(describe_model(checked))
     for warning in checked.warnings():
         print(f"{file}: warning: {warning}")
+    if events is not None:
+        _print_coverage(_find_coverage(checked, events))
+
+
+def _find_coverage(checked: ScoringModel, events: str) -> Coverage:
+    from scoring.coverage import find_coverage
+    from streams.cli.events_files import open_events
+
+    with open_events(events) as chunks:
+        return find_coverage(checked, chunks, UNMATCHED_SHOWN)
+
+
+def _print_coverage(found: Coverage) -> None:
+    refused = f", {found.refused:,} of them refused" if found.refused else ""
+    print(f"\n{found.events:,} events{refused}; {found.matched:,} match a rule or tell a trait")
+    for what, names in (
+        ("rules that nothing matched", found.rules_never_matched),
+        ("traits that nobody told", found.traits_never_told),
+    ):
+        if names:
+            print(f"{what}: {', '.join(names)}")
+    if found.unmatched:
+        print("events that match nothing, the most frequent first:")
+        for kind in found.unmatched:
+            print(f"  {kind.events:>10,}  {_describe_unmatched(kind)}")
+
+
+def _describe_unmatched(kind: Unmatched) -> str:
+    return f"{kind.type} {kind.property}={printable(kind.value)}" if kind.property else kind.type
 
 
 def show(file: ModelFile = DEFAULT_MODEL) -> None:
@@ -74,5 +121,7 @@ def schema() -> None:
 
 
 register(model, check)
+register(model, hold_scenarios, "test")
+register(model, diff)
 register(model, show)
 register(model, schema)

@@ -13,10 +13,10 @@ import msgspec
 from rich.text import Text
 
 from scoring.alerts import Alert
-from scoring.leads import LeadScore, score_later
 from scoring.replay import FileRecord
+from scoring.score_records import LeadScore, score_later
 from scoring.shard import Outcome, Refusal
-from streams.cli.lines import describe_alert, describe_score_reasons
+from streams.cli.alert_lines import describe_alert, show_score_reasons
 from streams.cli.output import make_console, make_table, printable, show_band, show_lead, show_time, write_json
 
 LEADS_SHOWN: Final = 10
@@ -140,7 +140,7 @@ class Summary:
         for points, score in hottest:
             cooled = score.cools_at_ms is not None and score.cools_at_ms <= at_ms
             band = Text(f"was {printable(score.band)}") if cooled else show_band(score.band)
-            table.add_row(Text(show_lead(score.lead)), f"{points:.1f}", band, Text(describe_score_reasons(score)))
+            table.add_row(Text(show_lead(score.lead)), f"{points:.1f}", band, Text(show_score_reasons(score)))
         console.print(table)
 
     def _print_alerts(self, console: Any) -> None:

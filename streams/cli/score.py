@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Final
+from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from scoring.errors import SettingsError
 from scoring.models import DEFAULT_MODEL
 from streams.cli.output import JsonOption, wants_json
+from streams.cli.stages import StageOption
 
 if TYPE_CHECKING:
     from streams.cli.replay_reports import Report
-
-CHUNK_RECORDS: Final = 4000
-"""Lines scored in one go, as the worker does with records."""
 
 
 class Clock(StrEnum):
@@ -40,6 +36,7 @@ def score(
     alerts: Annotated[Path | None, typer.Option(help="Write the alerts to this file, as JSON lines.")] = None,
     scores: Annotated[Path | None, typer.Option(help="Write every lead's score to this file, as JSON lines.")] = None,
     clock: Annotated[Clock, typer.Option(help="When the events count as received.")] = Clock.HAPPENED,
+    stage: StageOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a line was refused.")] = False,
     as_json: JsonOption = None,
 ) -> None:
@@ -51,7 +48,8 @@ def score(
 
     With --clock happened, events are taken as received when they happened, so you see the alerts that live scoring
     would have raised. With --clock now, all are received at this moment, as if you loaded the file into Kafka:
-    crossings older than the model's alerts.max_age_h change bands and alert nobody.
+    crossings older than the model's alerts.max_age_h change bands and alert nobody. With --stage, all events are
+    scored, and only the alerts and scores of those leads are told.
 
     Examples:
       leadheat score events.jsonl --model my-model.yaml
@@ -59,22 +57,22 @@ def score(
       leadheat score events.jsonl.gz --json | jq -c 'select(.alert) | .alert.lead'
     """
     from scoring.model import load_model
-    from scoring.replay import Replay, read_records
-    from streams.cli.json_lines import open_lines
-    from streams.clock import now_ms
+    from scoring.replay import Replay
+    from streams.cli.events_files import open_events
 
     replay, refused = Replay(load_model(model)), 0
     with ExitStack() as at_end:
-        with open_lines(file, show_progress=sys.stderr.isatty()) as lines:
+        with open_events(file, live=clock is Clock.HAPPENED) as chunks:
             reports = _open_reports(at_end, file, alerts, scores, as_json)
-            records = read_records(lines, now_ms(), live=clock is Clock.HAPPENED)
-            while chunk := list(islice(records, CHUNK_RECORDS)):
+            for chunk in chunks:
                 outcome = replay.take(chunk)
                 refused += len(outcome.refusals)
+                if stage is not None:
+                    outcome.alerts = [alert for alert in outcome.alerts if alert.stage == stage]
                 for report in reports:
                     report.take(chunk, outcome)
         for report in reports:
-            report.finish(replay.scores)
+            report.finish(lambda: (score for score in replay.scores() if stage is None or score.stage == stage))
     if strict and refused:
         raise typer.Exit(1)
 

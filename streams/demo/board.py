@@ -12,8 +12,8 @@ from math import ceil
 from typing import Final, NamedTuple
 
 from scoring.alerts import Alert
-from scoring.leads import LeadScore, score_later
 from scoring.model import ScoringModel
+from scoring.score_records import LeadScore, score_later
 from streams.demo.world import HISTORY_IDS
 
 LEADS_KEPT: Final = 20_000
@@ -127,9 +127,9 @@ class Board:
         ranked = sorted(self._latencies)
         return ranked[max(0, ceil(len(ranked) * per_cent / 100) - 1)] if ranked else None
 
-    def band_counts(self, now_ms: int) -> dict[str, int]:
+    def band_counts(self) -> dict[str, int]:
         """Return how many leads are in each band, the highest first."""
-        counts = Counter(self._band(record, now_ms) for record in self._leads.values())
+        counts = Counter(record.band for record in self._leads.values())
         return {band: counts[band] for band in sorted(self.ranks, key=self.ranks.__getitem__, reverse=True)}
 
     def hottest(self, now_ms: int, number: int) -> list[LeadNow]:
@@ -138,19 +138,8 @@ class Board:
 
     def _warm_leads(self, now_ms: int) -> Iterable[LeadNow]:
         for record in self._leads.values():
-            band = self._band(record, now_ms)
-            if self.ranks[band]:
-                yield LeadNow(score_later(record, max(now_ms, record.at_ms)), band, record)
-
-    def _band(self, record: LeadScore, now_ms: int) -> str:
-        """Return a lead's band as of now: a lead that cools in silence is published again only with its next event."""
-        if record.cools_at_ms is None or now_ms < record.cools_at_ms or not record.band:
-            return record.band
-        score, band = score_later(record, now_ms), "cold"
-        for name in list(self.model.bands)[: self.ranks[record.band] - 1]:
-            if score >= self.model.bands[name].leave:
-                band = name
-        return band
+            if self.ranks[record.band]:
+                yield LeadNow(score_later(record, max(now_ms, record.at_ms)), record.band, record)
 
     def _score(self, event_id: str) -> None:
         if event_id in self._under_way:

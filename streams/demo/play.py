@@ -163,7 +163,7 @@ class Play:
         self._show.load(self._board.scored, self._board.sent)
         took_s = time.monotonic() - began_s
         await asyncio.sleep(READ_BACK_S)
-        bands = ", ".join(f"{number} {band}" for band, number in self._board.band_counts(now_ms()).items())
+        bands = ", ".join(f"{number} {band}" for band, number in self._board.band_counts().items())
         told = f"{self._board.history_alerts or 'no'} alerts, since all of it is old"
         self._show.say(f"scored in {took_s:.1f} s: {bands}; {told}")
 

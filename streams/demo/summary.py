@@ -56,7 +56,7 @@ def _counts(board: Board, now_ms: int, live_s: float) -> Iterator[str]:
     refused = sum(board.refused.values())
     others = f", {board.scored_of_others} more of yours" if board.scored_of_others else ""
     yield f"Events    {board.sent:,} sent, {board.scored:,} scored{others}, {refused} dead letters"
-    yield "Leads     " + ", ".join(f"{number:,} {band}" for band, number in board.band_counts(now_ms).items())
+    yield "Leads     " + ", ".join(f"{number:,} {band}" for band, number in board.band_counts().items())
     yield (
         f"Alerts    {board.alert_count} in {live_s:.0f} s of live play, {board.history_alerts} of the history; "
         f"{'each' if not board.wrong_ledgers else 'not each'} adds up to its score"

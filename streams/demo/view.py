@@ -106,7 +106,7 @@ def _head(board: Board, pace: Pace, now_ms: int, width: int) -> list[Text]:
         f"   {pace.sent_per_s:.1f} sent/s  {pace.scored_per_s:.1f} scored/s",
     )
     leads = Text("leads   ", FAINT)
-    for band, number in board.band_counts(now_ms).items():
+    for band, number in board.band_counts().items():
         leads.append(f"{number:,} {band}  ", _BAND_STYLES.get(band, "default"))
     p50, p99 = (words.show_ms(board.latency_ms(share)) for share in (50, 99))
     alerts = Text.assemble(

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from scoring.alerts import Alert
-from scoring.leads import LeadScore
+from scoring.score_records import LeadScore
 from streams.dead_letters import decode_dead_letter
 from streams.demo.board import Board
 from streams.reading import open_topic

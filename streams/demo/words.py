@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from scoring.alerts import Alert
-from scoring.leads import LeadScore
 from scoring.model import ScoringModel
+from scoring.score_records import LeadScore
 from streams.demo.cast import COMPANIES
 from streams.demo.history import DAY_MS
 

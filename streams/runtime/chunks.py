@@ -84,6 +84,8 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         # Where a fetch moved over control records without returning any, the next chunk starts before them.
         self._skipped: dict[TopicPartition, tuple[int, int]] = {}
         self._fetches = 0
+        # The last offset that readers may see, as of the last answer, and the position.
+        self.ends: dict[TopicPartition, tuple[int | None, int | None]] = {}
         # Up to where records have been returned, and by which fetch.
         self.delivered: dict[TopicPartition, tuple[int, int]] = {}
 
@@ -110,6 +112,7 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
             self._note_skipped(tp, before.get(tp), after[tp])
         self._fetches += 1
         self._note_delivered(after)
+        self.ends = {tp: (consumer.last_stable_offset(tp), position) for tp, position in after.items()}
         return {tp: self._chunks(tp, before.get(tp), records) for tp, records in fetched.items()}
 
     def _chunks(self, tp: TopicPartition, position: int | None, records: list[ConsumerRecord]) -> list[Any]:
@@ -204,6 +207,12 @@ class ChunkConsumer(driver.Consumer):
     def delivered(self, topic: str, partition: int) -> tuple[int, int]:
         """Return the offset up to which a source partition's records have been handed on, and by which fetch."""
         return self._thread.delivered.get(TopicPartition(topic, partition), (0, 0))  # type: ignore[no-any-return]
+
+    def is_at_end(self, topic: str, partition: int, following: int) -> bool:
+        """Whether a reader that continues at ``following`` has had all records that readers could see at last fetch."""
+        end, position = self._thread.ends.get(TopicPartition(topic, partition), (None, None))
+        delivered, _ = self.delivered(topic, partition)
+        return end is not None and position is not None and position >= end and following >= delivered
 
     async def highwaters(self, *partitions: Any) -> Mapping[Any, int]:
         """Return the ends of changelogs as the shards saw them when they were fenced.

@@ -17,7 +17,7 @@ MEMO_KEY: Final = b"\x00memo"
 """Key of the changelog record that holds what a shard's logic left to be told when the shard opens again."""
 
 
-class ChunkRange(msgspec.Struct, array_like=True):
+class ChunkRange(msgspec.Struct, array_like=True, tag="chunk"):
     """A run of records that was handled: offsets ``start`` to ``end`` (exclusive) of a topic's partition."""
 
     topic: str
@@ -25,12 +25,32 @@ class ChunkRange(msgspec.Struct, array_like=True):
     end: int
 
 
+class Tick(msgspec.Struct, array_like=True, tag="tick"):
+    """The shard's clock was moved to ``clock_ms``: what was due by then has cooled."""
+
+    clock_ms: int
+
+
+class Pass(msgspec.Struct, array_like=True, tag="pass"):
+    """Leads up to ``to``, in the order of their ids, were brought under a new model."""
+
+    to: str
+
+
+Step = ChunkRange | Tick | Pass
+
+
 class JournalEntry(msgspec.Struct, kw_only=True):
     """What one transaction took in, in order. ``number`` counts a shard's transactions from 1."""
 
     number: int
-    chunks: list[ChunkRange]
+    steps: list[Step]
     model: str
+
+    @property
+    def chunks(self) -> list[ChunkRange]:
+        """The chunks among the steps."""
+        return [step for step in self.steps if isinstance(step, ChunkRange)]
 
 
 class Meta(msgspec.Struct, kw_only=True):

@@ -18,24 +18,39 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.stores.memory import Store as MemoryStore
 
 from streams.runtime.chunks import Chunk, ChunkConsumer
-from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Meta, decode_meta
+from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Meta, Pass, Tick, decode_meta
 from streams.runtime.transactions import Committed, Work, Writer
 from streams.settings import Settings
 
 _RESTORE_RECORDS = 10_000  # a fetch at a time, so that the loop breathes
 _RESTORE_FETCH_BYTES = 4 << 20
 _RESEEK_S = 1.0
+_TICK_S = 0.25
 
 log = structlog.get_logger(__name__)
 
 
 class Logic(Protocol):
-    """What a shard does with a chunk's records; ``memo`` is given to the next logic on the same table."""
+    """What a shard does with a chunk's records; ``memo`` is given to the next logic on the same table.
+
+    Something is due, in silence, at ``due_ms`` by the shard's clock: then it wants a tick. While ``is_adopting``, what
+    an earlier logic left in the table is brought up to date, some keys at a time.
+    """
 
     @property
     def memo(self) -> bytes: ...
 
+    @property
+    def due_ms(self) -> int: ...
+
+    @property
+    def is_adopting(self) -> bool: ...
+
     def take(self, topic: str, partition: int, records: Sequence[Any]) -> Work: ...
+
+    def tick(self, clock_ms: int) -> Work: ...
+
+    def adopt(self, leads_max: int) -> tuple[Work, str]: ...
 
 
 OpenLogic = Callable[[dict[bytes, bytes], bytes], Logic]
@@ -58,6 +73,7 @@ class OpenShard:
     def __init__(self, writer: Writer, table: dict[bytes, bytes], logic: Logic, meta: Meta) -> None:
         self.writer, self.table, self.logic = writer, table, logic
         self.next = dict(meta.next)
+        self.clock_ms = meta.clock_ms
         self.sought: dict[str, float] = {}
 
     def unseen(self, chunk: Chunk) -> list[Any] | None:
@@ -90,12 +106,13 @@ class Shards:
         on_failure: Callable[[int, BaseException], None],
         consumer: Callable[[], ChunkConsumer],
         now_s: Callable[[], float],
+        now_ms: Callable[[], int],
     ) -> None:
         self.settings, self.sources = settings, tuple(sources)
         self.changelog, self.journal = changelog, journal
         self._consumer = consumer
         self._open_logic, self._observer, self._on_failure = open_logic, observer, on_failure
-        self._now_s = now_s
+        self._now_s, self._now_ms = now_s, now_ms
         self._open: dict[int, OpenShard] = {}
         self._ends: dict[int, int] = {}
         self._starts: dict[TopicPartition, int] = {}
@@ -135,8 +152,9 @@ class Shards:
             self._on_failure(chunk.partition, error)
             raise
         shard.next[chunk.topic] = chunk.end
-        work.chunks.append(ChunkRange(chunk.topic, start, chunk.end))
-        work.clock_ms = records[-1].timestamp
+        work.steps.append(ChunkRange(chunk.topic, start, chunk.end))
+        work.newest_ms = records[-1].timestamp
+        work.clock_ms = shard.clock_ms = max(shard.clock_ms, work.newest_ms)
         shard.writer.add(work)
         await shard.writer.wait_for_room()
 
@@ -165,6 +183,43 @@ class Shards:
                     end, fetch = self._consumer().delivered(topic, partition)
                     if following < end and (is_quiet or fetch < self._latest_fetch.get(topic, 0)):
                         await self._seek_back(shard, topic, partition, end)
+
+    # ---- time
+
+    async def _pass_time(self) -> None:
+        """Give shards the ticks that they wait for, and time to adopt a new model.
+
+        A shard's clock is the append time of the last record that it took; one that has caught up goes by the wall
+        clock.
+        """
+        while True:
+            await asyncio.sleep(_TICK_S)
+            for partition, shard in list(self._open.items()):
+                try:
+                    self._pass_time_of(partition, shard)
+                except Exception as error:  # noqa: BLE001 - a shard whose time stands still must not go on
+                    self._on_failure(partition, error)
+
+    def _pass_time_of(self, partition: int, shard: OpenShard) -> None:
+        if self._has_caught_up(partition, shard):
+            shard.clock_ms = max(shard.clock_ms, self._now_ms())
+        if shard.logic.due_ms <= shard.clock_ms:
+            work = shard.logic.tick(shard.clock_ms)
+            if work:
+                work.steps.append(Tick(shard.clock_ms))
+                self._add_timed(shard, work)
+        if shard.logic.is_adopting and shard.writer.has_room:
+            work, adopted_to = shard.logic.adopt(max(1, int(self.settings.adopt_leads_per_s * _TICK_S)))
+            work.steps.append(Pass(adopted_to))
+            work.states[MEMO_KEY] = shard.logic.memo
+            self._add_timed(shard, work)
+
+    def _add_timed(self, shard: OpenShard, work: Work) -> None:
+        work.clock_ms = shard.clock_ms
+        shard.writer.add(work)
+
+    def _has_caught_up(self, partition: int, shard: OpenShard) -> bool:
+        return all(self._consumer().is_at_end(topic, partition, following) for topic, following in shard.next.items())
 
     def locate(self, topic: str, partition: int) -> int | None:
         """Return the offset at which a ready shard continues in a source topic, or None."""
@@ -217,6 +272,7 @@ class Shards:
         self._tasks = [
             asyncio.create_task(self._restore(set(self._waiting)), name="restore"),
             asyncio.create_task(self._seek_what_was_lost(), name="seek-lost"),
+            asyncio.create_task(self._pass_time(), name="time"),
         ]
 
     def _new_writer(self, partition: int) -> Writer:

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from streams.runtime.journal import META_KEY, ChunkRange, JournalEntry, Meta, encode
+from streams.runtime.journal import META_KEY, ChunkRange, JournalEntry, Meta, Step, encode
 from streams.settings import Settings
 
 Key = bytes | None
@@ -31,15 +31,22 @@ class Work:
     """What is to be written together.
 
     ``states`` go to the changelog; ``latest`` holds, per topic, the newest value of each key (earlier ones need
-    not be written); ``records`` are written as they are. All go to the shard's own partition.
+    not be written); ``records`` are written as they are. All go to the shard's own partition. ``steps`` are what was
+    done, in order; ``clock_ms`` is the shard's clock after it, ``newest_ms`` the append time of its newest event.
     """
 
     states: dict[bytes, bytes | None] = field(default_factory=dict)
     latest: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
     records: dict[str, list[tuple[Key, bytes]]] = field(default_factory=dict)
-    chunks: list[ChunkRange] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     clock_ms: int = 0
+    newest_ms: int = 0
     model: str = ""
+
+    @property
+    def chunks(self) -> list[ChunkRange]:
+        """The chunks among the steps."""
+        return [step for step in self.steps if isinstance(step, ChunkRange)]
 
     def __len__(self) -> int:
         """Return how many records would be written now."""
@@ -56,19 +63,20 @@ class Work:
             self.latest.setdefault(topic, {}).update(values)
         for topic, records in other.records.items():
             self.records.setdefault(topic, []).extend(records)
-        self.chunks += other.chunks
+        self.steps += other.steps
         self.clock_ms = max(self.clock_ms, other.clock_ms)
+        self.newest_ms = max(self.newest_ms, other.newest_ms)
         self.model = other.model
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What a transaction did, for metrics: its records, seconds, and the newest append time in it (ms)."""
+    """What a transaction did, for metrics: its records, seconds, and its newest event's append time (ms; 0: none)."""
 
     partition: int
     records: int
     seconds: float
-    clock_ms: int
+    newest_ms: int
 
 
 class Writer:
@@ -133,6 +141,11 @@ class Writer:
         await self._room.wait()
 
     @property
+    def has_room(self) -> bool:
+        """Whether no more is pending than ``pending_records``."""
+        return self._room.is_set()
+
+    @property
     def is_idle(self) -> bool:
         """Whether everything that was added is committed."""
         return self._idle.is_set()
@@ -160,7 +173,7 @@ class Writer:
                 started = time.perf_counter()
                 await self._commit(work)
                 seconds = time.perf_counter() - started
-                self._on_commit(Committed(self.partition, len(work), seconds, work.clock_ms))
+                self._on_commit(Committed(self.partition, len(work), seconds, work.newest_ms))
                 if not self._wake.is_set():
                     self._idle.set()
                 await asyncio.sleep(max(0.0, interval_s - seconds))
@@ -171,11 +184,11 @@ class Writer:
 
     async def _commit(self, work: Work) -> None:
         meta = self._advance(work)
-        entry = JournalEntry(number=meta.journal, chunks=work.chunks, model=work.model)
+        entry = JournalEntry(number=meta.journal, steps=work.steps, model=work.model)
         states: dict[bytes, bytes | None] = {**work.states, META_KEY: encode(meta)}
         async with self._producer.transaction():
             changelog = await self._send(self._changelog, states.items())
-            outputs = [await self._send(self._journal, [(None, encode(entry))])] if work.chunks else []
+            outputs = [await self._send(self._journal, [(None, encode(entry))])] if work.steps else []
             for topic, latest in work.latest.items():
                 outputs.append(await self._send(topic, latest.items()))
             for topic, records in work.records.items():
@@ -192,7 +205,7 @@ class Writer:
         following = dict(self.meta.next)
         for chunk in work.chunks:
             following[chunk.topic] = chunk.end
-        journal = self.meta.journal + bool(work.chunks)
+        journal = self.meta.journal + bool(work.steps)
         return Meta(next=following, clock_ms=max(self.meta.clock_ms, work.clock_ms), journal=journal)
 
     def _offsets(self, work: Work) -> Mapping[TopicPartition, int]:

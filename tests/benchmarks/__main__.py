@@ -1,7 +1,8 @@
-"""``make bench``: the worker beside a raw consumer, on a real Kafka, in one run.
+"""``make bench``: the worker beside a raw consumer, on a real Kafka, and one shard's pure logic, in one run.
 
-Both read the same events from the same topic. Rounds alternate, so that a machine that slows down slows both;
-the ratio of CPU times is what counts.
+Worker and raw consumer read the same events from the same topic. Rounds alternate, so that a machine that slows down
+slows all; the ratio of CPU times is what counts. The pure shard scores other traffic by the default model: from a
+record's bytes to a state's bytes, on one core.
 """
 
 from __future__ import annotations
@@ -29,10 +30,20 @@ TIMEOUT_S = 600
 console = Console(stderr=True)
 
 
-def run_child(module: str, settings: Settings, count: int) -> dict[str, float]:
+def run_child(module: str, *arguments: object, **environment: str) -> dict[str, float]:
     """Run one measured process and return the JSON line that it prints."""
-    environment = {
-        **os.environ,
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}", *map(str, arguments)]
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{module} ended with {done.returncode}:\n{done.stderr[-3000:]}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Return the environment of a measured process."""
+    return {
         "LEADHEAT_BROKERS": settings.brokers,
         "LEADHEAT_PREFIX": settings.prefix,
         "LEADHEAT_APP_ID": settings.app_id,
@@ -40,12 +51,6 @@ def run_child(module: str, settings: Settings, count: int) -> dict[str, float]:
         "LEADHEAT_DATA_DIR": str(settings.data_dir),
         "LEADHEAT_LOG_LEVEL": "warning",
     }
-    topic = WEB_EVENTS.full_name(settings.prefix)
-    command = [sys.executable, "-m", f"tests.benchmarks.{module}", topic, str(count)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    if done.returncode:
-        raise SystemExit(f"{module} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def measure(brokers: str, data_dir: Path, count: int, leads: int, rounds: int) -> list[dict[str, dict[str, float]]]:
@@ -60,7 +65,10 @@ def measure(brokers: str, data_dir: Path, count: int, leads: int, rounds: int) -
         result = {}
         for module in ("worker", "raw_consumer") if number % 2 else ("raw_consumer", "worker"):
             with console.status(f"round {number + 1} of {rounds}: {module}"):
-                result[module] = run_child(module, settings, count)
+                topic = WEB_EVENTS.full_name(settings.prefix)
+                result[module] = run_child(module, topic, count, **environment_of(settings))
+        with console.status(f"round {number + 1} of {rounds}: pure shard"):
+            result["pure_shard"] = run_child("pure_shard", count // 4, leads // 4)
         results.append(result)
     return results
 
@@ -74,7 +82,8 @@ def report(results: list[dict[str, dict[str, float]]], count: int) -> dict[str, 
     for column in ("round", "process", "events/s", "CPU µs/event", "alerts"):
         table.add_column(column, justify="left" if column == "process" else "right")
     for number, result in enumerate(results, 1):
-        for module, figures in result.items():
+        for module in ("raw_consumer", "worker"):
+            figures = result[module]
             table.add_row(
                 str(number),
                 module,
@@ -85,6 +94,12 @@ def report(results: list[dict[str, dict[str, float]]], count: int) -> dict[str, 
     ratios = sorted(result["worker"]["cpu_s"] / result["raw_consumer"]["cpu_s"] for result in results)
     Console().print(table)
     print(f"worker / raw consumer, CPU: median {median(ratios):.2f}, spread {ratios[0]:.2f} to {ratios[-1]:.2f}")
+    pure = sorted(result["pure_shard"]["cpu_s"] / (count // 4) for result in results)
+    bytes_per_lead = results[0]["pure_shard"]["bytes_per_lead"]
+    print(
+        f"pure shard, default model, one core: median {1 / median(pure):,.0f} events/s ({median(pure) * 1e6:.1f} µs), "
+        f"{1 / pure[-1]:,.0f} to {1 / pure[0]:,.0f}; {bytes_per_lead:.0f} bytes per lead"
+    )
     return {"events": count, "rounds": results, "cpu_ratio_median": median(ratios), "cpu_ratios": ratios}
 
 

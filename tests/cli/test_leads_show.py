@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from scoring.alerts import Alert, Cause, LedgerLine
-from scoring.leads import LeadScore, ScoreLine, score_later
+from scoring.score_records import LeadScore, ScoreLine, TraitLine, score_later
 from streams.clock import now_ms
 from streams.settings import Settings
 from streams.topics import HOT_LEADS, LEAD_SCORES
@@ -158,3 +158,69 @@ def test_what_is_no_id_is_refused_with_what_one_looks_like(run: Callable[..., An
     ran = run("leads", "show", text)
     assert ran.code == 2
     assert ran.err == f"leadheat: {text!r} is no lead's id: expected an e-mail address, user:… or anon:…{hint}\n"
+
+
+@pytest.mark.kafka
+def test_traits_ceilings_inactivity_and_whom_to_call_are_shown(
+    run: Callable[..., Any], topics: Settings, produce: Callable[..., None]
+) -> None:
+    """20 days after the record: 100 points of the web have become 25, below their ceiling, and inactivity counts."""
+    at_ms = now_ms() - 20 * DAY
+    record = published(
+        at_ms,
+        score=70.0,
+        cools_at_ms=None,
+        rules=[ScoreLine(rule="view", points=100.0, half_life_days=10.0, channel="web")],
+        channels={"web": 60.0},
+        traits=[TraitLine(trait="budget", points=15.0), TraitLine(trait="free_mail", points=-5.0)],
+        inactive_from_ms=at_ms + 10 * DAY,
+        inactive_points=-15.0,
+        stage="converted",
+        phase="decision",
+        account="acme.com",
+        contact={"name": "Ann Lee", "phone": "+31 20 123 4567"},
+    )
+    produce(topics, LEAD_SCORES, [(ANN, encode(record))])
+    shown = show(run, topics)
+    assert {
+        other["name"]: (other["kind"], other["points"], round(other["points_now"], 3)) for other in shown["others"]
+    } == {
+        "budget": ("trait", 15.0, 15.0),
+        "free_mail": ("trait", -5.0, -5.0),
+        "web": ("channel", -40.0, 0.0),
+        "inactivity": ("inactivity", 0.0, -15.0),
+    }
+    points_now = [line["points_now"] for line in (*shown["rules"], *shown["others"])]
+    assert shown["score_now"] == pytest.approx(sum(points_now), abs=1e-5)
+    assert shown["score_now"] == score_later(record, shown["now_ms"])
+
+    lines = run("leads", "show", "ann@example.com", "--text", settings=topics).lines
+    assert lines[2:4] == ["converted, account acme.com, in decision", "reach Ann Lee, +31 20 123 4567"]
+    assert [" ".join(line.split()) for line in lines[5:]] == [
+        "rule points then now halves every",
+        "view +100 +25 10 days",
+        "budget +15 +15 trait",
+        "free mail −5 −5 trait",
+        "web ceiling −40 0 channel",
+        "inactivity 0 −15 inactivity",
+    ]
+
+
+@pytest.mark.kafka
+def test_inactivity_to_come_is_foretold_and_a_negative_sum_is_lifted(
+    run: Callable[..., Any], topics: Settings, produce: Callable[..., None]
+) -> None:
+    record = published(
+        now_ms(),
+        score=0.0,
+        rules=[ScoreLine(rule="complaint", points=-100.0, half_life_days=365.0)],
+        cools_at_ms=None,
+        inactive_from_ms=now_ms() + 90 * DAY,
+        inactive_points=-15.0,
+    )
+    produce(topics, LEAD_SCORES, [(ANN, encode(record))])
+    shown = show(run, topics)
+    assert [(other["kind"], round(other["points_now"])) for other in shown["others"]] == [("floor", 100)]
+    lines = run("leads", "show", "ann@example.com", "--text", settings=topics).lines
+    assert lines[2].startswith("−15 points for inactivity ")
+    assert lines[2].endswith(" (in 90 days), without another visit")

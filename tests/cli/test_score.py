@@ -13,10 +13,10 @@ import msgspec
 import pytest
 
 from scoring.alerts import Alert
-from scoring.leads import LeadScore
 from scoring.model import load_model
 from scoring.models import DEFAULT_MODEL
 from scoring.replay import FileRecord, Replay
+from scoring.score_records import LeadScore
 from streams.cli.json_lines import LINE_BYTES_MAX
 
 AT = 1_767_268_800_000  # 2026-01-01T12:00:00Z
@@ -185,3 +185,17 @@ def test_a_line_without_end_takes_no_memory(run: Callable[..., Any], tmp_path: P
 
 def test_the_default_model_is_the_one_we_ship(run: Callable[..., Any], events: Path) -> None:
     assert run("score", events).out == run("score", events, "--model", DEFAULT_MODEL).out
+
+
+def test_a_stage_chooses_among_what_is_told(run: Callable[..., Any], tmp_path: Path) -> None:
+    visitor = {"id": "v", "type": "form_submitted", "time": AT, "anonymous_id": "1", "properties": {"form": "demo"}}
+    (tmp_path / "events").write_bytes(b"\n".join([*EVENTS, json.dumps(visitor).encode()]))
+
+    def told(*options: str) -> list[str]:
+        ran = run("score", tmp_path / "events", *options)
+        return [found["lead"].partition(":")[2][:3] for tag in ("alert", "score") for found in tagged(ran, tag)]
+
+    assert told() == ["ann", "ann", "bob", "1"]
+    assert told("--stage", "converted") == ["ann", "ann"]
+    assert told("--stage", "inactive") == ["bob"]
+    assert told("--stage", "visitor") == ["1"]

@@ -14,15 +14,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from scoring.alerts import Alert, Cause, LedgerLine
+from scoring.adoption import Adoption, Move
+from scoring.alerts import Alert, Cause, Evidence, LedgerLine, Origin
 from scoring.errors import EventError
-from scoring.leads import LeadScore, LeadState, ScoreLine, encode_state
+from scoring.lead_state import LeadState, encode_state
+from scoring.score_records import LeadScore, ScoreLine
 from streams import reading
 from streams.clock import now_ms
 from streams.dead_letters import encode_dead_letter, make_dead_letter
 from streams.embedded.kafka import EmbeddedKafka
 from streams.reading import open_topic, partition_of
-from streams.runtime.journal import META_KEY, ChunkRange, JournalEntry, Meta
+from streams.runtime.journal import META_KEY, ChunkRange, JournalEntry, Meta, Pass, Tick
 from streams.settings import Settings
 from streams.topics import (
     DEAD_LETTERS,
@@ -30,6 +32,7 @@ from streams.topics import (
     JOURNAL,
     LEAD_SCORES,
     LEADS_CHANGELOG,
+    MODEL_REPORTS,
     WEB_EVENTS,
     Topic,
     create_topics,
@@ -98,7 +101,8 @@ LETTER = make_dead_letter(
     partition=3,
     offset=9,
 )
-ENTRY = JournalEntry(number=4, chunks=[ChunkRange("web", 10, 15)], model="7")
+ENTRY = JournalEntry(number=4, steps=[ChunkRange("web", 10, 15), Tick(AT + DAY), Pass("user:7")], model="7")
+REPORT = Adoption(model="8", leads=9, moves=[Move(from_band="hot", to_band="warm", leads=2)], from_now_on=["view: new"])
 
 
 @pytest.mark.parametrize(
@@ -130,7 +134,19 @@ ENTRY = JournalEntry(number=4, chunks=[ChunkRange("web", 10, 15)], model="7")
             encode_dead_letter(LETTER),
             "1 Jan 2020 wrong_type id: Expected `str`, got `int`  from web[3]@9",
         ),
-        (JOURNAL, None, encode(ENTRY), "shard 2 transaction 4 took web 10 to 14  model 7"),
+        (
+            JOURNAL,
+            None,
+            encode(ENTRY),
+            "shard 2 transaction 4 took web 10 to 14, cooled what was due by 2 Jan 2020, "
+            "brought leads up to user:7 under the model  model 7",
+        ),
+        (
+            MODEL_REPORTS,
+            None,
+            encode(REPORT),
+            "model 8 on 9 leads: 2 from hot to warm; from now on: view: new",
+        ),
         (
             LEADS_CHANGELOG,
             ANN,
@@ -168,6 +184,67 @@ def test_a_person_gets_one_line_per_record(
     # A line begins with the time that the value names, or else with that of the record, which is now.
     assert len(ran.lines) == 1
     assert ran.lines[0].endswith(line)
+
+
+CALL = msgspec.structs.replace(
+    ENTERED,
+    stage="converted",
+    phase="decision",
+    account="acme.com",
+    contact={"name": "Ann Lee", "email": "ann@acme.com", "phone": "+31 20 123 4567", "owner": "bob"},
+    ledger=[
+        LedgerLine(
+            rule="demo_request",
+            points=50.0,
+            count=1.0,
+            last_ms=AT,
+            subject="request-demo",
+            events=[Evidence(time_ms=AT, hash="0" * 16), Evidence(time_ms=AT - DAY, hash="1" * 16)],
+        ),
+        LedgerLine(rule="budget", points=15.0, kind="trait"),
+        LedgerLine(rule="web", points=-10.0, kind="channel"),
+    ],
+    first_touch=Origin(time_ms=AT - DAY, source="google", medium="cpc", campaign="spring", page="/pricing"),
+    last_touch=Origin(time_ms=AT, source="newsletter"),
+    unknown=["seniority", "company_size"],
+    coverage=0.5,
+    held_until_ms=AT + 5 * DAY,
+)
+
+
+def test_below_an_alert_stands_what_a_call_needs(
+    run: Callable[..., Any], topics: Settings, produce: Callable[..., None]
+) -> None:
+    produce(topics, HOT_LEADS, [(ANN, encode(CALL))])
+    assert run("tail", "hot-leads", "--no-follow", "--text", settings=topics).lines == [
+        "1 Jan 2020 HOT ann@example.com 112.0 points (+50 demo request, +15 budget, −10 web ceiling) because "
+        "form_submitted e-17, cools 11 Jan 2020",
+        "    reach    Ann Lee, ann@acme.com, +31 20 123 4567, owner bob",
+        "    is       account acme.com, converted, in decision",
+        "    held     until 6 Jan 2020",
+        "    did      +50 demo request: request-demo at 1 Jan 2020, 31 Dec 2019",
+        "    came     from google / cpc / spring to /pricing 31 Dec 2019",
+        "    again    from newsletter 1 Jan 2020",
+        "    ask      seniority, company size (50% of the questions are answered)",
+    ]
+
+
+def test_stages_and_bands_choose_among_alerts_and_scores(
+    run: Callable[..., Any], topics: Settings, produce: Callable[..., None]
+) -> None:
+    visitor = msgspec.structs.replace(CALL, lead="anon:1", stage="visitor")
+    produce(topics, HOT_LEADS, [(ANN, encode(CALL)), (b"anon:1", encode(visitor)), (ANN, b"{"), (ANN, None)])
+
+    def shown(*options: str) -> list[str]:
+        ran = run("tail", "hot-leads", "--no-follow", *options, settings=topics)
+        return [json.loads(line)["key"] for line in ran.lines]
+
+    assert shown("--stage", "converted") == [ANN.decode()]
+    assert shown("--band", "hot", "--stage", "visitor") == ["anon:1"]
+    assert shown("--band", "warm") == []
+    refused = run("tail", "web-events", "--band", "hot", settings=topics)
+    assert refused.code == 2
+    assert "--stage and --band choose among hot-leads and lead-scores, not web-events" in refused.err
 
 
 def test_a_pipe_gets_every_record_with_its_place(
@@ -258,7 +335,7 @@ def test_an_unknown_topic_is_answered_with_those_that_there_are(run: Callable[..
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
         "leadheat: 'hot-lead' is no topic; did you mean hot-leads? there are web-events, email-events, lead-scores, "
-        "hot-leads, dead-letters, journal, leads-changelog\n"
+        "hot-leads, dead-letters, model-reports, journal, leads-changelog\n"
     )
 
 

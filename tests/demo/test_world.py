@@ -178,5 +178,13 @@ def test_the_names_of_the_default_model_are_used(model: ScoringModel) -> None:
     replay, _ = replayed_history(model, world)
     score(replay, life_of(world, 300))
     matched = {line.rule for record in replay.scores() for line in record.rules}
-    quiet = {"email_reply", "spam_complaint", "lost_opportunity", "form_error", "social_follow", "social_unfollow"}
+    quiet = {
+        "email_open",
+        "email_reply",
+        "spam_complaint",
+        "lost_opportunity",
+        "form_error",
+        "social_follow",
+        "social_unfollow",
+    }
     assert matched == model.rules.keys() - quiet

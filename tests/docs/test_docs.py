@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from scoring.leads import LeadScore, ScoreLine, score_later
+from scoring.score_records import LeadScore, ScoreLine, score_later
 from streams.cli import app
 from streams.settings import Settings
 from streams.topics import TOPICS

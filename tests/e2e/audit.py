@@ -12,16 +12,19 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from scoring.alerts import Alert
-from scoring.leads import LeadScore
 from scoring.model import load_model
+from scoring.score_records import LeadScore
 from scoring.shard import Shard
-from streams.runtime.journal import MEMO_KEY, META_KEY, decode_entry
+from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Pass, Tick, decode_entry
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS, EVENT_TOPICS, HOT_LEADS, JOURNAL, LEAD_SCORES, LEADS_CHANGELOG, Topic
-from tests.oracle import expect
+from tests import oracle
 
 Records = dict[int, list[ConsumerRecord]]
 SAMPLED_LEADS = 300
+
+Done = list[ConsumerRecord] | Tick | Pass
+"""What a shard did in one step: the records of a chunk that it took, or a passing of time."""
 
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_score = msgspec.json.Decoder(LeadScore).decode
@@ -86,9 +89,9 @@ async def audit(settings: Settings) -> list[str]:
     problems: list[str] = []
     for partition in range(settings.partitions):
         here = {topic: records[partition] for topic, records in events.items()}
-        consumed = _journaled(here, journal[partition], problems)
-        problems += _compare(settings, consumed, states[partition], scores[partition], alerts[partition])
-        refused = len(_replay(settings, consumed)[2])
+        steps = _journaled(here, journal[partition], problems)
+        problems += _compare(settings, steps, states[partition], scores[partition], alerts[partition])
+        refused = len(_replay(settings, steps)[2])
         if len(letters[partition]) != refused:
             problems.append(f"partition {partition}: {len(letters[partition])} dead letters, {refused} expected")
     return problems
@@ -96,36 +99,39 @@ async def audit(settings: Settings) -> list[str]:
 
 def _journaled(
     events: dict[str, list[ConsumerRecord]], journal: list[ConsumerRecord], problems: list[str]
-) -> list[ConsumerRecord]:
-    """Return the records in the order in which the journal says they were taken: each exactly once."""
+) -> list[Done]:
+    """Return what was done, in the order of the journal: the records that were taken, each exactly once, and ticks."""
     by_offset = {topic: {record.offset: record for record in records} for topic, records in events.items()}
     following: dict[str, int] = defaultdict(int)
-    consumed: list[ConsumerRecord] = []
+    done: list[Done] = []
     for number, record in enumerate(journal, 1):
         entry = decode_entry(record.value)
         if entry.number != number:
             problems.append(f"journal entry {entry.number} stands at place {number}")
-        for chunk in entry.chunks:
-            if chunk.start != following[chunk.topic]:
-                problems.append(f"{chunk.topic}: the journal goes from {following[chunk.topic]} to {chunk.start}")
-            following[chunk.topic] = chunk.end
-            offsets = by_offset[chunk.topic]
-            consumed += [offsets[offset] for offset in range(chunk.start, chunk.end) if offset in offsets]
+        for step in entry.steps:
+            if not isinstance(step, ChunkRange):
+                done.append(step)
+                continue
+            if step.start != following[step.topic]:
+                problems.append(f"{step.topic}: the journal goes from {following[step.topic]} to {step.start}")
+            following[step.topic] = step.end
+            offsets = by_offset[step.topic]
+            done.append([offsets[offset] for offset in range(step.start, step.end) if offset in offsets])
     for topic, records in events.items():
         if records and following[topic] != records[-1].offset + 1:
             problems.append(f"{topic}: scored up to {following[topic]} of {records[-1].offset + 1}")
-    return consumed
+    return done
 
 
-def _replay(
-    settings: Settings, consumed: list[ConsumerRecord]
-) -> tuple[Shard, list[Alert], list[Any], dict[bytes, bytes]]:
+def _replay(settings: Settings, done: list[Done]) -> tuple[Shard, list[Alert], list[Any], dict[bytes, bytes]]:
     shard = Shard(load_model(settings.model), {})
     alerts: list[Alert] = []
     refusals: list[Any] = []
     scores: dict[bytes, bytes] = {}
-    for first in range(0, len(consumed), 5000):
-        outcome = shard.take(consumed[first : first + 5000])
+    for step in done:
+        if isinstance(step, Pass):
+            continue  # another model's; what it does to a lead is the same whenever it is done
+        outcome = shard.tick(step.clock_ms) if isinstance(step, Tick) else shard.take(step)
         alerts += outcome.alerts
         refusals += outcome.refusals
         scores.update(outcome.scores)
@@ -134,13 +140,13 @@ def _replay(
 
 def _compare(
     settings: Settings,
-    consumed: list[ConsumerRecord],
+    done: list[Done],
     states: list[ConsumerRecord],
     scores: list[ConsumerRecord],
     alerts: list[ConsumerRecord],
 ) -> list[str]:
     problems: list[str] = []
-    shard, expected_alerts, _, expected_scores = _replay(settings, consumed)
+    shard, expected_alerts, _, expected_scores = _replay(settings, done)
     kept = {record.key: record.value for record in states if record.key not in (META_KEY, MEMO_KEY)}
     wrong = [key for key in shard.leads.keys() | kept.keys() if shard.leads.get(key) != kept.get(key)]
     if wrong:
@@ -154,24 +160,21 @@ def _compare(
     if raised != expected:
         missing, extra = (expected - raised).total(), (raised - expected).total()
         problems.append(f"of {expected.total()} alerts {missing} are missing, and {extra} are too many")
-    return problems + _compare_sample(settings, consumed, published, alerts)
+    return problems + _compare_sample(settings, done, published, alerts)
 
 
 def _compare_sample(
-    settings: Settings, consumed: list[ConsumerRecord], published: dict[bytes, bytes], alerts: list[ConsumerRecord]
+    settings: Settings, done: list[Done], published: dict[bytes, bytes], alerts: list[ConsumerRecord]
 ) -> list[str]:
     """Hold some leads against the oracle, which shares no arithmetic with the engine."""
     sample = set(sorted(published)[:: max(1, len(published) * settings.partitions // SAMPLED_LEADS)])
-    mine = []
-    for record in consumed:
-        if record.key in sample:
-            try:
-                event = msgspec.json.decode(record.value)
-                event["id"], event["type"]
-            except (msgspec.DecodeError, TypeError, KeyError, UnicodeDecodeError):
-                continue
-            mine.append((event, record.timestamp))
-    expected = expect(load_model(settings.model), mine)
+    mine: list[tuple[Any, int] | oracle.Tick] = []
+    for step in done:
+        if isinstance(step, Tick):
+            mine.append(oracle.Tick(step.clock_ms))
+        elif isinstance(step, list):
+            mine += [taken for record in step if record.key in sample for taken in _taken(record)]
+    expected = oracle.expect(load_model(settings.model), mine)
     problems = []
     for key in sample:
         score = _decode_score(published[key])
@@ -187,3 +190,13 @@ def _compare_sample(
     if said != raised:
         problems.append(f"the oracle expects {said.total()} alerts of the sample, {raised.total()} were raised")
     return problems
+
+
+def _taken(record: ConsumerRecord) -> list[tuple[Any, int]]:
+    """Return a record as the oracle wants it: its event, if it is one, and when it was received (ms)."""
+    try:
+        event = msgspec.json.decode(record.value)
+        event["id"], event["type"]
+    except (msgspec.DecodeError, TypeError, KeyError, UnicodeDecodeError):
+        return []
+    return [(event, record.timestamp)]

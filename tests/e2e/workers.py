@@ -49,6 +49,11 @@ class Workers:
                 process.kill()
                 process.wait()
 
+    async def kill(self, number: int) -> None:
+        """Kill a worker (-9); it is started again."""
+        self._processes[number].kill()
+        await asyncio.to_thread(self._processes[number].wait)
+
     async def fail_at_random(self, rng: random.Random, kills: int, stops: int, within_s: float) -> None:
         """Kill (-9) and stop (for 10 s) workers in random order at random moments."""
         faults = ["kill"] * kills + ["stop"] * stops

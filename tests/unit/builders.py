@@ -9,18 +9,22 @@ from typing import Any
 
 import msgspec
 
-from scoring.alerts import Alert
-from scoring.leads import LeadScore
+from scoring.alerts import Alert, Origin
 from scoring.model import ScoringModel, parse_model
 from scoring.replay import FileRecord
+from scoring.score_records import LeadScore
 from scoring.shard import Outcome, Shard
-from tests.oracle import DAY_MS, HOUR_MS, Said
+from tests.oracle import DAY_MS, HOUR_MS, Line, Said, Tick, Touch
 
 NOW = 1_767_225_600_000
 """2026-01-01T00:00:00Z"""
 
 History = Sequence[tuple[Mapping[str, Any], int]]
 """Events in order of consumption, each with the time (ms) at which it was received."""
+
+Timed = tuple[Mapping[str, Any], int] | Tick
+Timeline = Sequence[Timed]
+"""A history in which the clock ticks, too."""
 
 WARM_HOT = {"warm": {"enter": 30, "leave": 20}, "hot": {"enter": 100, "leave": 80, "cooldown_h": 24}}
 
@@ -30,9 +34,12 @@ def model_of(
     bands: Mapping[str, Mapping[str, Any]] | None = None,
     max_age_h: float = 24,
     version: str = "v1",
+    visitors: bool = False,
+    **sections: Any,
 ) -> ScoringModel:
-    """Return a model through the door that files come through."""
-    data = {"version": version, "rules": rules, "bands": bands or WARM_HOT, "alerts": {"max_age_h": max_age_h}}
+    """Return a model through the door that files come through; ``sections`` are the others of the file."""
+    alerts = {"max_age_h": max_age_h, "visitors": visitors}
+    data = {"version": version, "rules": rules, "bands": bands or WARM_HOT, "alerts": alerts, **sections}
     # JSON is YAML, and has no anchors for parts that are used twice.
     return parse_model(json.dumps(data), "test.yaml")
 
@@ -80,16 +87,24 @@ class Run:
 _decode_score = msgspec.json.Decoder(LeadScore).decode
 
 
-def run(model: ScoringModel, history: History, sizes: Iterable[int] | None = None, shard: Shard | None = None) -> Run:
-    """Score a history in chunks of the given sizes; what they leave over, or all, is one chunk."""
-    records = [to_record(event, received_ms, offset) for offset, (event, received_ms) in enumerate(history)]
+def run(model: ScoringModel, history: Timeline, sizes: Iterable[int] | None = None, shard: Shard | None = None) -> Run:
+    """Score a history in chunks of the given sizes; what they leave over, or all, is one chunk. Ticks end chunks."""
     shard = Shard(model, {}) if shard is None else shard
     outcome = Outcome()
-    start = 0
-    for size in (*(sizes or ()), len(records)):
-        if start < len(records):
-            outcome.extend(shard.take(records[start : start + size]))
-            start += size
+    left = iter(sizes or ())
+    chunk: list[FileRecord] = []
+    size = next(left, len(history))
+    for offset, item in enumerate(history):
+        if isinstance(item, Tick):
+            outcome.extend(shard.take(chunk))
+            outcome.extend(shard.tick(item.clock_ms))
+            chunk = []
+            continue
+        chunk.append(to_record(*item, offset))
+        if len(chunk) >= size:
+            outcome.extend(shard.take(chunk))
+            chunk, size = [], next(left, len(history))
+    outcome.extend(shard.take(chunk))
     return Run(shard, outcome, {lead.decode(): _decode_score(score) for lead, score in outcome.scores.items()})
 
 
@@ -99,8 +114,46 @@ def reopen(shard: Shard, model: ScoringModel | None = None) -> Shard:
 
 
 def said_of(alert: Alert) -> Said:
-    """Reduce an alert to what the oracle tells."""
-    return Said(alert.id, alert.kind, alert.lead, alert.band, alert.from_band, alert.time_ms, alert.score)
+    """Bring an alert into the oracle's form: all of it but the model's version and the account's fit."""
+    return Said(
+        id=alert.id,
+        kind=alert.kind,
+        lead=alert.lead,
+        band=alert.band,
+        from_band=alert.from_band,
+        time_ms=alert.time_ms,
+        score=alert.score,
+        ledger=[
+            Line(
+                *(line.kind, line.rule, line.points, line.count, line.last_ms, line.half_life_days),
+                *(line.points_max, line.phase, line.subject),
+                tuple((evidence.time_ms, evidence.hash) for evidence in line.events),
+            )
+            for line in alert.ledger
+        ],
+        phase=alert.phase,
+        cause=None if alert.cause is None else (alert.cause.id, alert.cause.type, alert.cause.time_ms),
+        alert_id=alert.alert_id,
+        cools_at_ms=alert.cools_at_ms,
+        held_until_ms=alert.held_until_ms,
+        stage=alert.stage,
+        account=alert.account,
+        contact=alert.contact,
+        first_touch=_touch_of(alert.first_touch),
+        last_touch=_touch_of(alert.last_touch),
+        unknown=alert.unknown,
+        coverage=alert.coverage,
+    )
+
+
+def _touch_of(origin: Origin | None) -> Touch | None:
+    if origin is None:
+        return None
+    return Touch(origin.time_ms, origin.source, origin.medium, origin.campaign, origin.page)
+
+
+def minutes(count: float) -> int:
+    return int(count * 60_000)
 
 
 def days(count: float) -> int:

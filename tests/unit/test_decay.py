@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scoring.decay import DAY_MS, DecayedCount
-from scoring.leads import decode_state
+from scoring.lead_state import decode_state
 from tests.unit.builders import NOW, event, live, model_of, run
 
 half_lives_ms = st.sampled_from((0.01, 1, 14, 365)).map(lambda days: days * DAY_MS)

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from scoring.alerts import alert_id, cooled_id
 from scoring.conditions import Condition, holds
 from scoring.cooling import ROUNDING
-from scoring.leads import decode_state, encode_state, score_later
+from scoring.lead_state import decode_state, encode_state
 from scoring.model import ScoringModel, parse_model
 from scoring.replay import FileRecord
 from scoring.rules import compile_condition
+from scoring.score_records import score_later
 from scoring.shard import Shard
 from tests.oracle import DAY_MS
 from tests.unit.builders import NOW, History, days, event, hours, live, model_of, reopen, run

@@ -16,10 +16,27 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from scoring.conditions import Condition, holds
+from scoring.conditions_compared import covers
 from scoring.errors import ModelError
 from scoring.events import EVENT_TYPES
-from scoring.model import Rule, ScoringModel, describe_model, load_model, parse_model
+from scoring.model import (
+    Alerts,
+    Band,
+    Channel,
+    Hot,
+    Inactivity,
+    Rule,
+    ScoringModel,
+    Trait,
+    VisitCount,
+    Visits,
+    describe_model,
+    load_model,
+    parse_model,
+)
+from scoring.model_diff import diff_models
 from scoring.model_file import DEPTH_MAX, FILE_BYTES_MAX
+from scoring.scenarios import parse_scenarios, run_scenario
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "scoring" / "models" / "default.yaml"
@@ -81,6 +98,7 @@ alerts: {max_age_h: 48}
     assert (page.once_per, page.phase, page.channel, page.hold_days) == ("asset", "consideration", "web", None)
     assert (demo.on, demo.where, demo.points_max) == (("form_submitted", "tracked"), (), math.inf)
     assert (demo.once_per, demo.phase, demo.channel, demo.hold_days) == (None, "awareness", None, 14.0)
+    assert (demo.visits, demo.converts) == (None, False)
     assert (bounce.points, bounce.points_max) == (-50.0, 50.0)
     assert [(b.name, b.enter, b.leave, b.fit_min, b.cooldown_h) for b in model.bands.values()] == [
         ("warm", 30.0, 20.0, None, None),
@@ -90,8 +108,15 @@ alerts: {max_age_h: 48}
     assert model.warnings() == []
 
 
-def test_alerts_have_a_default() -> None:
-    assert parse_model(f"version: v1\n{RULES}{BANDS}", "m.yaml").alerts.max_age_h == 24.0
+def test_what_a_model_leaves_out_has_a_default() -> None:
+    model = parse_model(f"version: v1\n{RULES}{BANDS}", "m.yaml")
+    assert (model.alerts.max_age_h, model.alerts.visitors) == (24.0, False)
+    assert model.visits.gap_minutes == 30.0
+    assert model.visits.on == (
+        *("page_viewed", "screen_viewed", "link_clicked", "file_downloaded", "form_submitted", "video_watched"),
+    )
+    assert (model.traits, model.channels, model.inactivity) == ({}, {}, None)
+    assert model.contact == ("name", "email", "phone", "title", "owner", "crm_url")
 
 
 def test_a_model_cannot_be_changed() -> None:
@@ -223,6 +248,7 @@ def test_any_property_meets_a_condition_or_does_not(where: str, value: object) -
 
 # ── refusals: each with its line, its key and its text ───────────────────────────────────────────────────────
 
+KEYS_ALLOWED = "version, names, visits, rules, traits, channels, inactivity, contact, bands, alerts"
 NOT_NAME = "is not a name: 1 to 64 of a-z, 0-9 and _, beginning with a letter"
 FILE_FAULTS = [
     ("", "m.yaml:1: is empty; a model has at least version, rules and bands"),
@@ -259,7 +285,7 @@ KEY_FAULTS = [
     (f"version: v1\n{RULES}{BANDS}rule: {{}}", "m.yaml:4: rule: unknown key 'rule'; did you mean 'rules'?"),
     (
         f"version: v1\n{RULES}{BANDS}zzz: 1",
-        "m.yaml:4: zzz: unknown key 'zzz'; allowed are version, names, rules, bands, alerts",
+        f"m.yaml:4: zzz: unknown key 'zzz'; allowed are {KEYS_ALLOWED}",
     ),
     (f"version: v1\n{RULES}{BANDS}version: v2", "m.yaml:4: version: is given twice; the first is on line 1"),
     (f"version: v1\nrules: {{}}\n{BANDS}", "m.yaml:2: rules: is empty; at least 1 is needed"),
@@ -354,7 +380,7 @@ def test_a_fault_is_told_at_its_line_and_key(text: str, problems: str) -> None:
 
 
 RULE_FAULTS = [  # a rule on line 3, what is wrong with it
-    ("{points: 1, half_life_days: 14}", "r.on: is required"),
+    ("{points: 1, half_life_days: 14}", "r.on: is required; or `visits`, for a rule about visits"),
     ("{on: page_viewed, half_life_days: 14}", "r.points: is required"),
     ("{on: page_viewed, points: 1}", "r.half_life_days: is required"),
     (
@@ -363,8 +389,8 @@ RULE_FAULTS = [  # a rule on line 3, what is wrong with it
     ),
     (
         "{on: page_viewed, points: 1, half_life_days: 14, zzz: 3}",
-        "r.zzz: unknown key 'zzz'; allowed are on, where, points, half_life_days, points_max, once_per, phase, "
-        "channel, hot",
+        "r.zzz: unknown key 'zzz'; allowed are visits, on, where, points, half_life_days, points_max, once_per, phase, "
+        "channel, hot, converts",
     ),
     (
         "{on: page_viewed, points: 1, half_life_days: 14, points: 2}",
@@ -417,6 +443,16 @@ RULE_FAULTS = [  # a rule on line 3, what is wrong with it
         "{on: tracked, points: 1, half_life_days: 1, channel: fax}",
         "r.channel: 'fax' is unknown; allowed are web, email",
     ),
+    (
+        "{on: tracked, points: 1, half_life_days: 1, channel: [web]}",
+        "r.channel: a list is not text; put it in quotes if it is meant as text",
+    ),
+    (
+        "{on: tracked, points: -1, half_life_days: 1, channel: web}",
+        "r.channel: a rule with negative points is in no channel: a ceiling is for what adds up",
+    ),
+    ("{on: tracked, points: 1, half_life_days: 1, converts: 1}", "r.converts: 1 is neither true nor false"),
+    ("{on: tracked, points: 1, half_life_days: 1, converts: 'yes'}", "r.converts: 'yes' is neither true nor false"),
     ("{on: tracked, points: 1, half_life_days: 1, hot: {}}", "r.hot.hold_days: is required"),
     ("{on: tracked, points: 1, half_life_days: 1, hot: true}", "r.hot: true is not a mapping of keys to values"),
     ("{on: tracked, points: 1, half_life_days: 1, hot: {hold_days: 0}}", "r.hot.hold_days: 0 is not above 0"),
@@ -523,7 +559,7 @@ names: *somewhere
 def test_of_very_many_faults_the_first_are_told_and_the_rest_counted() -> None:
     problems = problems_of("".join(f"key{number}: 1\n" for number in range(1000)))
     assert len(problems) == 201
-    assert problems[3] == ("m.yaml:1: key0: unknown key 'key0'; allowed are version, names, rules, bands, alerts")
+    assert problems[3] == (f"m.yaml:1: key0: unknown key 'key0'; allowed are {KEYS_ALLOWED}")
     assert problems[-1] == "m.yaml:198: and 803 more faults from here on"
 
 
@@ -555,18 +591,50 @@ def test_no_text_raises_anything_but_a_model_error(text: str) -> None:
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+SECTIONS = list(ScoringModel.model_fields)
 KEYS = st.sampled_from(
-    ["version", "names", "rules", "bands", "alerts", "on", "where", "points", "hot", "is", "enter", "leave", "name"]
+    [*SECTIONS, *Rule.file_keys(), *Trait.file_keys(), *VisitCount.file_keys(), "is", "enter", "leave", "name"]
 ) | st.text(max_size=4)
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=20
 )
 
 
-@given(st.fixed_dictionaries({"rules": VALUES, "bands": VALUES}, optional={"names": VALUES, "version": VALUES}))
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(SECTIONS, VALUES)))
 def test_no_values_raise_anything_but_a_model_error(data: dict[str, object]) -> None:
     with contextlib.suppress(ModelError):
-        describe_model(parse_model(yaml.safe_dump(data, allow_unicode=True), "m.yaml"))
+        parse_model(yaml.safe_dump(data, allow_unicode=True), "m.yaml")
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys({*SECTIONS} - {"version", "rules", "bands"}, VALUES)))
+def test_whatever_is_accepted_can_be_told_compared_and_warned_of(data: dict[str, object]) -> None:
+    text = yaml.safe_dump(data, allow_unicode=True) if data else ""
+    with contextlib.suppress(ModelError):
+        model = parse_model(f"version: v1\n{RULES}{BANDS}{text}", "m.yaml")
+        assert describe_model(model)
+        assert isinstance(model.warnings(), list)
+        assert diff_models(model, model) == []
+
+
+ANSWERS = st.dictionaries(
+    st.sampled_from(["a", "A*", "*", "a?", "5", "5.0", "true", ">= 5", "> 5", "<= 4", "< 1"]) | st.text(max_size=3),
+    st.floats(-5, 5),
+    min_size=1,
+    max_size=6,
+)
+
+
+@given(
+    answers=ANSWERS,
+    value=st.sampled_from(["a", "ab", "", "5", "7"]) | st.text(max_size=3) | st.floats() | st.booleans(),
+)
+def test_an_answer_that_is_warned_of_is_the_first_for_no_value(answers: dict[str, float], value: object) -> None:
+    text = yaml.safe_dump({"traits": {"t": {"answers": answers}}}, allow_unicode=True)
+    with contextlib.suppress(ModelError):
+        model = parse_model(f"version: v1\n{RULES}{BANDS}{text}", "m.yaml")
+        tried = [answer.condition for answer in model.traits["t"].answers]
+        first = next((number for number, one in enumerate(tried) if holds(one, {"answer": value})), 0)
+        assert not any(covers(earlier, tried[first]) for earlier in tried[:first])
 
 
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -593,6 +661,7 @@ def test_a_file_that_is_missing_too_large_or_no_text_is_refused(tmp_path: Path) 
 # ── the default model ────────────────────────────────────────────────────────────────────────────────────────
 
 Example = tuple[str, dict[str, object]]
+NO_EVENT: Example = ("", {})
 DEFAULT_EXAMPLES: dict[str, tuple[Example, Example]] = {  # an event that the rule counts, and one it does not
     "demo_request": (("form_submitted", {"form": "Quote"}), ("form_submitted", {"form": "brochure"})),
     "other_form": (("form_submitted", {"form": "brochure-2026"}), ("form_submitted", {"form": "demo"})),
@@ -605,10 +674,15 @@ DEFAULT_EXAMPLES: dict[str, tuple[Example, Example]] = {  # an event that the ru
     "pricing_page": (("page_viewed", {"path": "/pricing/"}), ("page_viewed", {"path": "/pricing", "seconds": 4.9})),
     "comparison_page": (("page_viewed", {"path": "/case-studies/acme"}), ("page_viewed", {"path": "/"})),
     "page_view": (("page_viewed", {}), ("screen_viewed", {})),
+    "second_visit": (NO_EVENT, NO_EVENT),
     "file_or_link_click": (("link_clicked", {}), ("email_clicked", {})),
     "social_follow": (("social_followed", {}), ("social_unfollowed", {})),
     "email_click": (("email_clicked", {"link": "l1"}), ("email_opened", {})),
     "email_reply": (("email_replied", {}), ("email_delivered", {})),
+    "email_open": (
+        ("email_opened", {"consent": True, "human": True, "message": "m1"}),
+        ("email_opened", {"human": True, "message": "m1"}),
+    ),
     "unsubscribe": (("email_unsubscribed", {}), ("email_bounced", {})),
     "hard_bounce": (("email_bounced", {"kind": "Hard"}), ("email_bounced", {"kind": "soft"})),
     "spam_complaint": (("email_complained", {}), ("email_unsubscribed", {})),
@@ -628,7 +702,7 @@ def test_each_rule_of_the_default_model_counts_what_it_should() -> None:
     model = load_model(DEFAULT)
     assert list(DEFAULT_EXAMPLES) == list(model.rules)
     for name, (positive, negative) in DEFAULT_EXAMPLES.items():
-        assert counts(model.rules[name], positive), name
+        assert counts(model.rules[name], positive) or positive == NO_EVENT, name
         assert not counts(model.rules[name], negative), name
 
 
@@ -653,10 +727,12 @@ def test_the_default_model_says_what_its_table_says() -> None:
         "pricing_page": (10, 14, 20, None),
         "comparison_page": (10, 14, 20, None),
         "page_view": (1, 14, 10, None),
+        "second_visit": (8, 14, 8, None),
         "file_or_link_click": (3, 30, 9, None),
         "social_follow": (2, 30, 2, None),
         "email_click": (3, 30, 9, "link"),
         "email_reply": (15, 45, 15, None),
+        "email_open": (1, 7, 5, "message"),
         "unsubscribe": (-20, 30, 20, None),
         "hard_bounce": (-50, 365, 50, None),
         "spam_complaint": (-100, 365, 100, None),
@@ -667,14 +743,98 @@ def test_the_default_model_says_what_its_table_says() -> None:
     }
     assert model.rules["demo_request"].hold_days == 14
     assert [name for name, rule in model.rules.items() if rule.hold_days is not None] == ["demo_request"]
+    assert model.rules["second_visit"].visits == VisitCount(at_least=2, within_days=7)
+    assert [name for name, rule in model.rules.items() if rule.converts] == [
+        *("demo_request", "other_form", "premium_download", "webinar_registration", "webinar_attendance"),
+    ]
+    assert {name: trait.points for name, trait in model.traits.items() if not trait.is_question} == {
+        "competitor": -50,
+        "student": -25,
+        "free_mail": -10,
+    }
+    assert {name: channel.points_max for name, channel in model.channels.items()} == {"web": 60, "email": 40}
+    assert model.inactivity is None
+
+
+def test_the_inactivity_of_the_default_model_is_switched_on_by_removing_a_hash() -> None:
+    text = DEFAULT.read_text(encoding="utf-8")
+    model = parse_model(text.replace("# inactivity:", "inactivity:"), "m.yaml")
+    assert model.inactivity == Inactivity(after_days=90, points=-15)
+
+
+def test_what_the_default_model_shows_as_left_out_is_what_counts() -> None:
+    text = DEFAULT.read_text(encoding="utf-8")
+    block = re.search(r"^# visits:\n# .*\n# .*\n", text, re.MULTILINE)
+    contact = re.search(r"^# contact: .*\n", text, re.MULTILINE)
+    assert block is not None
+    assert contact is not None
+    written = f"{block[0]}{contact[0]}".replace("# ", "").replace("#", "")
+    model = parse_model(f"version: v1\n{written}{RULES}{BANDS}", "m.yaml")
+    assert (model.visits, model.contact) == (load_model(DEFAULT).visits, load_model(DEFAULT).contact)
+
+
+def points_for(model: ScoringModel, trait: str, answer: object) -> float:
+    answers = model.traits[trait].answers
+    return next((each.points for each in answers if holds(each.condition, {"answer": answer})), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("trait", "answer", "points"),
+    [
+        ("decision_role", "Decision maker", 15),
+        ("decision_role", "End user", 5),
+        ("decision_role", "bystander", 0),
+        ("seniority", "Chief of Staff", 15),
+        ("seniority", "CFO", 15),
+        ("seniority", "Head of Sales", 10),
+        ("seniority", "Director", 10),
+        ("seniority", "Product Manager", 5),
+        ("seniority", "Engineer", 0),
+        ("experience_years", 10, 5),
+        ("experience_years", 9.9, 3),
+        ("experience_years", "4", 0),
+        ("company_size", 1000, 10),
+        ("company_size", 999, 8),
+        ("company_size", 9, 0),
+        ("budget", 50_000, 15),
+        ("budget", 49_999, 5),
+        ("budget", 9_999, 0),
+        ("timeframe", "now", 15),
+        ("timeframe", 3, 15),
+        ("timeframe", 12, 5),
+        ("timeframe", 13, 0),
+        ("timeframe", "later this year", 5),
+    ],
+)
+def test_an_answer_is_worth_what_the_default_model_says(trait: str, answer: object, points: float) -> None:
+    assert points_for(load_model(DEFAULT), trait, answer) == points
+
+
+@pytest.mark.parametrize(
+    ("title", "is_student"),
+    [
+        *((title, True) for title in ("Student", "PhD student", "Intern", "Sales intern", "Internship", "trainee")),
+        *((title, False) for title in ("International sales manager", "Internal auditor", "Director")),
+    ],
+)
+def test_the_default_model_tells_interns_from_international_managers(title: str, is_student: bool) -> None:
+    where = load_model(DEFAULT).traits["student"].where
+    assert all(holds(condition, {"job_title": title}) for condition in where) is is_student
+
+
+def test_nobody_is_hot_by_the_default_model_for_a_good_profile_alone() -> None:
+    model = load_model(DEFAULT)
+    most = sum(max(answer.points for answer in trait.answers) for trait in model.traits.values() if trait.is_question)
+    assert most == 90
+    assert most < model.bands["hot"].enter
 
 
 def test_the_default_model_says_the_same_to_a_plain_yaml_reader() -> None:
     ours = load_model(DEFAULT)
     theirs = yaml.safe_load(DEFAULT.read_text(encoding="utf-8"))  # YAML 1.1: `on` becomes true, dates become dates
     assert list(theirs["rules"]) == list(ours.rules)
-    assert {name: rule[True] for name, rule in theirs["rules"].items()} == {
-        name: list(rule.on) if len(rule.on) > 1 else rule.on[0] for name, rule in ours.rules.items()
+    assert {name: rule[True] for name, rule in theirs["rules"].items() if True in rule} == {
+        name: list(rule.on) if len(rule.on) > 1 else rule.on[0] for name, rule in ours.rules.items() if rule.on
     }
 
 
@@ -699,6 +859,9 @@ def test_a_model_is_told_in_plain_words() -> None:
 def test_the_default_model_is_told_in_plain_words() -> None:
     lines = describe_model(load_model(DEFAULT)).splitlines()
     assert "hard_bounce: -50 when email_bounced where kind is hard; halves every 365 days; never below -50" in lines
+    assert any(
+        line.startswith("second_visit: +8 at each visit that is at least the 2nd within 7 days") for line in lines
+    )
     assert lines[-1] == (
         "hot: from 100, left below 80; account fit at least 5 or unknown; alerts, at most one per lead in 24 h"
     )
@@ -709,14 +872,78 @@ def test_the_schema_for_editors_is_of_the_file_and_not_of_what_it_becomes() -> N
     json.dumps(schema, allow_nan=False)
     assert set(schema["required"]) == {"version", "rules", "bands"}
     assert schema["additionalProperties"] is False
-    assert set(schema["properties"]) == {"version", "names", "rules", "bands", "alerts"}
+    assert list(schema["properties"]) == list(ScoringModel.model_fields)
+    for key in ("names", "rules", "traits", "channels", "bands"):
+        assert schema["properties"][key]["additionalProperties"] is False, key
     rule = schema["$defs"]["Rule"]
     assert list(rule["properties"]) == list(Rule.model_fields)
     assert rule["properties"]["hot"]["$ref"] == "#/$defs/Hot"
+    assert rule["properties"]["visits"]["$ref"] == "#/$defs/VisitCount"
     assert rule["properties"]["where"]["type"] == "object"
-    assert set(rule["required"]) == {"on", "points", "half_life_days"}
+    assert rule["properties"]["channel"]["type"] == "string"
+    assert rule["properties"]["converts"]["type"] == "boolean"
+    assert set(rule["required"]) == {"points", "half_life_days"}
     assert set(schema["$defs"]["Band"]["properties"]) == {"enter", "leave", "fit_min", "cooldown_h"}
     assert "null" not in json.dumps(schema)
+
+
+def test_the_schema_for_editors_wants_either_events_or_visits_of_a_rule() -> None:
+    about_events, about_visits = ScoringModel.json_schema()["$defs"]["Rule"]["oneOf"]
+    assert about_events["required"] == ["on"]
+    assert about_visits["required"] == ["visits"]
+    assert {key for key, allowed in about_visits["properties"].items() if allowed is False} == {
+        *("where", "once_per", "hot", "channel", "converts"),
+    }
+
+
+def test_the_schema_for_editors_knows_the_bounds_of_every_number() -> None:
+    sections = ScoringModel.json_schema()["$defs"]
+    assert sections["VisitCount"]["properties"]["at_least"] | {"description": ""} == {
+        "type": "integer",
+        "minimum": 2,
+        "maximum": 32,
+        "description": "",
+    }
+    gap = sections["Visits"]["properties"]["gap_minutes"]
+    assert (gap["exclusiveMinimum"], gap["maximum"], gap["default"]) == (0, 1440, 30)
+    assert sections["Channel"]["properties"]["points_max"]["exclusiveMinimum"] == 0
+    inactivity = sections["Inactivity"]["properties"]
+    assert (inactivity["after_days"]["exclusiveMinimum"], inactivity["after_days"]["maximum"]) == (0, 3650)
+    assert (inactivity["points"]["minimum"], inactivity["points"]["exclusiveMaximum"]) == (-10_000, 0)
+    for name, keys in {
+        "Visits": {"on", "gap_minutes"},
+        "VisitCount": {"at_least", "within_days"},
+        "Trait": {"where", "points", "answers", "from"},
+        "Channel": {"points_max"},
+        "Inactivity": {"after_days", "points"},
+        "Alerts": {"max_age_h", "visitors"},
+    }.items():
+        assert set(sections[name]["properties"]) == keys
+        assert sections[name]["additionalProperties"] is False
+
+
+def test_the_schema_for_editors_takes_own_domains_for_a_list_and_other_names_for_conditions() -> None:
+    names = ScoringModel.json_schema()["properties"]["names"]
+    (pattern,) = names["patternProperties"]
+    assert [bool(re.search(pattern, name)) for name in ("own_domains", "own_domains2", "pricing")] == [
+        False,
+        True,
+        True,
+    ]
+    assert names["properties"]["own_domains"]["type"] == "array"
+
+
+def test_the_schema_for_editors_tells_questions_from_flags() -> None:
+    trait = ScoringModel.json_schema()["$defs"]["Trait"]
+    question, flag = trait["oneOf"]
+    assert (question["required"], flag["required"]) == (["answers"], ["where", "points"])
+    assert trait["properties"]["answers"]["additionalProperties"] == {
+        "type": "number",
+        "minimum": -10_000,
+        "maximum": 10_000,
+    }
+    assert trait["properties"]["from"]["anyOf"][1]["type"] == "array"
+    assert ScoringModel.json_schema()["properties"]["contact"]["maxItems"] == 20
 
 
 # ── docs/model.md keeps its word ─────────────────────────────────────────────────────────────────────────────
@@ -730,7 +957,7 @@ def blocks_of(language: str) -> list[str]:
 
 @pytest.mark.parametrize("block", blocks_of("yaml"))
 def test_each_yaml_in_the_guide_is_accepted(block: str) -> None:
-    missing = {"version:": "version: v1\n", "rules:": RULES, "bands:": BANDS}
+    missing = {"version:": "version: v1\n", "rules:": RULES, "bands:": "bands: {warm: {enter: 5, leave: 2}}\n"}
     text = block + "".join(line for key, line in missing.items() if not re.search(f"^{key}", block, re.MULTILINE))
     assert parse_model(text, "model.md").warnings() == []
 
@@ -755,5 +982,12 @@ def test_the_faults_in_the_guide_are_told_in_these_words() -> None:
 
 def test_the_guide_names_every_key_and_every_event_type() -> None:
     guide = GUIDE.read_text(encoding="utf-8")
-    keys = [*ScoringModel.model_fields, *Rule.model_fields, "hold_days", "enter", "leave", "fit_min", "cooldown_h"]
-    assert [word for word in [*keys, "max_age_h", *sorted(EVENT_TYPES)] if f"`{word}`" not in guide] == []
+    sections = [ScoringModel, Rule, Hot, VisitCount, Visits, Trait, Channel, Inactivity, Band, Alerts]
+    keys = [key for section in sections for key in section.file_keys()]
+    assert [word for word in [*keys, *sorted(EVENT_TYPES)] if f"`{word}`" not in guide] == []
+
+
+def test_the_scenario_in_the_guide_holds() -> None:
+    for block in blocks_of("yaml scenario"):
+        for scenario in parse_scenarios(block, "model.md", lambda name: load_model(DEFAULT)):
+            assert run_scenario(scenario).differences == []

@@ -11,41 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring.leads import score_later
 from scoring.model import ScoringModel
-from tests.oracle import DAY_MS, Said, expect
-from tests.unit.builders import NOW, History, Run, days, event, hours, live, model_of, run
-from tests.unit.histories import REALISTIC, histories, models, random_history
-
-TINY_MS = 1
-"""The two round differently, 1e-14 points or so: where a score creeps past a level that may move the first ms."""
-
-
-def assert_same_alerts(said: list[Said], expected: list[Said]) -> None:
-    assert [alert[:5] for alert in said] == [alert[:5] for alert in expected]
-    for ours, theirs in zip(said, expected, strict=True):
-        assert ours.score == pytest.approx(theirs.score, abs=2e-6)
-        assert abs(ours.time_ms - theirs.time_ms) <= (TINY_MS if ours.kind == "cooled" else 0)
-
-
-def assert_agrees(done: Run, model: ScoringModel, history: History) -> None:
-    expected = expect(model, history)
-    assert_same_alerts(done.said, expected.said)
-    assert done.outcome.refusals == []
-    assert done.scores.keys() == expected.leads.keys()
-    for name, lead in expected.leads.items():
-        record = done.scores[name]
-        assert record.at_ms == lead.now
-        assert record.band == lead.band_name
-        for later_ms in (0, 1, 3 * DAY_MS, 400 * DAY_MS):
-            assert score_later(record, lead.now + later_ms) == pytest.approx(
-                lead.score_at(lead.now + later_ms), abs=1e-6
-            )
-        assert record.score == pytest.approx(lead.score_at(lead.now), abs=1e-6)
-        cools_at = lead.cools_at()
-        assert (record.cools_at_ms is None) == (cools_at is None)
-        if cools_at is not None:
-            assert record.cools_at_ms == pytest.approx(cools_at, abs=TINY_MS)
+from tests.oracle import expect
+from tests.unit.agreement import assert_agrees, assert_same_run
+from tests.unit.builders import NOW, History, Timeline, days, event, hours, live, model_of, run
+from tests.unit.histories import (
+    REALISTIC,
+    WHOLE,
+    histories,
+    models,
+    random_history,
+    random_timeline,
+    timelines,
+    whole_models,
+)
 
 
 def random_sizes(rng: Random, total: int) -> list[int]:
@@ -61,6 +40,32 @@ def test_any_model_scores_any_history_as_the_oracle_does(
     model: ScoringModel, history: History, sizes: list[int]
 ) -> None:
     assert_agrees(run(model, history, sizes), model, history)
+
+
+@settings(max_examples=300)
+@given(whole_models(), timelines(), st.lists(st.integers(1, 6)))
+def test_any_whole_model_scores_any_timeline_as_the_oracle_does(
+    model: ScoringModel, timeline: Timeline, sizes: list[int]
+) -> None:
+    assert_agrees(run(model, timeline, sizes), model, timeline)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_thousand_timelines_are_scored_as_the_oracle_does(name: str) -> None:
+    model, rng = WHOLE[name], Random(name)
+    for _ in range(334):
+        timeline = random_timeline(rng, rng.randint(1, 40))
+        sizes = rng.choice(([1] * len(timeline), [], random_sizes(rng, len(timeline))))
+        assert_agrees(run(model, timeline, sizes), model, timeline)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_timelines_longer_than_the_memory_are_scored_as_the_oracle_does(name: str) -> None:
+    """More than 32 visits and 64 events: what is forgotten is forgotten on both sides."""
+    model, rng = WHOLE[name], Random(name)
+    for _ in range(6):
+        timeline = random_timeline(rng, 130, people_max=1)
+        assert_agrees(run(model, timeline, random_sizes(rng, len(timeline))), model, timeline)
 
 
 @pytest.mark.parametrize("name", REALISTIC)
@@ -99,18 +104,41 @@ def test_the_random_histories_meet_every_case_that_matters() -> None:
     assert all(count > 30 for count in met.values()), met
 
 
+def test_the_random_timelines_meet_every_case_that_matters() -> None:
+    cases = ("entered", "cooled by a tick", "cooled by an event", "inactive", "cut by a channel", "trait", "floor")
+    people = ("visitor", "converted", "partly known", "first touch", "last touch", "account", "contact")
+    rest = ("late after a cooling", "32 visits", "second visit")
+    met = dict.fromkeys((*cases, *people, *rest), 0)
+    for name, model in WHOLE.items():
+        rng = Random(name)
+        for number in range(25):
+            timeline = random_timeline(rng, 40) if number % 5 else random_timeline(rng, 130, people_max=1)
+            expected = expect(model, timeline)
+            for said in expected.said:
+                kinds = {line.kind for line in said.ledger}
+                met["entered"] += said.kind == "entered"
+                met["cooled by a tick"] += said.kind == "cooled" and said.cause is None
+                met["cooled by an event"] += said.kind == "cooled" and said.cause is not None
+                met["inactive"] += "inactivity" in kinds
+                met["cut by a channel"] += "channel" in kinds
+                met["trait"] += "trait" in kinds
+                met["floor"] += "floor" in kinds
+                met["visitor"] += said.stage == "visitor"
+                met["converted"] += said.stage == "converted"
+                met["partly known"] += said.coverage is not None and 0 < said.coverage < 1
+                met["first touch"] += said.first_touch is not None
+                met["last touch"] += said.last_touch is not None and said.last_touch != said.first_touch
+                met["account"] += said.account not in ("", said.lead.partition("@")[2])
+                met["contact"] += len(said.contact) > 1
+                met["late after a cooling"] += said.cause is not None and said.cause[2] < said.time_ms
+                met["second visit"] += any(
+                    model.rules[n.rule].visits is not None for n in said.ledger if n.kind == "rule"
+                )
+            met["32 visits"] += any(len(lead.visits) == 32 for lead in expected.leads.values())
+    assert min(met.values()) >= 3, [case for case, count in met.items() if count < 3]
+
+
 # ── chunks ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def assert_same_run(one: Run, other: Run) -> None:
-    assert_same_alerts(one.said, other.said)
-    assert one.outcome.duplicates == other.outcome.duplicates
-    assert one.scores.keys() == other.scores.keys()
-    for lead, record in one.scores.items():
-        twin = other.scores[lead]
-        assert (record.band, record.at_ms, record.score) == (twin.band, twin.at_ms, pytest.approx(twin.score, abs=1e-9))
-        assert record.cools_at_ms == pytest.approx(twin.cools_at_ms, abs=TINY_MS)
-    assert one.shard.leads.keys() == other.shard.leads.keys()
 
 
 @given(models(), histories(), st.lists(st.integers(1, 6)))
@@ -145,8 +173,8 @@ def said(
     history: list[dict[str, Any]] | History, model: ScoringModel = WEEKLY
 ) -> list[tuple[str, str, str, int, float]]:
     """Return kind, from, to, days since the start and score of what the oracle says of a lead."""
-    told = live(history) if history and isinstance(history[0], Mapping) else history
-    return [(a.kind, a.from_band, a.band, a.time_ms - NOW, a.score) for a in expect(model, told).said]  # type: ignore[arg-type]
+    told = [(item, item["time"]) if isinstance(item, Mapping) else item for item in history]
+    return [(a.kind, a.from_band, a.band, a.time_ms - NOW, a.score) for a in expect(model, told).said]
 
 
 def test_oracle_two_views_at_once_are_hot_and_cool_to_warm_after_a_week() -> None:

@@ -1,0 +1,137 @@
+"""Why a score is what it is: the ledger, and alerts that a person can make a call from."""
+
+from __future__ import annotations
+
+from math import exp2
+from typing import Any, Final
+
+from scoring.alerts import Alert, Cause, Evidence, LedgerLine, Origin
+from scoring.events import Event
+from scoring.lead_state import EVENT_BYTES, LeadState
+from scoring.rules import Rulebook
+from scoring.touches import Touch
+from scoring.traits import TraitBook
+from scoring.visits import last_visit_ms
+
+EVIDENCE_MAX: Final = 10
+_HASH_BYTES: Final = 8
+
+
+class Explainer:
+    """Explains the scores of one model."""
+
+    def __init__(self, book: Rulebook, traits: TraitBook) -> None:
+        self._book, self._traits = book, traits
+
+    def alert(self, state: LeadState, lead: str, at: int, event: Event | None, **particulars: Any) -> Alert:
+        """Return an alert with what every kind of it says: the score at ``at`` (ms), why, and whom to call."""
+        ledger = self.ledger(state, at)
+        unknown, coverage = self._traits.unknown(state, lead)
+        return Alert(
+            lead=lead,
+            time_ms=at,
+            score=round(max(0.0, sum(line.points for line in ledger)), 6),
+            ledger=ledger,
+            model=self._book.model.version,
+            phase=self._book.phase_of(ledger),
+            cause=None if event is None else Cause(id=event.id, type=event.type, time_ms=int(event.time)),
+            account=state.account,
+            contact=self._traits.contact(state, lead),
+            first_touch=_origin(state.first_touch),
+            last_touch=_origin(state.last_touch),
+            unknown=unknown,
+            coverage=coverage,
+            **particulars,
+        )
+
+    def ledger(self, state: LeadState, now: int) -> list[LedgerLine]:
+        """Return the lines that sum to the score at ``now`` (ms), the largest first."""
+        lines = [*self._rule_lines(state, now), *self._trait_lines(state)]
+        lines += self._channel_lines(state, lines)
+        inactive = self._inactive_line(state, now)
+        if inactive is not None:
+            lines.append(inactive)
+        lines.sort(key=lambda line: (-abs(line.points), line.kind, line.rule))
+        total = sum(line.points for line in lines)
+        if total < 0:
+            lines.append(LedgerLine(rule="floor", kind="floor", points=-total))
+        return lines
+
+    def _rule_lines(self, state: LeadState, now: int) -> list[LedgerLine]:
+        book, lines = self._book, []
+        evidence = _evidence_by_rule(state)
+        for number, count, at, subject in zip(state.rules, state.counts, state.times, state.subjects, strict=True):
+            if not book.points[number] or not count:
+                continue
+            faded = count * exp2((at - now) * book.rates[number])
+            ceiling = book.ceilings[number]
+            lines.append(
+                LedgerLine(
+                    rule=book.names[number],
+                    points=max(-ceiling, min(ceiling, book.points[number] * faded)),
+                    count=faded,
+                    last_ms=at,
+                    half_life_days=book.half_lives_days[number],
+                    points_max=book.stated_ceilings[number],
+                    phase=book.phases[number],
+                    subject=subject,
+                    events=evidence.get(number, [])[:EVIDENCE_MAX],
+                )
+            )
+        return lines
+
+    def _trait_lines(self, state: LeadState) -> list[LedgerLine]:
+        return [
+            LedgerLine(rule=self._traits.names[number], kind="trait", points=points)
+            for number, points in zip(state.traits, state.trait_points, strict=True)
+        ]
+
+    def _channel_lines(self, state: LeadState, lines: list[LedgerLine]) -> list[LedgerLine]:
+        """Return what the ceilings of channels cut off."""
+        book = self._book
+        channel_of = {name: channel for name, channel in zip(book.names, book.channels, strict=True) if channel}
+        sums = [0.0] * len(book.channel_caps)
+        for line in lines:
+            if line.kind == "rule":
+                sums[channel_of.get(line.rule, 0)] += line.points
+        return [
+            LedgerLine(rule=book.channel_names[channel], kind="channel", points=book.channel_caps[channel] - points)
+            for channel, points in enumerate(sums)
+            if points > book.channel_caps[channel]
+        ]
+
+    def _inactive_line(self, state: LeadState, now: int) -> LedgerLine | None:
+        book = self._book
+        if not book.inactive_after_ms or not state.visits:
+            return None
+        last_ms = last_visit_ms(state.visits)
+        if now < last_ms + book.inactive_after_ms:
+            return None
+        return LedgerLine(rule="inactivity", kind="inactivity", points=book.inactive_points, last_ms=last_ms)
+
+
+def _evidence_by_rule(state: LeadState) -> dict[int, list[Evidence]]:
+    """Return the remembered events that matched each rule, the latest first; of equal times, the last to come."""
+    found: dict[int, list[Evidence]] = {}
+    position = 0
+    for start in range(0, len(state.events), EVENT_BYTES):
+        event_id = bytes(state.events[start : start + _HASH_BYTES])
+        time_ms = int.from_bytes(state.events[start + _HASH_BYTES : start + EVENT_BYTES])
+        length = 2 * state.event_rules[position]
+        marks = state.event_rules[position + 1 : position + 1 + length]
+        position += 1 + length
+        for mark in range(0, length, 2):
+            number = int.from_bytes(marks[mark : mark + 2])
+            found.setdefault(number, []).append(Evidence(time_ms=time_ms, hash=event_id.hex()))
+    for events in found.values():
+        events.reverse()
+        events.sort(key=lambda event: -event.time_ms)
+    return found
+
+
+def _origin(touch: Touch | None) -> Origin | None:
+    if touch is None:
+        return None
+    return Origin(
+        time_ms=touch.time_ms, source=touch.source, medium=touch.medium, campaign=touch.campaign, page=touch.page
+    )

@@ -1,0 +1,117 @@
+"""What a model may say but hardly means: names without use, visits and answers that never count, bands out of reach."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from scoring.conditions import Condition
+from scoring.conditions_compared import covers
+from scoring.conditions_file import OWN_DOMAINS
+from scoring.model_file import show
+from scoring.model_sections import (
+    VIRTUAL_PROPERTIES,
+    VISITS_KEPT,
+    Band,
+    Channel,
+    Rule,
+    Trait,
+    Visits,
+)
+from scoring.model_words import describe_answer, show_days, show_minutes
+
+_LEDGER_WORDS = ("floor", "inactivity")
+"""Names that lines of a ledger have by themselves."""
+
+
+def unused_names(
+    names: Mapping[str, tuple[Condition, ...]], rules: Mapping[str, Rule], traits: Mapping[str, Trait]
+) -> Iterator[str]:
+    """Warn of names whose conditions no rule and no trait has."""
+    wheres = [rule.where for rule in rules.values()] + [trait.where for trait in traits.values()]
+    used = [set(map(repr, where)) for where in wheres]
+    nobody = "no rule or trait uses it" if traits else "no rule uses it"
+    for name, conditions in names.items():
+        if name != OWN_DOMAINS and not any(set(map(repr, conditions)) <= where for where in used):
+            yield f"names.{name}: {nobody}"
+
+
+def rules_that_never_count(rules: Mapping[str, Rule], visits: Visits) -> Iterator[str]:
+    """Warn of rules about visits that lie too close together, and about events with what only leads have."""
+    for name, rule in rules.items():
+        if rule.visits is not None:
+            # Visits begin more than a gap apart, or they would be one.
+            apart_days = (rule.visits.at_least - 1) * visits.gap_minutes / 1_440
+            if rule.visits.within_days <= apart_days:
+                gap = show_minutes(visits.gap_minutes)
+                yield (
+                    f"rules.{name}.visits.within_days: {rule.visits.at_least} visits do not fit into "
+                    f"{show_days(rule.visits.within_days)}, because what happens within {gap} is one visit"
+                )
+        for condition in rule.where:
+            if condition.property in VIRTUAL_PROPERTIES:
+                yield f"rules.{name}.where.{condition.property}: is known of leads and not of events; use it in a trait"
+
+
+def answers_that_never_count(traits: Mapping[str, Trait]) -> Iterator[str]:
+    """Warn of answers that an earlier one takes all of."""
+    for name, trait in traits.items():
+        for number, answer in enumerate(trait.answers):
+            earlier = next((one for one in trait.answers[:number] if covers(one.condition, answer.condition)), None)
+            if earlier is not None:
+                yield (
+                    f"traits.{name}.answers: what {describe_answer(answer)} is never reached, because "
+                    f"what {describe_answer(earlier)} stands before it"
+                )
+
+
+def channels_that_do_little(channels: Mapping[str, Channel], rules: Mapping[str, Rule]) -> Iterator[str]:
+    """Warn of ceilings over nothing, and of those below a single match."""
+    for name, channel in channels.items():
+        members = {rule_name: rule for rule_name, rule in rules.items() if rule.channel == name}
+        if not members:
+            yield f"channels.{name}: no rule is in it"
+        for rule_name, rule in members.items():
+            if rule.points > channel.points_max:
+                yield (
+                    f"channels.{name}.points_max: {show(channel.points_max)} is below the {show(rule.points)} of one "
+                    f"match of {rule_name}, which can never count whole"
+                )
+
+
+def names_that_ledgers_confuse(rules: Iterable[str], traits: Iterable[str], channels: Collection[str]) -> Iterator[str]:
+    """Warn of rules and traits called as the lines are that a ledger has by itself."""
+    for section, names in (("rules", rules), ("traits", traits)):
+        for name in names:
+            if name in _LEDGER_WORDS or name in channels:
+                yield f"{section}.{name}: a ledger has a line of its own called so; another name is easier to read"
+
+
+def bands_out_of_reach(
+    bands: Mapping[str, Band], rules: Mapping[str, Rule], traits: Mapping[str, Trait], channels: Mapping[str, Channel]
+) -> Iterator[str]:
+    """Warn of bands that all rules and traits together do not reach; a hold reaches the highest one."""
+    most = points_at_most(rules, traits, channels)
+    highest = [*bands][-1]
+    is_held = any(rule.hot is not None for rule in rules.values())
+    for name, band in bands.items():
+        if band.enter > most and not (name == highest and is_held):
+            yield (
+                f"bands.{name}.enter: {show(band.enter)} is out of reach: all rules and traits together come to "
+                f"{show(most)} points at most"
+            )
+
+
+def points_at_most(rules: Mapping[str, Rule], traits: Mapping[str, Trait], channels: Mapping[str, Channel]) -> float:
+    """Return the most points that a lead can have: everything that adds, cut at the ceilings; infinite without them."""
+    by_channel: dict[str | None, float] = {}
+    for rule in rules.values():
+        visits_most = math.inf if rule.visits is None else VISITS_KEPT * rule.points
+        if rule.points > 0:
+            most = min(rule.points_max, visits_most)
+            by_channel[rule.channel] = by_channel.get(rule.channel, 0.0) + most
+    ceilings = {name: channel.points_max for name, channel in channels.items()}
+    rules_most = sum(min(most, ceilings.get(name or "", math.inf)) for name, most in by_channel.items())
+    return rules_most + sum(
+        max(0.0, trait.points, *(answer.points for answer in trait.answers)) for trait in traits.values()
+    )

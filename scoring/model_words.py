@@ -1,0 +1,167 @@
+"""The sections of a model in plain words, one line each, as ``leadheat model check`` tells them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from scoring.conditions import Condition, describe_condition, join_words
+from scoring.conditions_file import Answer
+from scoring.model_file import show
+from scoring.model_sections import Alerts, Band, Channel, Inactivity, Rule, Trait, VisitCount, Visits
+
+
+def describe_rule(rule: Rule) -> str:
+    """Say what a rule counts, for how much, and how that fades."""
+    parts = [f"{rule.points:+.12g} {_occasion(rule)}", f"halves every {show_days(rule.half_life_days)}"]
+    if rule.points_max != math.inf:
+        parts.append(f"at most {show(rule.points_max)}" if rule.points > 0 else f"never below {show(-rule.points_max)}")
+    if rule.once_per is not None:
+        parts.append(f"once per {rule.once_per}")
+    if rule.hold_days is not None:
+        parts.append(f"hot at once for {show_days(rule.hold_days)}")
+    if rule.converts:
+        parts.append("a conversion")
+    if rule.points > 0:
+        parts.append(rule.phase)
+    if rule.channel is not None:
+        parts.append(f"channel {rule.channel}")
+    return "; ".join(parts)
+
+
+def _occasion(rule: Rule) -> str:
+    if rule.visits is not None:
+        return f"at {describe_visit_count(rule.visits)}"
+    return f"when {join_words(rule.on)}{f' where {describe_conditions(rule.where)}' if rule.where else ''}"
+
+
+def describe_visit_count(count: VisitCount) -> str:
+    """Say which visits count.
+
+    >>> describe_visit_count(VisitCount(at_least=2, within_days=7))
+    'each visit that is at least the 2nd within 7 days'
+    """
+    return f"each visit that is at least the {_ordinal(count.at_least)} within {show_days(count.within_days)}"
+
+
+def describe_conditions(conditions: Iterable[Condition]) -> str:
+    """Say conditions in words, all of which must hold."""
+    return " and ".join(describe_condition(condition) for condition in conditions)
+
+
+def describe_trait(trait: Trait) -> str:
+    """Say what a trait adds for which answer, or on which conditions.
+
+    >>> where = (Condition("email_kind", "equals_any", ("free",)),)
+    >>> describe_trait(Trait(where=where, points=-10.0))
+    '-10 where email_kind is free'
+    """
+    if not trait.is_question:
+        return f"{trait.points:+.12g} where {describe_conditions(trait.where)}"
+    asked = trait.sources[0] if len(trait.sources) == 1 else f"the first known of {' / '.join(trait.sources)}"
+    parts = [
+        f"{show_points(points)} where {'it' if number else asked} {_join_answers(list(alike))}"
+        for number, ((points, _), alike) in enumerate(groupby(trait.answers, key=_likeness))
+    ]
+    return f"{', else '.join([*parts, '0'])}; unknown without an answer"
+
+
+def _likeness(answer: Answer) -> tuple[float, bool]:
+    """Return what neighbouring answers must share to be told together."""
+    return answer.points, answer.condition.kind == "compare"
+
+
+def _join_answers(alike: list[Answer]) -> str:
+    if alike[0].condition.kind == "compare":
+        return " or ".join(describe_answer(answer) for answer in alike)
+    values = tuple(value for answer in alike for value in answer.condition.values)
+    has_patterns = any(answer.condition.kind == "glob_any" for answer in alike)
+    joined = Condition("answer", "glob_any" if has_patterns else "equals_any", values)
+    return describe_answer(Answer(joined, alike[0].points))
+
+
+def describe_answer(answer: Answer) -> str:
+    """Say which answer is meant, as the end of a sentence.
+
+    >>> describe_answer(Answer(Condition("answer", "compare", op=">=", number=50.0), 15.0))
+    '>= 50'
+    """
+    return describe_condition(answer.condition).removeprefix(f"{answer.condition.property} ")
+
+
+def describe_visits(visits: Visits) -> str:
+    """Say what a visit is."""
+    return f"a visit: {join_words(visits.on)}, until {show_minutes(visits.gap_minutes)} of silence"
+
+
+def describe_channel(channel: Channel) -> str:
+    """Say what the rules of a channel come to at most."""
+    return f"at most {show(channel.points_max)} points from all its rules together"
+
+
+def describe_inactivity(inactivity: Inactivity) -> str:
+    """Say what silence costs."""
+    after = show_days(inactivity.after_days)
+    return f"{inactivity.points:+.12g} from {after} after the end of the last visit, until the next"
+
+
+def describe_band(band: Band) -> str:
+    """Say when a band is entered and left, and whether it alerts."""
+    parts = [f"from {show(band.enter)}, left below {show(band.leave)}"]
+    if band.fit_min is not None:
+        parts.append(f"account fit at least {show(band.fit_min)} or unknown")
+    if band.cooldown_h is not None:
+        parts.append(f"alerts, at most one per lead in {show(band.cooldown_h)} h")
+    return "; ".join(parts)
+
+
+def describe_contact(contact: tuple[str, ...]) -> str:
+    """Say what alerts carry along about the person."""
+    return (
+        f"alerts carry {' and '.join(contact) if len(contact) < 3 else ', '.join(contact)}"
+        if contact
+        else ("alerts carry nothing about the person")
+    )
+
+
+def describe_alerts(alerts: Alerts) -> Iterator[str]:
+    """Say what is particular about all alerts."""
+    default = Alerts()
+    if alerts.max_age_h != default.max_age_h:
+        yield f"a crossing more than {show(alerts.max_age_h)} h old alerts nobody"
+    if alerts.visitors:
+        yield "visitors alert too"
+
+
+def show_points(points: float) -> str:
+    """Return points with their sign; 0 has none.
+
+    >>> show_points(10.0), show_points(-2.5), show_points(0.0)
+    ('+10', '-2.5', '0')
+    """
+    return f"{points:+.12g}" if points else "0"
+
+
+def show_days(days: float) -> str:
+    """Return a number of days in words.
+
+    >>> show_days(1.0), show_days(14.0)
+    ('1 day', '14 days')
+    """
+    return "1 day" if days == 1 else f"{show(days)} days"
+
+
+def show_minutes(minutes: float) -> str:
+    """Return a number of minutes in words."""
+    return "1 minute" if minutes == 1 else f"{show(minutes)} minutes"
+
+
+def _ordinal(number: int) -> str:
+    """Return the ordinal of a number of visits.
+
+    >>> [_ordinal(number) for number in (2, 3, 4, 11, 12, 13, 21, 22, 23, 32)]
+    ['2nd', '3rd', '4th', '11th', '12th', '13th', '21st', '22nd', '23rd', '32nd']
+    """
+    ending = "th" if number in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"

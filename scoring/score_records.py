@@ -1,0 +1,90 @@
+"""What is published of a lead's score, with all that is needed to compute it at any later time."""
+
+from __future__ import annotations
+
+from math import exp2
+
+import msgspec
+
+from scoring.decay import DAY_MS
+from scoring.lead_state import Answer
+
+
+class ScoreLine(msgspec.Struct, omit_defaults=True, gc=False):
+    """What one rule contributes to a published score.
+
+    ``amount`` is what the rule would contribute without its ceiling; left out where it equals ``points``. ``channel``
+    is named where the channel has a ceiling.
+    """
+
+    rule: str
+    points: float
+    half_life_days: float
+    points_max: float | None = None
+    amount: float | None = None
+    channel: str = ""
+
+
+class TraitLine(msgspec.Struct, gc=False):
+    """What one trait contributes; it does not fade."""
+
+    trait: str
+    points: float
+
+
+class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
+    """A record of the lead-scores topic: the score as of ``at_ms``, and how it goes on.
+
+    At a later time t, if nothing else happens, a rule contributes::
+
+        sign(points)·min(points_max, |amount|·2^(−(t − at_ms)/half_life))
+
+    and the score is the sum of all rules, where those of one of ``channels`` count at most its ceiling together, and of
+    all ``traits``, and of ``inactive_points`` from ``inactive_from_ms`` on; it is not below 0. :func:`score_later` is
+    this formula.
+
+    ``stage`` is ``visitor`` (not identified), ``inactive`` (no conversion yet) or ``converted``.
+    """
+
+    lead: str
+    score: float
+    at_ms: int
+    band: str
+    rules: list[ScoreLine]
+    model: str
+    stage: str = ""
+    phase: str = ""
+    account: str = ""
+    contact: dict[str, Answer] = {}
+    traits: list[TraitLine] = []
+    channels: dict[str, float] = {}
+    inactive_from_ms: int | None = None
+    inactive_points: float = 0.0
+    cools_at_ms: int | None = None
+    held_until_ms: int | None = None
+
+
+def line_later(line: ScoreLine, wait_ms: float) -> float:
+    """Return what a line contributes (points) ``wait_ms`` after its record, before any channel's ceiling."""
+    amount = line.points if line.amount is None else line.amount
+    faded = amount * exp2(-wait_ms / (line.half_life_days * DAY_MS))
+    ceiling = abs(faded) if line.points_max is None else line.points_max
+    return max(-ceiling, min(ceiling, faded))
+
+
+def score_later(record: LeadScore, time_ms: int) -> float:
+    """Return the score (points) of a published record at ``time_ms``, not before ``record.at_ms``.
+
+    >>> line = ScoreLine(rule="visit", points=10.0, half_life_days=7)
+    >>> record = LeadScore(lead="user:7", score=10.0, at_ms=0, band="cold", rules=[line], model="1")
+    >>> score_later(record, 7 * 86_400_000)
+    5.0
+    """
+    sums: dict[str, float] = {}
+    for line in record.rules:
+        sums[line.channel] = sums.get(line.channel, 0.0) + line_later(line, time_ms - record.at_ms)
+    total = sum(min(points, record.channels.get(channel, points)) for channel, points in sums.items())
+    total += sum(line.points for line in record.traits)
+    if record.inactive_from_ms is not None and time_ms >= record.inactive_from_ms:
+        total += record.inactive_points
+    return round(max(0.0, total), 6)

@@ -1,0 +1,98 @@
+"""Touches: where a person came from, as an event tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from scoring.events import Event
+
+TEXT_MAX: Final = 100
+SUBJECT_MAX: Final = 80
+_CAMPAIGN_KEYS: Final = (("source", "utm_source"), ("medium", "utm_medium"), ("name", "utm_campaign"))
+ATTRIBUTING: Final = frozenset({"referrer", *(utm for _, utm in _CAMPAIGN_KEYS)})
+"""Properties that may say where a person came from."""
+
+_SUBJECTS: Final = ("path", "form", "asset", "webinar", "link", "name", "url", "campaign")
+
+
+class Touch(msgspec.Struct, array_like=True, gc=False, frozen=True, order=True):
+    """Where a person came from at ``time_ms`` (ms since 1970), and on which page; texts are empty where unknown."""
+
+    time_ms: int
+    source: str = ""
+    medium: str = ""
+    campaign: str = ""
+    page: str = ""
+
+
+def touch_of(event: Event) -> Touch | None:
+    """Return what an event tells about where its person came from, or None if it tells nothing.
+
+    >>> touch_of(Event(id="e", type="page_viewed", time=0, properties={"path": "/", "utm_source": "news"}))
+    Touch(time_ms=0, source='news', medium='', campaign='', page='/')
+    """
+    properties, context = event.properties, event.context or {}
+    page_context = _mapping(context.get("page"))
+    campaign = _mapping(context.get("campaign"))
+    source, medium, name = (_text(campaign.get(key)) or _text(properties.get(utm)) for key, utm in _CAMPAIGN_KEYS)
+    if not source:
+        referrer = (
+            _text(page_context.get("referrer"))
+            or _text(properties.get("referrer"))
+            or _text(_mapping(context.get("referrer")).get("url"))
+        )
+        host = _host(referrer)
+        if host:
+            source, medium = host, medium or "referral"
+    if not (source or name) and event.type == "email_clicked":
+        source, medium, name = "email", medium or "email", _text(properties.get("campaign"))
+    page = (
+        _text(properties.get("path"))
+        or _path(_text(properties.get("url")))
+        or _text(page_context.get("path"))
+        or _path(_text(page_context.get("url")))
+    )
+    if not (source or name or page):
+        return None
+    return Touch(int(event.time), *(text[:TEXT_MAX] for text in (source, medium, name, page)))
+
+
+def subject_of(properties: Mapping[str, Any]) -> str:
+    """Return what an event was about: its page, form, asset …, or nothing.
+
+    >>> subject_of({"form": "demo", "seats": 3})
+    'demo'
+    """
+    for key in _SUBJECTS:
+        if key not in properties:
+            continue
+        value = properties[key]
+        if value.__class__ is str and value:
+            return value if len(value) <= SUBJECT_MAX else value[:SUBJECT_MAX]
+    return ""
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _path(url: str) -> str:
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""

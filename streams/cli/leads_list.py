@@ -1,0 +1,152 @@
+"""``leadheat leads list``: the leads as they are now, the hottest first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from heapq import nlargest
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+import typer
+
+from streams.cli.output import (
+    JsonOption,
+    make_console,
+    make_table,
+    printable,
+    show_band,
+    show_lead,
+    show_time,
+    wants_json,
+    write_json,
+)
+from streams.cli.stages import Stage, StageOption
+from streams.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from scoring.score_records import LeadScore
+
+LISTED: Final = 50
+LISTED_MAX: Final = 1_000_000
+
+
+class ListedLead(msgspec.Struct, kw_only=True):
+    """A lead at ``now_ms``: its published record, and what that comes to by then."""
+
+    lead: str
+    now_ms: int
+    score_now: float
+    has_cooled: bool
+    record: LeadScore
+
+
+def list_leads(
+    band: Annotated[
+        str | None, typer.Option(metavar="BAND", help="Only leads that are in this band now.", show_default="all")
+    ] = None,
+    stage: StageOption = None,
+    account: Annotated[
+        str | None, typer.Option(metavar="ACCOUNT", help="Only leads of this account.", show_default="all")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=LISTED_MAX, help="The hottest so many.")] = LISTED,
+    include_visitors: Annotated[
+        bool, typer.Option("--include-visitors", help="Also those who are not identified yet.")
+    ] = False,
+    as_json: JsonOption = None,
+) -> None:
+    """List the leads as they are now, the hottest first.
+
+    Read from what the workers have committed to lead-scores, and faded to this moment. Visitors, who are not yet
+    identified, are no leads: --include-visitors lists them too, --stage visitor lists them alone. A lead that has
+    cooled since its record was written is in no band until a worker says in which. In a pipe, one JSON object a
+    lead. Kafka is found by LEADHEAT_BROKERS and LEADHEAT_PREFIX.
+
+    Examples:
+      leadheat leads list --band hot
+      leadheat leads list --stage converted --account acme.com
+      leadheat leads list --limit 1000 --json | jq -r '[.lead, .score_now] | @tsv'
+    """
+    from streams.clock import now_ms
+
+    settings, now = load_settings(), now_ms()
+    latest = asyncio.run(_read_latest(settings))
+    found = _choose(latest, now, band, stage, account, include_visitors or stage is Stage.VISITOR)
+    hottest = nlargest(limit, found, key=lambda lead: (lead.score_now, lead.record.at_ms))
+    if wants_json(as_json):
+        for lead in hottest:
+            write_json(lead)
+    else:
+        _print(hottest, now, len(hottest) == limit)
+
+
+async def _read_latest(settings: Settings) -> dict[bytes, bytes]:
+    """Return the last record of every lead; a tombstone ends what was before it."""
+    from streams.reading import open_topic
+    from streams.topics import LEAD_SCORES
+
+    latest: dict[bytes, bytes] = {}
+    async with open_topic(settings.brokers, LEAD_SCORES.full_name(settings.prefix)) as reader:
+        async for record in reader.read_to_end():
+            if record.value is None:
+                latest.pop(record.key, None)
+            else:
+                latest[record.key] = record.value
+    return latest
+
+
+def _choose(
+    latest: dict[bytes, bytes],
+    now_ms: int,
+    band: str | None,
+    stage: str | None,
+    account: str | None,
+    include_visitors: bool,
+) -> Iterator[ListedLead]:
+    from scoring.score_records import LeadScore, score_later
+
+    decode = msgspec.json.Decoder(LeadScore).decode
+    for value in latest.values():
+        record = decode(value)
+        if record.stage == Stage.VISITOR and not include_visitors:
+            continue
+        if stage not in (None, record.stage) or account not in (None, record.account):
+            continue
+        at_ms = max(now_ms, record.at_ms)
+        has_cooled = record.cools_at_ms is not None and record.cools_at_ms <= at_ms
+        if band is not None and (has_cooled or band != record.band):
+            continue
+        # A rule that has left the model is published with half-life 0 and nothing to give.
+        record.rules = [line for line in record.rules if line.half_life_days > 0]
+        yield ListedLead(
+            lead=record.lead, now_ms=at_ms, score_now=score_later(record, at_ms), has_cooled=has_cooled, record=record
+        )
+
+
+def _print(leads: list[ListedLead], now_ms: int, is_cut: bool) -> None:
+    from rich.text import Text
+
+    from streams.cli.alert_lines import show_score_reasons
+
+    console = make_console()
+    if not leads:
+        console.print("No such leads. `leadheat leads list --help` says which are listed.")
+        return
+    table = make_table(
+        "lead", "points", "band", "stage", "phase", "account", "name", "last seen", "because", right=("points",)
+    )
+    for lead in leads:
+        record = lead.record
+        band: Any = Text(f"was {printable(record.band)}") if lead.has_cooled else show_band(record.band)
+        table.add_row(
+            Text(show_lead(lead.lead)),
+            f"{lead.score_now:.1f}",
+            band,
+            *(Text(printable(text)) for text in (record.stage, record.phase, record.account)),
+            Text(printable(str(record.contact.get("name", "")))),
+            show_time(record.at_ms, now_ms),
+            Text(show_score_reasons(record)),
+        )
+    console.print(table)
+    if is_cut:
+        console.print(f"The hottest {len(leads):,}; --limit shows more.")

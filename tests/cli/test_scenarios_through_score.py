@@ -1,0 +1,58 @@
+"""``leadheat score`` raises the alerts of the scenarios, from a file of their events."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from scoring.alerts import Alert
+from scoring.scenarios import Scenario, Tick
+from tests.scenario_runs import DAY_MS, FILES, Placed, found_forms, placed_by_model
+
+FIRST_MS = 1_000_000_000_000  # 2001: the scenarios of a file take some years together
+
+
+def is_file(scenario: Scenario) -> bool:
+    """Whether a scenario can be a file: no ticks, and events received when they happen, or when the one before was."""
+    clock = 0
+    for step in scenario.steps:
+        if isinstance(step, Tick):
+            return False
+        clock = max(clock, msgspec.json.decode(step.value or b"")["time"])
+        if step.timestamp != clock:
+            return False
+    return scenario.alerts is not None
+
+
+def one_after_another(first_ms: int, last_ms: int, end_ms: int) -> int:
+    return max(end_ms, FIRST_MS) + DAY_MS - first_ms
+
+
+GROUPS = [
+    pytest.param(model, placed, id=f"{file.stem}-{number}")
+    for file in FILES
+    for number, (model, placed) in enumerate(placed_by_model(file, is_file, one_after_another))
+]
+
+
+@pytest.mark.parametrize(("model", "placed"), GROUPS)
+def test_the_alerts_of_a_file_are_those_of_its_scenarios(model: str, placed: list[Placed], tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").write_text(model)
+    events = [json.dumps(event) for here in placed for _, event in here.records]
+    (tmp_path / "events.jsonl").write_text("\n".join(events))
+    command = [sys.executable, "-m", "streams.cli", "score", "events.jsonl", "--model", "model.yaml", "--strict"]
+    root = Path(__file__).parents[2]
+    ran = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(root)}, check=True, stdout=subprocess.PIPE)
+    alerts = [
+        msgspec.convert(found["alert"], Alert) for found in map(json.loads, ran.stdout.splitlines()) if "alert" in found
+    ]
+    assert found_forms(placed, alerts) == {here.scenario.name: here.scenario.alerts for here in placed}
+
+
+def test_most_scenarios_can_be_files() -> None:
+    assert len(GROUPS) > len(FILES)
