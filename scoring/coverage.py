@@ -17,7 +17,7 @@ UNMATCHED_MAX: Final = 100_000
 """Kinds of events that are told apart; what comes after so many only counts by its type."""
 
 VALUE_LENGTH_MAX: Final = 80
-_TELLING: Final = ("path", "form", "asset", "webinar", "link", "name", "url", "campaign", "kind")
+_TELLING: Final = ("form", "asset", "webinar", "link", "path", "name", "url", "campaign", "kind")
 
 
 class Unmatched(NamedTuple):

@@ -141,7 +141,8 @@ def decode_event(raw: bytes, received_ms: int) -> Event:
     except msgspec.ValidationError as error:
         raise _explain_validation(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise EventError("malformed", "", f"not a JSON object: {error}") from None
+        what = f"not a JSON object: {error}" if raw else "the record has no value"
+        raise EventError("malformed", "", what) from None
     except RecursionError:
         raise _too_deep() from None
     if len(raw) > 2 * NESTING_MAX:

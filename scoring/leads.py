@@ -65,17 +65,19 @@ class LeadScorer:
         self._by_type = {
             event_type: self._plan(event_type) for event_type in {*book.by_type, *book.visit_types, "email_clicked"}
         }
-        stated = list(zip(book.names, book.half_lives_days, book.stated_ceilings, book.channels, strict=True))
-        self._lines = [
-            ScoreLine(name, 0.0, half_life_days, ceiling, None, book.channel_names[channel])
-            for name, half_life_days, ceiling, channel in stated
-        ]
-        self._capped_lines = [
-            ScoreLine(name, copysign(ceiling or 0.0, points), half_life_days, ceiling, 0.0, book.channel_names[channel])
-            for (name, half_life_days, ceiling, channel), points in zip(stated, book.points, strict=True)
-        ]
-        self._phases = [0, *(PHASES.index(phase) + 1 if phase else 0 for phase in book.phases)][1:]
+        self._facts = list(zip(book.points, book.rates, book.ceilings, book.channels, strict=True))
+        self._published = [(*self._facts[number], *self._lines_of(number)) for number in range(len(book.names))]
         self._record = LeadScore("", 0.0, 0, "", [], book.model.version)
+
+    def _lines_of(self, number: int) -> tuple[int, ScoreLine, ScoreLine]:
+        """Return a rule's phase (a number), and its published lines: below its ceiling, and at it."""
+        book = self.book
+        channel, ceiling = book.channel_names[book.channels[number]], book.stated_ceilings[number]
+        line = ScoreLine(book.names[number], 0.0, book.half_lives_days[number], ceiling, None, channel)
+        at_ceiling = copysign(ceiling or 0.0, book.points[number])
+        capped_line = ScoreLine(book.names[number], at_ceiling, book.half_lives_days[number], ceiling, 0.0, channel)
+        phase = book.phases[number]
+        return (PHASES.index(phase) + 1 if phase else 0), line, capped_line
 
     def _plan(self, event_type: str) -> _Plan:
         """Return what the hot path needs to know of an event type."""
@@ -157,8 +159,12 @@ class LeadScorer:
                 changed = True
             if is_visit:
                 changed, recheck = self._visit(state, time_ms, changed, recheck)
-            if event.account_id is not None and time_ms >= state.account_at:
-                _move_account(state, event.account_id, time_ms)
+            account = event.account_id
+            if account is not None and time_ms >= state.account_at:
+                # The newest event's holds; of equal times, the larger.
+                if account != state.account and (time_ms > state.account_at or account > state.account):
+                    state.account = account
+                state.account_at = time_ms
             if properties or event.context is not None or is_click:
                 first = state.first_touch
                 if (
@@ -206,27 +212,26 @@ class LeadScorer:
         if state.cools_at < 0:
             state.cools_at = self._next_cooling(state, state.last)
         book, now, record = self.book, state.last, self._record
-        points, rates, ceilings, channels, phases = book.points, book.rates, book.ceilings, book.channels, self._phases
+        facts = self._published
         sums = [0.0] * len(book.channel_caps)
         lines = record.rules
         lines.clear()
         gains, phase = state.fixed, 0
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            amount = points[number] * count * exp2((at - now) * rates[number])
-            ceiling = ceilings[number]
+            points, rate, ceiling, channel, phase_number, line, capped_line = facts[number]
+            amount = points * count * exp2((at - now) * rate)
             if -ceiling <= amount <= ceiling:
-                line = self._lines[number]
                 line.points = amount
+                lines.append(line)
             else:
-                line = self._capped_lines[number]
-                line.amount = amount
-                amount = line.points
-            sums[channels[number]] += amount
+                capped_line.amount = amount
+                amount = capped_line.points
+                lines.append(capped_line)
+            sums[channel] += amount
             if amount > 0.0:
                 gains += amount
-                if amount >= 1.0 and phases[number] > phase:
-                    phase = phases[number]
-            lines.append(line)
+                if phase_number > phase and amount >= 1.0:
+                    phase = phase_number
         state.gains = gains
         total = self._total_of(state, sums, now)
         record.lead = lead
@@ -236,7 +241,7 @@ class LeadScorer:
         record.stage = stage_of(state, lead)
         record.phase = PHASES[phase - 1] if phase else ""
         record.account = state.account
-        record.contact = self.traits.contact(state, lead)
+        record.contact = self.traits.contact(state, lead) if state.properties or lead.startswith("email:") else {}
         record.traits = [
             TraitLine(self.traits.names[number], value)
             for number, value in zip(state.traits, state.trait_points, strict=True)
@@ -252,13 +257,12 @@ class LeadScorer:
 
     def total(self, state: LeadState, now: int) -> float:
         """Return the sum of all contributions at ``now`` (points, not before the last event), without the floor."""
-        book = self.book
-        points, rates, ceilings, channels = book.points, book.rates, book.ceilings, book.channels
-        sums = [0.0] * len(book.channel_caps)
+        facts = self._facts
+        sums = [0.0] * len(self.book.channel_caps)
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            amount = points[number] * count * exp2((at - now) * rates[number])
-            ceiling = ceilings[number]
-            sums[channels[number]] += amount if -ceiling <= amount <= ceiling else ceiling if amount > 0 else -ceiling
+            points, rate, ceiling, channel = facts[number]
+            amount = points * count * exp2((at - now) * rate)
+            sums[channel] += amount if -ceiling <= amount <= ceiling else ceiling if amount > 0 else -ceiling
         return self._total_of(state, sums, now)
 
     def score(self, state: LeadState, now: int) -> float:
@@ -307,14 +311,15 @@ class LeadScorer:
 
     def _visit(self, state: LeadState, time_ms: int, changed: bool, recheck: bool) -> tuple[bool, bool]:
         """Let an event count as part of a visit; returns whether the score changed, and whether it may have sunk."""
-        if self.book.inactive_after_ms:
-            # From the first visit on a lead may be inactive, and each later visit can only put that off.
-            changed, recheck = True, recheck or not state.visits
+        before = last_visit_ms(state.visits)
         seen = see_visit(state.visits, time_ms, self.book.gap_ms)
         if seen is Seen.ONE_MORE:
             changed = self._count_last_visit(state, time_ms) or changed
         elif seen is Seen.OTHERS and self._recount_visits(state):
-            return True, True
+            changed = recheck = True
+        if self.book.inactive_after_ms and last_visit_ms(state.visits) != before:
+            # From the first visit on a lead may be inactive; each later one can only put that off.
+            changed, recheck = True, recheck or not before
         return changed, recheck
 
     def _count_last_visit(self, state: LeadState, start_ms: int) -> bool:
@@ -387,13 +392,11 @@ class LeadScorer:
         return state.gains >= self._next_enter[state.band]
 
     def _gains(self, state: LeadState, now: int) -> float:
-        book = self.book
-        points, rates, ceilings = book.points, book.rates, book.ceilings
         gains = state.fixed
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            if points[number] > 0.0:
-                amount = points[number] * count * exp2((at - now) * rates[number])
-                ceiling = ceilings[number]
+            points, rate, ceiling, _ = self._facts[number]
+            if points > 0.0:
+                amount = points * count * exp2((at - now) * rate)
                 gains += amount if amount < ceiling else ceiling
         return gains
 
@@ -553,13 +556,6 @@ def _add_column(state: LeadState, number: int, count: float, time_ms: int) -> No
     state.counts.append(count)
     state.times.append(time_ms)
     state.subjects.append("")
-
-
-def _move_account(state: LeadState, account: str, time_ms: int) -> None:
-    """Note an event's account: the newest event's holds."""
-    if time_ms > state.account_at or account > state.account:
-        state.account = account
-    state.account_at = time_ms
 
 
 def _note_touch(state: LeadState, event: Event) -> None:

@@ -240,8 +240,12 @@ class ScoringModel(Section):
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "leadheat scoring model"}
 
     @classmethod
-    def _keys_at(cls, path: KeyPath) -> list[str]:
-        """Return the keys that may stand in the mapping at ``path``."""
+    def keys_at(cls, path: KeyPath) -> list[str]:
+        """Return the keys that may stand in the mapping at ``path``.
+
+        >>> ScoringModel.keys_at(("bands", "hot"))
+        ['enter', 'leave', 'fit_min', 'cooldown_h']
+        """
         # In a section of named entries, the second step is a name.
         steps = (*path[:1], *("*" for _ in path[1:2]), *path[2:])
         return (_SECTIONS[steps] if steps else cls).file_keys()
@@ -357,7 +361,7 @@ def _validate(document: Document) -> tuple[ScoringModel | None, list[Fault]]:
     try:
         return ScoringModel.model_validate(document.data), []
     except ValidationError as error:
-        return None, find_faults(error, document, ScoringModel._keys_at)
+        return None, find_faults(error, document, ScoringModel.keys_at)
 
 
 # ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -69,6 +69,16 @@ class Fault(NamedTuple):
     message: str
 
 
+class Advice(NamedTuple):
+    """What messages add about a file that is empty or no mapping (``keys``), or more than one (``one``)."""
+
+    keys: str
+    one: str
+
+
+MODEL_ADVICE: Final = Advice("a model has at least version, rules and bands", "one file is one model")
+
+
 @dataclass(slots=True)
 class Document:
     """A YAML file as plain data; ``data`` is None when nothing could be read."""
@@ -94,10 +104,11 @@ class Document:
         return any(hole[: len(path)] == path for hole in self.holes)
 
 
-def read_document(text: str, texts: Collection[KeyPath] = ()) -> Document:
+def read_document(text: str, texts: Collection[KeyPath] = (), advice: Advice = MODEL_ADVICE) -> Document:
     """Read one YAML mapping as plain data: dict, list, str, int, float and bool.
 
-    The scalars at the paths ``texts`` stay as they are written. Nothing is raised: faults are in the result.
+    The scalars at the paths ``texts`` stay as they are written. Nothing is raised: faults are in the result, some
+    with ``advice``.
 
     >>> document = read_document("bands:\\n  warm: {enter: 30}\\non: 2026-11-01")
     >>> document.data, document.place(("bands", "warm", "enter"))
@@ -107,7 +118,7 @@ def read_document(text: str, texts: Collection[KeyPath] = ()) -> Document:
     size = len(text.encode("utf-8", "surrogatepass"))
     if size > FILE_BYTES_MAX:
         return Document(faults=[Fault(Place(1, 1), (), f"has {size} bytes; at most {FILE_BYTES_MAX} are read")])
-    return _Reader(text, texts).read()
+    return _Reader(text, texts, advice).read()
 
 
 class _NotYamlError(Exception):
@@ -128,9 +139,10 @@ _HOLE: Final = _Hole()
 class _Reader:
     """Builds a :class:`Document` from the parser's events, which still know anchors, tags and every duplicate."""
 
-    def __init__(self, text: str, texts: Collection[KeyPath]) -> None:
+    def __init__(self, text: str, texts: Collection[KeyPath], advice: Advice) -> None:
         self._text = text
         self._texts = texts
+        self._advice = advice
         # The generator builds its loader, which may raise, only when it is first asked.
         self._events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
         self._line = 1
@@ -147,17 +159,17 @@ class _Reader:
     def _read_top(self) -> dict[str, Any]:
         self._next()  # the stream's start
         if isinstance(self._next(), yaml.StreamEndEvent):
-            raise _NotYamlError(1, "is empty; a model has at least version, rules and bands")
+            raise _NotYamlError(1, f"is empty; {self._advice.keys}")
         event = self._next()
         if isinstance(event, yaml.ScalarEvent) and event.style is None and plain_value(event.value) is None:
-            raise _NotYamlError(1, "is empty; a model has at least version, rules and bands")
+            raise _NotYamlError(1, f"is empty; {self._advice.keys}")
         if not isinstance(event, yaml.MappingStartEvent):
-            raise _NotYamlError(self._line, "is not a mapping; a model has at least version, rules and bands")
+            raise _NotYamlError(self._line, f"is not a mapping; {self._advice.keys}")
         self._document.places[()] = _place(event)
         data = self._value(event, ())
         self._next()  # the document's end
         if not isinstance(self._next(), yaml.StreamEndEvent):
-            raise _NotYamlError(self._line, "holds a second document (---); one file is one model")
+            raise _NotYamlError(self._line, f"holds a second document (---); {self._advice.one}")
         return cast(dict[str, Any], data)
 
     def _next(self) -> yaml.Event:

@@ -260,17 +260,26 @@ def _group_by_key(
             by_key[key] = [position]
     for key, positions in by_key.items():
         lead = key.decode(errors="replace")
-        events = []
+        events: LeadEvents = []
+        known: Event | None = None
         for position in positions:
             record = records[position]
+            received_ms = record.timestamp
             try:
-                identity, event = _read(record)
+                event = decode_event(record.value or b"", received_ms)
+                if (
+                    known is None
+                    or event.user_id != known.user_id
+                    or event.email != known.email
+                    or event.anonymous_id != known.anonymous_id
+                ):
+                    if strongest_identity(event.email, event.user_id, event.anonymous_id) != lead:
+                        raise _ForeignKeyError
+                    known = event
             except EventError as error:
                 refusals.append(Refusal(first_index + position, error))
                 continue
-            if identity != lead:
-                raise _ForeignKeyError
-            events.append((first_index + position, event, record.timestamp))
+            events.append((first_index + position, event, received_ms))
         if events:
             yield lead, events
 
@@ -282,17 +291,10 @@ def _group_by_identity(
     by_lead: dict[str, LeadEvents] = {}
     for index, record in enumerate(records, first_index):
         try:
-            lead, event = _read(record)
+            event = decode_event(record.value or b"", record.timestamp)
+            lead = strongest_identity(event.email, event.user_id, event.anonymous_id)
         except EventError as error:
             refusals.append(Refusal(index, error))
             continue
         by_lead.setdefault(lead, []).append((index, event, record.timestamp))
     yield from by_lead.items()
-
-
-def _read(record: Record) -> tuple[str, Event]:
-    """Return whom a record is about, and its event; raises :class:`EventError`."""
-    if record.value is None:
-        raise EventError("malformed", "", "the record has no value")
-    event = decode_event(record.value, record.timestamp)
-    return strongest_identity(event.email, event.user_id, event.anonymous_id), event

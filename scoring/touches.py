@@ -16,7 +16,7 @@ _CAMPAIGN_KEYS: Final = (("source", "utm_source"), ("medium", "utm_medium"), ("n
 ATTRIBUTING: Final = frozenset({"referrer", *(utm for _, utm in _CAMPAIGN_KEYS)})
 """Properties that may say where a person came from."""
 
-_SUBJECTS: Final = ("path", "form", "asset", "webinar", "link", "name", "url", "campaign")
+_SUBJECTS: Final = ("form", "asset", "webinar", "link", "path", "name", "url", "campaign")
 
 
 class Touch(msgspec.Struct, array_like=True, gc=False, frozen=True, order=True):

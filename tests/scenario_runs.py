@@ -19,7 +19,8 @@ from scoring.alerts import Alert
 from scoring.model_file import read_document
 from scoring.models import DEFAULT_MODEL
 from scoring.replay import FileRecord
-from scoring.scenarios import Form, Scenario, Tick, alert_form, load_scenarios
+from scoring.scenario_file import Scenario, Tick, load_scenarios
+from scoring.scenario_forms import Form, alert_form
 
 DAY_MS = 86_400_000
 FILES = sorted((Path(__file__).parent / "scenarios").glob("*.yaml"))

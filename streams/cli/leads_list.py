@@ -43,24 +43,29 @@ class ListedLead(msgspec.Struct, kw_only=True):
 
 def list_leads(
     band: Annotated[
-        str | None, typer.Option(metavar="BAND", help="Only leads that are in this band now.", show_default="all")
+        str | None,
+        typer.Option(metavar="BAND", help="Only leads that are in this band now, such as hot.", show_default="all"),
     ] = None,
     stage: StageOption = None,
     account: Annotated[
-        str | None, typer.Option(metavar="ACCOUNT", help="Only leads of this account.", show_default="all")
+        str | None,
+        typer.Option(metavar="ACCOUNT", help="Only leads of this account, such as acme.com.", show_default="all"),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=LISTED_MAX, help="The hottest so many.")] = LISTED,
+    limit: Annotated[int, typer.Option(min=1, max=LISTED_MAX, help="How many to list at most.")] = LISTED,
     include_visitors: Annotated[
-        bool, typer.Option("--include-visitors", help="Also those who are not identified yet.")
+        bool, typer.Option("--include-visitors", help="Also visitors, who are not identified yet.")
     ] = False,
     as_json: JsonOption = None,
 ) -> None:
     """List the leads as they are now, the hottest first.
 
-    Read from what the workers have committed to lead-scores, and faded to this moment. Visitors, who are not yet
-    identified, are no leads: --include-visitors lists them too, --stage visitor lists them alone. A lead that has
-    cooled since its record was written is in no band until a worker says in which. In a pipe, one JSON object a
-    lead. Kafka is found by LEADHEAT_BROKERS and LEADHEAT_PREFIX.
+    For each: its points now, its band, how far it has come, and what gave it most. Points fade from minute to minute;
+    a lead that has just faded out of its band is shown as `was hot`, and --band leaves it out, until a worker has set
+    its next band. Visitors, who are not identified yet, are left out: --include-visitors adds them, --stage visitor
+    lists them alone.
+
+    Read from the topic lead-scores, as far as workers have written it. Kafka is found by LEADHEAT_BROKERS and
+    LEADHEAT_PREFIX. In a pipe, one JSON object a lead.
 
     Examples:
       leadheat leads list --band hot

@@ -27,7 +27,7 @@ model = typer.Typer(help="The scoring model: what counts, how much, and for how 
 ModelFile = Annotated[
     Path,
     typer.Argument(
-        envvar="LEADHEAT_MODEL", metavar="[FILE]", help="A model file (YAML).", show_default="the one we ship"
+        envvar="LEADHEAT_MODEL", metavar="FILE", help="A model file (YAML).", show_default="the one we ship"
     ),
 ]
 
@@ -36,19 +36,25 @@ def check(
     file: ModelFile = DEFAULT_MODEL,
     events: Annotated[
         str | None,
-        typer.Option(metavar="EVENTS", help="Hold these events against it: JSONL, .gz too; - reads standard input."),
+        typer.Option(
+            metavar="EVENTS",
+            help="Also say what the model makes of these events: a JSONL file, .gz too; - reads standard input.",
+        ),
     ] = None,
 ) -> None:
-    """Say in plain words what a model does, or everything that is wrong with it, as file:line.
+    """Say in plain words what a model does, or else everything that is wrong with it, each with file and line.
 
-    With events, also which rules none of them ever matched, and which of them match no rule, the most frequent
-    first: a form or a page that nobody has given a name. Exit code 1 if something is wrong with the model, so that a
-    pipeline can hold a change to it; warnings are not wrong.
+    One line a rule: its points, what earns them, and how fast they fade. Then its warnings.
+
+    With --events, also what it misses: rules that none of your events match (a misspelt page?), and events that no
+    rule matches, the most frequent first (a form that the model does not know yet?).
+
+    Exit code 1 if something is wrong, so that a build can refuse a change to the model; warnings do not count.
 
     Examples:
+      leadheat model check
       leadheat model check my-model.yaml
       leadheat model check my-model.yaml --events events.jsonl.gz
-      leadheat model check
     """
     from scoring.model import describe_model, load_model
 

@@ -39,20 +39,28 @@ class Moved:
 
 
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="A model file; `default` is the one we ship.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="The model file to compare it with.")],
+    old: Annotated[
+        Path, typer.Argument(metavar="OLD", help="The model before the change (YAML); `default` is the one we ship.")
+    ],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The model after it; `default` too.")],
     events: Annotated[
         str | None,
-        typer.Option(metavar="EVENTS", help="Score these events with both: JSONL, .gz too; - reads standard input."),
+        typer.Option(
+            metavar="EVENTS", help="Score these events with both: a JSONL file, .gz too; - reads standard input."
+        ),
     ] = None,
     as_json: JsonOption = None,
 ) -> None:
-    """Say in words what changes between two models, and with events, whose band it changes.
+    """Say in words what changes between two models, and with your events, which leads end in another band.
 
-    Some of a change takes effect at once when workers are given the new model (points, ceilings, bands), some only
-    from the next events on (a new rule, another half-life), as is said of each. Both models score EVENTS from the
-    beginning, each event received when it happened. In a pipe, one JSON object a line: {"change": …} each, then
-    {"moved": …} each lead whose band differs at the end, and {"events": …} with the alerts of both.
+    Before each change stands when it takes effect, once workers run with the new model: at once for all leads
+    (points, ceilings, bands), or from now on, with the next events (a new rule, another half-life).
+
+    With --events, both models score these events from the first to the last, as if each had come in when it happened.
+    You see how many alerts each raises, and the leads whose band differs at the end.
+
+    In a pipe, one JSON object a line: {"change": …} for each change, {"moved": …} for each such lead, and at the end
+    {"events": …} with the alerts of both.
 
     Examples:
       leadheat model diff default my-model.yaml

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from scoring.errors import SettingsError
-from scoring.model_file import suggest
 from streams.cli.output import JsonOption, make_console, printable, wants_json, write_json
 
 if TYPE_CHECKING:
     from scoring.scenarios import Result, Scenario
 
+_NAMES_SHOWN: Final = 30
+
 
 def hold_scenarios(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A scenario file (YAML).", show_default=False)],
     scenario: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Run only the scenario of this name.", show_default="all")
+        str | None, typer.Option(metavar="NAME", help="Run only the scenario of exactly this name.", show_default="all")
     ] = None,
     show: Annotated[
-        bool, typer.Option("--show", help="Print the alerts that come, to be pasted into the file; judge nothing.")
+        bool, typer.Option("--show", help="Print the alerts that came, to paste into the file; compare nothing.")
     ] = False,
     as_json: JsonOption = None,
 ) -> None:
-    """Hold a model to scenarios: a few events in virtual time, and the alerts that must come of them.
+    """Check that a model says what you expect: play what a made-up lead does, and compare the alerts that come.
 
-    A scenario file names its model (`default`, a path from where the file lies, or the model itself) and lists
-    scenarios: events with times such as `1d 2h`, ticks of the clock, and every alert that must follow, whole and in
-    order. What differs is told in the file's own form. Begin with events alone, and paste what --show prints.
+    A scenario file holds a model (`default`, the path of your own as seen from the file, or the model itself) and
+    scenarios: what a lead does and when, counted from the start, and the alerts that you expect. Two weeks pass in no
+    time, and neither Kafka nor a worker is needed.
 
-    Exit code 1 if a scenario fails, 2 if the file cannot be read, so that a pipeline can hold a change to the model.
+    Example of a file, my-scenarios.yaml:
+      model: default
+      scenarios:
+        - name: asking for a demo makes a lead hot
+          events:
+            - {at: 0m, type: page_viewed, email: ann@acme.com, properties: {path: /pricing}}
+            - {at: 1d 2h, type: form_submitted, email: ann@acme.com, properties: {form: demo}}
+          until: 20d
+
+    Begin with events alone, as here. --show prints the alerts that come of them: if they are right, paste them in
+    below `until`. From then on every alert must come whole and in that order; what differs is shown, ready to paste
+    too. docs/model.md tells the rest. Exit code 1 if a scenario fails, 2 if the file cannot be used.
 
     Examples:
+      leadheat model test my-scenarios.yaml --show
       leadheat model test my-scenarios.yaml
-      leadheat model test my-scenarios.yaml --scenario "a lone demo request" --show
+      leadheat model test my-scenarios.yaml --scenario "asking for a demo makes a lead hot"
       leadheat model test my-scenarios.yaml --json | jq -r 'select(.holds | not) | .scenario'
     """
     from scoring.scenarios import load_scenarios, run_scenario
@@ -65,7 +79,11 @@ def _chosen(scenarios: list[Scenario], name: str | None) -> list[Scenario]:
         return scenarios
     chosen = [scenario for scenario in scenarios if scenario.name == name]
     if not chosen:
-        hint = suggest(name, [scenario.name for scenario in scenarios], "there are")
+        names = [scenario.name for scenario in scenarios]
+        near = get_close_matches(name, names, n=1)
+        # One a line: names are sentences, with commas of their own.
+        listed = "\n  ".join(["there are", *(printable(known, 400) for known in names[:_NAMES_SHOWN])])
+        hint = f"did you mean {near[0]!r}?" if near else listed
         raise SettingsError(f"--scenario {printable(name)!r}: there is no such scenario; {hint}")
     return chosen
 
@@ -102,12 +120,12 @@ def _print_form(result: Result) -> None:
 
 
 def _form(result: Result) -> str:
-    from scoring.scenarios import write_alerts
+    from scoring.scenario_forms import write_alerts
 
     return write_alerts(result.alerts)
 
 
 def _flow(text: str) -> str:
-    from scoring.scenarios import write_flow
+    from scoring.scenario_forms import write_flow
 
     return write_flow(text)

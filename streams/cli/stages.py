@@ -18,5 +18,8 @@ class Stage(StrEnum):
 
 StageOption = Annotated[
     Stage | None,
-    typer.Option(help="Only these: not yet identified, without a conversion yet, or with one.", show_default="all"),
+    typer.Option(
+        help="Only those not identified yet (visitor), without a conversion (inactive), or with one (converted).",
+        show_default="all",
+    ),
 ]

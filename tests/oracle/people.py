@@ -195,5 +195,5 @@ def touches_of(accepted: Sequence[Event]) -> tuple[Touch | None, Touch | None]:
 def subject_of(event: Event) -> str:
     """Return what an event was about."""
     properties = event.get("properties") or {}
-    names = ("path", "form", "asset", "webinar", "link", "name", "url", "campaign")
+    names = ("form", "asset", "webinar", "link", "path", "name", "url", "campaign")
     return first_text(*(properties.get(name) for name in names))[:SUBJECT_LENGTH_MAX]

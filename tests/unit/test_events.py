@@ -49,7 +49,7 @@ def refusal(raw: bytes, received_ms: int = NOW) -> EventError:
 @pytest.mark.parametrize(
     ("raw", "reason", "field", "says"),
     [
-        (b"", "malformed", "", "not a JSON object"),
+        (b"", "malformed", "", "the record has no value"),
         (b"{", "malformed", "", "not a JSON object"),
         (b"page_viewed", "malformed", "", "not a JSON object"),
         (wire() + b"}", "malformed", "", "trailing"),

@@ -12,18 +12,10 @@ from scoring.errors import ModelError
 from scoring.model import load_model
 from scoring.models import DEFAULT_MODEL
 from scoring.replay import FileRecord, Replay
-from scoring.scenarios import (
-    Result,
-    Scenario,
-    Tick,
-    alert_form,
-    load_scenarios,
-    parse_scenarios,
-    read_offset,
-    run_scenario,
-    show_offset,
-    write_alerts,
-)
+from scoring.scenario_file import Scenario, Tick, load_scenarios, parse_scenarios
+from scoring.scenario_forms import alert_form, write_alerts
+from scoring.scenario_times import read_offset, show_offset
+from scoring.scenarios import Result, run_scenario
 from scoring.shard import Outcome
 from tests.scenario_runs import FILES
 
@@ -226,7 +218,14 @@ def test_a_model_in_the_file_is_checked_where_it_lies() -> None:
     assert faults(SMALL[SMALL.index("scenarios:") :]) == ["s.yaml:1: model: is required"]
     again = SMALL + SMALL[SMALL.index("  - name") :]
     assert faults(again) == ["s.yaml:11: scenarios.name: 'one view' is the name on line 7 too"]
-    assert faults("") == ["s.yaml:1: is empty; a scenario file has model and scenarios"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("", "1: is empty"), ("- a", "1: is not a mapping"), ("a: 1\n---\nb: 2\n", "2: holds a second document (---)")],
+)
+def test_of_what_is_no_scenario_file_it_is_told_what_one_holds(text: str, told: str) -> None:
+    assert faults(text) == [f"s.yaml:{told}; a scenario file has model and scenarios"]
 
 
 @given(st.integers(-(10**15), 10**15))

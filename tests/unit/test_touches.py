@@ -170,8 +170,9 @@ def test_an_alert_knows_the_touch_of_its_own_cause() -> None:
 @pytest.mark.parametrize(
     ("properties", "subject"),
     [
-        ({"path": "/a", "form": "f", "url": "u"}, "/a"),
+        ({"path": "/a", "form": "f", "url": "u"}, "f"),
         ({"path": 5, "form": "", "asset": "guide"}, "guide"),
+        ({"name": "n", "path": "/p", "url": "u"}, "/p"),
         ({"name": "n", "link": "l", "webinar": "w"}, "w"),
         ({"campaign": "c", "url": "https://x"}, "https://x"),
         ({"other": "o"}, ""),

@@ -1,0 +1,168 @@
+"""The keys of a scenario file: what may stand where, and what each value has to be.
+
+docs/model.md shows a file. Faults are raised as pydantic's, for :func:`scoring.model_file.find_faults` to place.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+
+from scoring.conditions_file import fault, raise_faults
+from scoring.errors import EventError
+from scoring.events import EVENT_TYPES, parse_time
+from scoring.model_file import KeyPath, show, suggest
+from scoring.model_sections import Section
+from scoring.scenario_times import read_moment, read_offset
+
+SCENARIOS_MAX: Final = 1_000
+REPEATS_MAX: Final = 1_000
+DEFAULT_START: Final = "2026-01-05T09:00:00Z"
+
+
+def _read_start(raw: object) -> int:
+    try:
+        return parse_time(str(raw))
+    except EventError as error:
+        raise fault(error.message) from None
+
+
+def _as_tuple(raw: object) -> object:
+    return tuple(raw) if isinstance(raw, list) else raw
+
+
+def _check_scalar(raw: object) -> object:
+    if isinstance(raw, dict | list):
+        raise fault(f"{show(raw)} is not a text, a number, true or false")
+    return raw
+
+
+def _check_event_type(raw: object) -> object:
+    if isinstance(raw, str) and raw not in EVENT_TYPES:
+        raise fault(f"{show(raw)} is not an event type; {suggest(raw, sorted(EVENT_TYPES), 'there are')}")
+    return raw
+
+
+Offset = Annotated[int, PlainValidator(read_offset)]
+Moment = Annotated[int | None, PlainValidator(read_moment)]
+Scalar = Annotated[Any, BeforeValidator(_check_scalar)]
+Start = Annotated[int, PlainValidator(_read_start)]
+EventType = Annotated[str, BeforeValidator(_check_event_type)]
+
+
+class Step(Section):
+    """An event, or passing time."""
+
+    tick: Offset | None = None
+    at: Offset | None = None
+    received: Offset | None = None
+    times: int = Field(default=1, ge=1, le=REPEATS_MAX)
+    every: Offset | None = None
+    id: str | None = Field(default=None, min_length=1)
+    type: EventType = ""
+    email: str | None = None
+    user_id: str | None = None
+    anonymous_id: str | None = None
+    account_id: str | None = None
+    source: str | None = None
+    properties: dict[str, Any] = Field(default_factory=dict)
+    traits: dict[str, Any] | None = None
+    context: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Step:
+        given = self.model_fields_set
+        faults: list[tuple[KeyPath, str]] = []
+        if "tick" in given:
+            faults += [((key,), "stands beside `tick`, which stands alone") for key in sorted(given - {"tick"})]
+        else:
+            faults += [((key,), "is required") for key in ("at", "type") if key not in given]
+            if not given & {"email", "user_id", "anonymous_id"}:
+                faults.append((("email",), "is required, or user_id, or anonymous_id"))
+            if ("times" in given) != ("every" in given):
+                faults.append((("times",), "`times` and `every` go together"))
+        raise_faults(faults)
+        return self
+
+
+class AlertForm(Section):
+    """An alert that must come, with every field that the record has (defaults left out)."""
+
+    kind: Literal["entered", "cooled"]
+    lead: str
+    band: str
+    from_band: str
+    at: Offset
+    score: float
+    ledger: dict[str, float]
+    phase: str = ""
+    cause: str = ""
+    cools: Moment = None
+    held_until: Moment = None
+    stage: str = ""
+    account: str = ""
+    contact: dict[str, Scalar] = Field(default_factory=dict)
+    first_touch: str = ""
+    last_touch: str = ""
+    unknown: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    coverage: float | None = None
+    fit: float | None = None
+
+
+class ScoreForm(Section):
+    """What must hold of a lead's last published score; what is not given is not checked."""
+
+    score: float = 0.0
+    band: str = ""
+    at: Offset = 0
+    rules: dict[str, float] = Field(default_factory=dict)
+    traits: dict[str, float] = Field(default_factory=dict)
+    channels: dict[str, float] = Field(default_factory=dict)
+    inactive_from: Moment = None
+    inactive_points: float = 0.0
+    cools: Moment = None
+    held_until: Moment = None
+    stage: str = ""
+    phase: str = ""
+    account: str = ""
+    contact: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class ScenarioForm(Section):
+    """A scenario: what happens, and what must come of it."""
+
+    name: str = Field(min_length=1)
+    model: Any = None
+    events: Annotated[tuple[Step, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
+    until: Offset | None = None
+    alerts: Annotated[tuple[AlertForm, ...] | None, BeforeValidator(_as_tuple)] = None
+    scores: dict[str, ScoreForm] = Field(default_factory=dict)
+
+
+class ScenarioFile(Section):
+    """The file: scenarios, and the model and the start that they share."""
+
+    model: Any = None
+    start: Start = Field(default=DEFAULT_START, validate_default=True)
+    scenarios: Annotated[
+        tuple[ScenarioForm, ...], BeforeValidator(_as_tuple), Field(min_length=1, max_length=SCENARIOS_MAX)
+    ]
+
+
+_SECTIONS: Final[dict[KeyPath, type[Section]]] = {
+    (): ScenarioFile,
+    ("scenarios",): ScenarioForm,
+    ("scenarios", "events"): Step,
+    ("scenarios", "alerts"): AlertForm,
+}
+
+
+def keys_at(path: KeyPath) -> list[str]:
+    """Return the keys that may stand in the mapping at ``path``.
+
+    >>> keys_at(("scenarios", 0))
+    ['name', 'model', 'events', 'until', 'alerts', 'scores']
+    """
+    steps = tuple(step for step in path if isinstance(step, str))
+    return _SECTIONS.get(steps, ScoreForm).file_keys()
