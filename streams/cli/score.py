@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -15,6 +16,8 @@ from streams.cli.output import JsonOption, wants_json
 from streams.cli.stages import StageOption
 
 if TYPE_CHECKING:
+    from scoring.replay import FileRecord, Replay
+    from scoring.shard import Outcome
     from streams.cli.replay_reports import Report
 
 
@@ -47,9 +50,10 @@ def score(
     --alerts or --scores writes to a file is left out of that.
 
     With --clock happened, events are taken as received when they happened, so you see the alerts that live scoring
-    would have raised. With --clock now, all are received at this moment, as if you loaded the file into Kafka:
-    crossings older than the model's alerts.max_age_h change bands and alert nobody. With --stage, all events are
-    scored, and only the alerts and scores of those leads are told.
+    would have raised, up to the time of the last event. With --clock now, all are received at this moment, as if you
+    loaded the file into Kafka: crossings older than the model's alerts.max_age_h change bands and alert nobody, and
+    what has cooled by now is told. With --stage, all events are scored, and only the alerts and scores of those leads
+    are told.
 
     Examples:
       leadheat score events.jsonl --model my-model.yaml
@@ -64,8 +68,7 @@ def score(
     with ExitStack() as at_end:
         with open_events(file, live=clock is Clock.HAPPENED) as chunks:
             reports = _open_reports(at_end, file, alerts, scores, as_json)
-            for chunk in chunks:
-                outcome = replay.take(chunk)
+            for chunk, outcome in _outcomes(replay, chunks, clock):
                 refused += len(outcome.refusals)
                 if stage is not None:
                     outcome.alerts = [alert for alert in outcome.alerts if alert.stage == stage]
@@ -75,6 +78,19 @@ def score(
             report.finish(lambda: (score for score in replay.scores() if stage is None or score.stage == stage))
     if strict and refused:
         raise typer.Exit(1)
+
+
+def _outcomes(
+    replay: Replay, chunks: Iterable[list[FileRecord]], clock: Clock
+) -> Iterator[tuple[list[FileRecord], Outcome]]:
+    """Yield each chunk with what it caused, and what cooled meanwhile, as for a worker."""
+    now_ms = 0
+    for chunk in chunks:
+        outcome, now_ms = replay.take(chunk), chunk[-1].timestamp
+        if clock is Clock.HAPPENED:
+            outcome.extend(replay.tick(now_ms))
+        yield chunk, outcome
+    yield [], replay.tick(now_ms)
 
 
 def _open_reports(

@@ -84,10 +84,12 @@ def test_a_person_gets_the_hottest_leads_and_the_alerts_in_words(run: Callable[.
     assert f" HOT ann@example.com 61.0 points {words}" in ran.lines[-1]
 
 
-def test_received_now_the_crossings_of_last_year_alert_nobody(run: Callable[..., Any], events: Path) -> None:
+def test_received_now_the_crossings_of_last_year_alert_nobody_and_have_cooled(
+    run: Callable[..., Any], events: Path
+) -> None:
     ran = run("score", events, "--clock", "now")
     assert tagged(ran, "alert") == []
-    assert [score["band"] for score in tagged(ran, "score")] == ["hot", "cold"]
+    assert [score["band"] for score in tagged(ran, "score")] == ["cold", "cold"]
 
 
 @pytest.mark.parametrize("packed", [False, True])
