@@ -8,6 +8,9 @@ import msgspec
 
 EXAMPLES_MAX: Final = 20
 
+Adopted = tuple[str, str, str]
+"""A lead that was brought under a new model: its id, its band before, and its band since."""
+
 
 class Move(msgspec.Struct, kw_only=True):
     """How many leads a model moved from one band to another, and the first of them."""

@@ -153,6 +153,7 @@ def decode_event(raw: bytes, received_ms: int) -> Event:
         and time_ms.__class__ is int
         and TIME_MIN_MS <= time_ms <= received_ms + AHEAD_MAX_MS
         and 0 < len(event.id) <= ID_LENGTH_MAX
+        and (event.account_id is None or len(event.account_id) <= ID_LENGTH_MAX)
     ):
         return event  # nearly always; the check below explains the rest, or reads a time given as text
     check_event(event, received_ms)
@@ -170,6 +171,8 @@ def check_event(event: Event, received_ms: int) -> None:
         raise EventError("missing_field", "id", "is empty")
     if len(event.id) > ID_LENGTH_MAX:
         raise EventError("wrong_type", "id", f"is longer than {ID_LENGTH_MAX} characters")
+    if event.account_id is not None and len(event.account_id) > ID_LENGTH_MAX:
+        raise EventError("bad_identity", "account_id", f"is longer than {ID_LENGTH_MAX} characters")
     time_ms = event.time
     if isinstance(time_ms, str):
         time_ms = event.time = parse_time(time_ms)

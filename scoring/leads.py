@@ -10,12 +10,13 @@ from typing import Final
 import msgspec
 import xxhash
 
+from scoring.adoption import Adopted
 from scoring.alerts import Alert, LedgerLine, alert_id, cooled_id
 from scoring.cooling import ROUNDING, Course, Term, first_below
 from scoring.events import Event
 from scoring.explain import Explainer
 from scoring.lead_state import EVENT_BYTES, EVENTS_KEPT, ONCE_KEPT, TIME_BYTES, LeadState
-from scoring.rules import PHASES, TEXTS_KEPT, CompiledRule, Rulebook, Test
+from scoring.rules import PHASES, TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
 from scoring.score_records import LeadScore, ScoreLine, TraitLine
 from scoring.timers import NEVER
 from scoring.touches import ATTRIBUTING, subject_of, touch_of
@@ -94,13 +95,14 @@ class LeadScorer:
         self._rate_traits(state, lead)
         return state
 
-    def take(self, state: LeadState, lead: str, events: LeadEvents) -> tuple[Raised, int]:
+    def take(self, state: LeadState, lead: str, events: LeadEvents, adopted: list[Adopted]) -> tuple[Raised, int]:
         """Apply a lead's events in order, each given with its index and when it was received (ms), in place.
 
-        Returns the alerts that were raised, by index, and the number of duplicates, which change nothing.
+        Returns the alerts that were raised, by index, and the number of duplicates, which change nothing. A lead that
+        another model left is noted in ``adopted``.
         """
         if state.generation != self._generation:
-            self.adopt(state, lead)
+            self.adopt(state, lead, adopted)
         raised: Raised = []
         duplicates = 0
         remembered, remembered_rules = state.events, state.event_rules
@@ -125,7 +127,7 @@ class LeadScorer:
             planned, key, of_text, is_visit, is_click = plan_of(event.type, _NO_PLAN)
             if key is not None:
                 text = properties.get(key)
-                if text.__class__ is str:
+                if text.__class__ is str and len(text) <= TEXT_LENGTH_MAX:
                     planned = of_text(text)
             subject = subject_of(properties) if planned and properties else ""
             for number, test, rate, gain, mark, special in planned:
@@ -194,10 +196,10 @@ class LeadScorer:
                 raised.append((index, alerts))
         return raised, duplicates
 
-    def cool(self, state: LeadState, lead: str, clock_ms: int) -> list[Alert]:
+    def cool(self, state: LeadState, lead: str, clock_ms: int, adopted: list[Adopted]) -> list[Alert]:
         """Apply every cooling that is due at or before ``clock_ms``, in place; return the alerts that this ends."""
         if state.generation != self._generation:
-            self.adopt(state, lead)
+            self.adopt(state, lead, adopted)
         alerts: list[Alert] = []
         if clock_ms >= state.last:
             self._cool_until(state, lead, clock_ms, alerts)
@@ -281,27 +283,27 @@ class LeadScorer:
         inactive_from = self._inactive_from(state)
         return total if inactive_from is None or now < inactive_from else total + self.book.inactive_points
 
-    def adopt(self, state: LeadState, lead: str) -> None:
-        """Bring a state that another model left under this one; a band that it changes is changed silently."""
+    def adopt(self, state: LeadState, lead: str, adopted: list[Adopted]) -> None:
+        """Bring a state that another model left under this one, in place; its band changes silently."""
         bands = self.book.bands
+        before = self.book.band_name(state.generation, state.band)
+        at_first = self.book.band_now(state.generation, state.band)
         state.generation, state.cools_at = self._generation, _UNSURE
         self.traits.rate(state, lead)
+        self.traits.place(state, lead)
         self._recount_visits(state)
         state.gains = inf
         total = self.total(state, state.last) + ROUNDING
-        top = len(bands) - 1
-        band = min(state.band, top)
+        band = at_first
         while band and total < bands[band].leave:
             band -= 1
-        band = top if state.held_until > state.last else max(band, self._entered(total))
-        if band < state.band:
+        band = len(bands) - 1 if state.held_until > state.last else max(band, self._entered(total))
+        if band < at_first or bands[at_first].name != before:
             state.alert_id = ""
-        if band != state.band and self.book.numbering.adoption is not None:
-            before = bands[min(state.band, top)].name
-            self.book.numbering.adoption.note(lead, before, bands[band].name)
         state.band = band
         if not band:
             state.cools_at = NEVER
+        adopted.append((lead, before, bands[band].name))
 
     def _inactive_from(self, state: LeadState) -> int | None:
         """Return from when on inactivity counts against a lead (ms), if it ever does."""
@@ -384,7 +386,8 @@ class LeadScorer:
         """Move one counted match to an earlier time: the sum loses the one and gains the other."""
         column = state.rules.index(number)
         at, rate = state.times[column], self.book.rates[number]
-        state.counts[column] += exp2((to_ms - at) * rate) - exp2((from_ms - at) * rate)
+        moved = state.counts[column] + exp2((to_ms - at) * rate) - exp2((from_ms - at) * rate)
+        state.counts[column] = max(0.0, moved)  # what counted under another half-life may be less by now
 
     def _may_rise(self, state: LeadState, now: int) -> bool:
         """Whether the score may have reached the next band: not while even the gains alone are below it."""

@@ -29,6 +29,9 @@ PHASES = ("awareness", "consideration", "decision")
 RULES_MAX = 65_535
 """Rule numbers take two bytes in a lead's state."""
 
+TEXT_LENGTH_MAX = 500
+"""Longer texts are tested anew each time: what is remembered is bounded in bytes, too."""
+
 TEXTS_KEPT = 4096
 """Texts per condition whose answer is remembered: a site has few paths and forms, and many visits."""
 
@@ -106,7 +109,8 @@ class Numbering(msgspec.Struct, omit_defaults=True):
     """What a shard keeps beside its states to read them: rules and traits by number, and the model used last.
 
     ``generation`` goes up by one whenever another model is used: a state of an earlier one holds no valid bounds.
-    ``half_lives_days`` and ``matching`` (digests of what a rule matches) are those of the model used last, by rule.
+    ``half_lives_days`` and ``matching`` (digests of what a rule matches) are those of the model used last, by rule;
+    ``bands`` are the names of all bands, cold first, by generation: a state says only which one.
     """
 
     names: list[str] = msgspec.field(default_factory=list)
@@ -115,6 +119,8 @@ class Numbering(msgspec.Struct, omit_defaults=True):
     generation: int = 0
     half_lives_days: dict[str, float] = msgspec.field(default_factory=dict)
     matching: dict[str, str] = msgspec.field(default_factory=dict)
+    remembers_visits: bool = False
+    bands: dict[int, list[str]] = msgspec.field(default_factory=dict)
     adoption: Adoption | None = None
 
     def adopt(self, model: ScoringModel) -> Numbering:
@@ -136,6 +142,8 @@ class Numbering(msgspec.Struct, omit_defaults=True):
             generation=self.generation + 1,
             half_lives_days={name: rule.half_life_days for name, rule in model.rules.items()},
             matching={name: _digest((rule.on, rule.where, rule.once_per)) for name, rule in model.rules.items()},
+            remembers_visits=_remembers_visits(model),
+            bands={**self.bands, self.generation + 1: ["cold", *model.bands]},
             adoption=Adoption(model=model.version, from_now_on=self._from_now_on(model)) if self.model else None,
         )
 
@@ -143,7 +151,7 @@ class Numbering(msgspec.Struct, omit_defaults=True):
         """Say what of ``model`` counts only new events: states hold no others."""
         said = []
         for name, rule in model.rules.items():
-            if rule.visits is not None:
+            if rule.visits is not None and self.remembers_visits:
                 continue  # recounted from the visits that leads remember
             half_life_days = self.half_lives_days.get(name)
             if half_life_days is None:
@@ -152,7 +160,15 @@ class Numbering(msgspec.Struct, omit_defaults=True):
                 said.append(f"{name}: half-life {half_life_days:g} → {rule.half_life_days:g} days")
             elif self.matching.get(name) != _digest((rule.on, rule.where, rule.once_per)):
                 said.append(f"{name}: matches other events")
-        return said
+        if model.inactivity is not None and not self.remembers_visits:
+            said.append("inactivity: visits are remembered from now on")
+        new = sorted(set(model.trait_properties) - set(self.properties))
+        return [*said, *(f"{name}: answers are remembered from now on" for name in new)]
+
+
+def _remembers_visits(model: ScoringModel) -> bool:
+    """Whether leads remember visits: they take 12 bytes each, so only where the model asks for them."""
+    return model.inactivity is not None or any(rule.visits is not None for rule in model.rules.values())
 
 
 def _digest(belief: object) -> str:
@@ -199,9 +215,7 @@ class Rulebook:
         self.inactivity = model.inactivity
         self.inactive_after_ms = 0 if model.inactivity is None else int(model.inactivity.after_days * DAY_MS)
         self.inactive_points = 0.0 if model.inactivity is None else model.inactivity.points
-        # Visits are remembered where the model asks for them: they take 12 bytes each in a state.
-        remembers_visits = bool(self.visit_rules) or model.inactivity is not None
-        self.visit_types = frozenset(model.visits.on if remembers_visits else ())
+        self.visit_types = frozenset(model.visits.on if _remembers_visits(model) else ())
         self.gap_ms = int(model.visits.gap_minutes * 60_000)
 
     def _channel_of(self, rule: Rule | None) -> int:
@@ -209,6 +223,17 @@ class Rulebook:
         if rule is None or rule.channel not in self.model.channels or rule.points < 0:
             return 0
         return self.channel_names.index(rule.channel)
+
+    def band_name(self, generation: int, band: int) -> str:
+        """Return the name of a band of an earlier model."""
+        names = self.numbering.bands.get(generation, ["cold"])
+        return names[min(band, len(names) - 1)]
+
+    def band_now(self, generation: int, band: int) -> int:
+        """Return the band that an earlier model's band is now: of its name, or the next lower one still there."""
+        names = self.numbering.bands.get(generation, ["cold"])
+        now = {band.name: number for number, band in enumerate(self.bands)}
+        return next((now[name] for name in reversed(names[: band + 1]) if name in now), 0)
 
     def phase_of(self, ledger: list[LedgerLine]) -> str:
         """Return the furthest phase with a contribution of at least 1 point, or nothing."""
@@ -236,7 +261,9 @@ def compile_condition(condition: Condition) -> Test:
 
     def test(properties: Mapping[str, Any]) -> bool:
         value = properties.get(name)
-        return text_meets(value) if isinstance(value, str) else holds(condition, properties)
+        if isinstance(value, str) and len(value) <= TEXT_LENGTH_MAX:
+            return text_meets(value)
+        return holds(condition, properties)
 
     return test
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from scoring.adoption import Adoption
+from scoring.adoption import Adopted, Adoption
 from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import Event, decode_event
@@ -61,6 +61,12 @@ class Outcome:
     refusals: list[Refusal] = field(default_factory=list)
     cooling: list[tuple[int, bytes]] = field(default_factory=list)
     """When (ms) which of the leads will cool, in silence."""
+    adopted: list[Adopted] = field(default_factory=list)
+    """The leads that were brought under a new model."""
+    failures: list[tuple[str, Exception]] = field(default_factory=list)
+    """Leads that a tick or a new model's pass failed on; they stay as they were until their next event."""
+    clock_ms: int = 0
+    """How far a tick got."""
     adoption: Adoption | None = None
     """What a new model changed, once all leads are under it."""
 
@@ -73,6 +79,8 @@ class Outcome:
         self.alerts += other.alerts
         self.refusals += other.refusals
         self.cooling += other.cooling
+        self.adopted += other.adopted
+        self.failures += other.failures
 
 
 class Shard:
@@ -114,27 +122,50 @@ class Shard:
         """When the next lead may cool (ms): time for a tick; ``NEVER`` while none is above cold."""
         return self._timers.next_ms
 
-    def tick(self, clock_ms: int) -> Outcome:
+    def tick(self, clock_ms: int, leads_max: int | None = None) -> Outcome:
         """Apply every cooling that is due at or before ``clock_ms`` and return what that caused.
 
-        Alerts come out in the order of their times, then by lead.
+        With ``leads_max``, only the first so many are applied, and those due in the same ms; ``outcome.clock_ms`` says
+        how far this got. Alerts come out in the order of their times, then by lead.
         """
-        outcome = Outcome()
-        for key in self._timers.take_due(clock_ms):
-            known, lead = self.leads.get(key), key.decode()
-            if known is None:
-                continue
-            cools_at = cools_at_of(known)
-            if cools_at > clock_ms:
-                if cools_at != NEVER:
-                    self._timers.put(key, cools_at)
-                continue
-            state = decode_state(known)
-            outcome.alerts += self.scorer.cool(state, lead, clock_ms)
-            self._keep(key, lead, state, outcome)
+        due = self._take_due(clock_ms, leads_max)
+        outcome = Outcome(clock_ms=clock_ms if leads_max is None or len(due) < leads_max else due[-1][0])
+        for _, key in due:
+            lead = key.decode()
+            try:
+                state = decode_state(self.leads[key])
+                outcome.alerts += self.scorer.cool(state, lead, outcome.clock_ms, outcome.adopted)
+                self._keep(key, lead, state, outcome)
+            except Exception as error:  # noqa: BLE001 - one lead must not hold up the time of all others
+                outcome.failures.append((lead, error))
         outcome.alerts.sort(key=lambda alert: (alert.time_ms, alert.lead))
         self._apply(outcome)
         return outcome
+
+    def _take_due(self, clock_ms: int, leads_max: int | None) -> list[tuple[int, bytes]]:
+        """Remove and return the timers that are due, by time and key: the first ``leads_max``, or a few more.
+
+        What a timer says is a time to look: the state knows the exact one.
+        """
+        due: list[tuple[int, bytes]] = []
+        until = clock_ms
+        while (key := self._timers.take_due(until)) is not None:
+            cools_at = cools_at_of(self.leads[key]) if key in self.leads else NEVER
+            if cools_at <= clock_ms:
+                due.append((cools_at, key))
+            elif cools_at != NEVER:
+                self._timers.put(key, cools_at)
+            if leads_max is not None and len(due) >= leads_max and until == clock_ms:
+                due.sort()
+                until = due[-1][0]  # nobody who is still in the heap is due before; those of the same ms go along
+        due.sort()
+        if leads_max is not None and len(due) > leads_max:
+            last = due[leads_max - 1][0]
+            for cools_at, key in due[leads_max:]:
+                if cools_at > last:
+                    self._timers.put(key, cools_at)
+            due = [timer for timer in due if timer[0] <= last]
+        return due
 
     @property
     def is_adopting(self) -> bool:
@@ -161,28 +192,39 @@ class Shard:
             self._unadopted = sorted((key for key in self.leads if key > adoption.adopted_to.encode()), reverse=True)
         for _ in range(min(leads_max, len(self._unadopted))):
             key = self._unadopted.pop()
-            lead, state = key.decode(), decode_state(self.leads[key])
-            if state.generation != self.book.numbering.generation:
-                self.scorer.adopt(state, lead)
-                self._keep(key, lead, state, outcome)
-            adoption.leads += 1
+            lead = key.decode()
             adoption.adopted_to = lead
+            try:
+                state = decode_state(self.leads[key])
+                if state.generation != self.book.numbering.generation:
+                    self.scorer.adopt(state, lead, outcome.adopted)
+                    self._keep(key, lead, state, outcome)
+            except Exception as error:  # noqa: BLE001 - its next event tries again
+                outcome.failures.append((lead, error))
+        self._apply(outcome)
         if not self._unadopted:
             adoption.is_finished = True
             outcome.adoption = adoption
-        self._apply(outcome)
         return outcome
 
     def _apply(self, outcome: Outcome) -> None:
         self.leads.update(outcome.states)
         for cools_at, key in outcome.cooling:
             self._timers.put(key, cools_at)
+        adoption = self.book.numbering.adoption
+        if adoption is not None and not adoption.is_finished:
+            adoption.leads += len(outcome.adopted)
+            for lead, before, after in outcome.adopted:
+                if before != after:
+                    adoption.note(lead, before, after)
 
     def _take_singly(self, records: Sequence[Record]) -> Outcome:
         outcome = Outcome()
         for index, record in enumerate(records):
             try:
                 single = self._score((record,), index)
+            except MemoryError:
+                raise
             except Exception as error:  # noqa: BLE001 - a dead letter keeps the record and names the error
                 reason = EventError("failed", "", f"scoring failed: {type(error).__name__}: {error}")
                 outcome.extend(Outcome(events=1, refusals=[Refusal(index, reason)]))
@@ -221,7 +263,7 @@ class Shard:
         key = lead.encode()
         known = self.leads.get(key)
         state = self.scorer.new_state(lead) if known is None else decode_state(known)
-        alerts, duplicates = self.scorer.take(state, lead, events)
+        alerts, duplicates = self.scorer.take(state, lead, events, outcome.adopted)
         raised += alerts
         outcome.duplicates += duplicates
         self._keep(key, lead, state, outcome)
@@ -259,7 +301,10 @@ def _group_by_key(
         else:
             by_key[key] = [position]
     for key, positions in by_key.items():
-        lead = key.decode(errors="replace")
+        try:
+            lead = key.decode()
+        except UnicodeDecodeError:
+            raise _ForeignKeyError from None
         events: LeadEvents = []
         known: Event | None = None
         for position in positions:

@@ -37,13 +37,12 @@ class Timers:
             self._scheduled[key] = time_ms
             heappush(self._heap, (time_ms, key))
 
-    def take_due(self, clock_ms: int) -> list[bytes]:
-        """Remove and return the keys that may be due at or before ``clock_ms``."""
-        due: list[bytes] = []
+    def take_due(self, clock_ms: int) -> bytes | None:
+        """Remove and return the key that may be due first, at or before ``clock_ms``; None if there is none."""
         heap, scheduled = self._heap, self._scheduled
         while heap and heap[0][0] <= clock_ms:
             time_ms, key = heappop(heap)
             if scheduled.get(key) == time_ms:
                 del scheduled[key]
-                due.append(key)
-        return due
+                return key
+        return None

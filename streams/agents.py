@@ -61,16 +61,18 @@ class LeadLogic:
         self._count(topic, outcome, time.perf_counter() - started)
         return work
 
-    def tick(self, clock_ms: int) -> Work:
-        """Cool what is due by ``clock_ms`` and return what is to be written."""
-        outcome = self._shard.tick(clock_ms)
+    def tick(self, clock_ms: int, leads_max: int) -> tuple[Work, int]:
+        """Cool what is due by ``clock_ms``, ``leads_max`` leads at most; return what is to be written, and how far."""
+        outcome = self._shard.tick(clock_ms, leads_max)
         self._count_alerts(outcome)
-        return self._work(outcome)
+        self._log_failures(outcome)
+        return self._work(outcome), outcome.clock_ms
 
     def adopt(self, leads_max: int) -> tuple[Work, str]:
         """Bring the next leads under a new model; return what is to be written, and the last lead done."""
         outcome = self._shard.adopt(leads_max)
-        self._metrics.adopted_leads.inc(leads_max)
+        self._metrics.adopted_leads.inc(len(outcome.adopted))
+        self._log_failures(outcome)
         work = self._work(outcome)
         if outcome.adoption is not None:
             _log_adoption(outcome.adoption)
@@ -85,6 +87,10 @@ class LeadLogic:
             records={self._hot_leads: [(alert.lead.encode(), self._encode(alert)) for alert in outcome.alerts]},
             model=self._shard.book.model.version,
         )
+
+    def _log_failures(self, outcome: Outcome) -> None:
+        for lead, error in outcome.failures:
+            log.error("lead cannot be brought up to date", lead=lead, exc_info=error)
 
     def _dead_letter(self, topic: str, partition: int, record: Any, error: Any) -> tuple[bytes | None, bytes]:
         letter = make_dead_letter(

@@ -50,7 +50,6 @@ def create_app(settings: Settings, model: ScoringModel, metrics: WorkerMetrics) 
         on_failure=_end_process,
         consumer=lambda: app.consumer,
         now_s=time.monotonic,
-        now_ms=now_ms,
     )
     app = _faust_app(settings, shards)
 

@@ -18,6 +18,7 @@ from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+_ANSWER_MS = 100  # an answer is some milliseconds older than its receipt
 _PAUSED_S = 0.02  # how soon a consumer without any partition to read looks again
 
 Locate = Callable[[str, int], int | None]
@@ -84,8 +85,10 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         # Where a fetch moved over control records without returning any, the next chunk starts before them.
         self._skipped: dict[TopicPartition, tuple[int, int]] = {}
         self._fetches = 0
-        # The last offset that readers may see, as of the last answer, and the position.
-        self.ends: dict[TopicPartition, tuple[int | None, int | None]] = {}
+        # Up to when (ms) a partition had been read to its end, if it had.
+        self.read_until: dict[TopicPartition, int] = {}
+        # Where a partition was told to go on, until records from there have come.
+        self._sought: dict[TopicPartition, int] = {}
         # Up to where records have been returned, and by which fetch.
         self.delivered: dict[TopicPartition, tuple[int, int]] = {}
 
@@ -112,13 +115,26 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
             self._note_skipped(tp, before.get(tp), after[tp])
         self._fetches += 1
         self._note_delivered(after)
-        self.ends = {tp: (consumer.last_stable_offset(tp), position) for tp, position in after.items()}
+        for tp, position in after.items():
+            end, polled_ms = consumer.last_stable_offset(tp), consumer.last_poll_timestamp(tp)
+            if end is not None and polled_ms is not None and position >= end:
+                self.read_until[tp] = polled_ms - _ANSWER_MS
         return {tp: self._chunks(tp, before.get(tp), records) for tp, records in fetched.items()}
+
+    async def _seek_wait(self, consumer: Any, partitions: Mapping[TopicPartition, int]) -> None:
+        """Seek, and forget what was known of the partitions: also while a fetch waits, which then begins anew."""
+        for tp, offset in partitions.items():
+            self._sought[tp] = offset
+            for known in (self._skipped, self.delivered, self.read_until):
+                known.pop(tp, None)
+        await super()._seek_wait(consumer, partitions)
 
     def _chunks(self, tp: TopicPartition, position: int | None, records: list[ConsumerRecord]) -> list[Any]:
         if not self.consumer.is_source(tp.topic):
             return records
         start, skipped_to = self._skipped.pop(tp, (position, position))
+        if tp in self._sought:
+            start = skipped_to = position = self._sought.pop(tp)
         if skipped_to != position or start is None:
             # Another position than we left: a seek. What was skipped before it is no longer adjacent.
             start = records[0].offset if position is None else position
@@ -208,11 +224,12 @@ class ChunkConsumer(driver.Consumer):
         """Return the offset up to which a source partition's records have been handed on, and by which fetch."""
         return self._thread.delivered.get(TopicPartition(topic, partition), (0, 0))  # type: ignore[no-any-return]
 
-    def is_at_end(self, topic: str, partition: int, following: int) -> bool:
-        """Whether a reader that continues at ``following`` has had all records that readers could see at last fetch."""
-        end, position = self._thread.ends.get(TopicPartition(topic, partition), (None, None))
+    def read_until(self, topic: str, partition: int, following: int) -> int:
+        """Return up to when (append time, ms) all records of a partition have been handled by who continues at
+        ``following``, because its end had been reached; 0 if that is not known."""
+        until: int = self._thread.read_until.get(TopicPartition(topic, partition), 0)
         delivered, _ = self.delivered(topic, partition)
-        return end is not None and position is not None and position >= end and following >= delivered
+        return until if following >= delivered else 0
 
     async def highwaters(self, *partitions: Any) -> Mapping[Any, int]:
         """Return the ends of changelogs as the shards saw them when they were fenced.

@@ -26,6 +26,7 @@ _RESTORE_RECORDS = 10_000  # a fetch at a time, so that the loop breathes
 _RESTORE_FETCH_BYTES = 4 << 20
 _RESEEK_S = 1.0
 _TICK_S = 0.25
+_TICK_LEADS = 5_000  # a tick holds the loop: 0.2 ms a lead
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,7 @@ class Logic(Protocol):
 
     def take(self, topic: str, partition: int, records: Sequence[Any]) -> Work: ...
 
-    def tick(self, clock_ms: int) -> Work: ...
+    def tick(self, clock_ms: int, leads_max: int) -> tuple[Work, int]: ...
 
     def adopt(self, leads_max: int) -> tuple[Work, str]: ...
 
@@ -74,6 +75,7 @@ class OpenShard:
         self.writer, self.table, self.logic = writer, table, logic
         self.next = dict(meta.next)
         self.clock_ms = meta.clock_ms
+        self.appended_ms: dict[str, int] = {}
         self.sought: dict[str, float] = {}
 
     def unseen(self, chunk: Chunk) -> list[Any] | None:
@@ -106,32 +108,32 @@ class Shards:
         on_failure: Callable[[int, BaseException], None],
         consumer: Callable[[], ChunkConsumer],
         now_s: Callable[[], float],
-        now_ms: Callable[[], int],
     ) -> None:
         self.settings, self.sources = settings, tuple(sources)
         self.changelog, self.journal = changelog, journal
         self._consumer = consumer
         self._open_logic, self._observer, self._on_failure = open_logic, observer, on_failure
-        self._now_s, self._now_ms = now_s, now_ms
+        self._now_s = now_s
         self._open: dict[int, OpenShard] = {}
         self._ends: dict[int, int] = {}
         self._starts: dict[TopicPartition, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._waiting: dict[int, Writer] = {}
-        self._latest_fetch: dict[str, int] = {}
-        self._taken = self._taking = 0
+        self._latest_fetch = dict.fromkeys(self.sources, 0)
+        self._taken, self._taking = dict.fromkeys(self.sources, 0), dict.fromkeys(self.sources, 0)
+        self._is_draining = False
 
     # ---- taking chunks
 
     async def take(self, chunk: Chunk) -> None:
         """Handle a chunk, if it is the one that its shard waits for; return when there is room for the next."""
         self._latest_fetch[chunk.topic] = chunk.fetch
-        self._taken += 1
-        self._taking += 1
+        self._taken[chunk.topic] += 1
+        self._taking[chunk.topic] += 1
         try:
             await self._take(chunk)
         finally:
-            self._taking -= 1
+            self._taking[chunk.topic] -= 1
 
     async def _take(self, chunk: Chunk) -> None:
         shard = self._open.get(chunk.partition)
@@ -153,8 +155,10 @@ class Shards:
             raise
         shard.next[chunk.topic] = chunk.end
         work.steps.append(ChunkRange(chunk.topic, start, chunk.end))
-        work.newest_ms = records[-1].timestamp
-        work.clock_ms = shard.clock_ms = max(shard.clock_ms, work.newest_ms)
+        work.newest_ms = shard.appended_ms[chunk.topic] = records[-1].timestamp
+        work.clock_ms = shard.clock_ms
+        if shard.logic.is_adopting:
+            work.states[MEMO_KEY] = shard.logic.memo  # whom the chunk brought under the new model is counted there
         shard.writer.add(work)
         await shard.writer.wait_for_room()
 
@@ -172,54 +176,70 @@ class Shards:
         """Notice chunks that were lost with none of their partition behind them to show the gap.
 
         What was handed on arrives in order. So a chunk is lost if its shard does not have it, although one of the
-        same topic from a later fetch has arrived, or nothing at all for a second.
+        same topic from a later fetch has arrived, or one of another and none of this for a second, or none at all.
         """
         while True:
-            taken = self._taken
+            taken = dict(self._taken)
             await asyncio.sleep(_RESEEK_S)
-            is_quiet = self._taken == taken and not self._taking
-            for partition, shard in list(self._open.items()):
-                for topic, following in list(shard.next.items()):
-                    end, fetch = self._consumer().delivered(topic, partition)
-                    if following < end and (is_quiet or fetch < self._latest_fetch.get(topic, 0)):
-                        await self._seek_back(shard, topic, partition, end)
+            quiet = {topic for topic in self.sources if self._taken[topic] == taken[topic] and not self._taking[topic]}
+            try:
+                await self._seek_lost(quiet)
+            except Exception:
+                # The broker may be away: look again in a second.
+                log.warning("cannot seek what was lost", exc_info=True)
+
+    async def _seek_lost(self, quiet: set[str]) -> None:
+        newest = max(self._latest_fetch.values(), default=0)
+        for partition, shard in list(self._open.items()):
+            for topic, following in list(shard.next.items()):
+                end, fetch = self._consumer().delivered(topic, partition)
+                passed_over = fetch < self._latest_fetch[topic] or (topic in quiet and fetch < newest)
+                if following < end and (passed_over or len(quiet) == len(self.sources)):
+                    await self._seek_back(shard, topic, partition, end)
 
     # ---- time
 
     async def _pass_time(self) -> None:
-        """Give shards the ticks that they wait for, and time to adopt a new model.
-
-        A shard's clock is the append time of the last record that it took; one that has caught up goes by the wall
-        clock.
-        """
+        """Give shards the ticks that they wait for, and time to adopt a new model."""
         while True:
             await asyncio.sleep(_TICK_S)
             for partition, shard in list(self._open.items()):
+                if self._is_draining or not shard.writer.has_room:
+                    continue
                 try:
                     self._pass_time_of(partition, shard)
                 except Exception as error:  # noqa: BLE001 - a shard whose time stands still must not go on
                     self._on_failure(partition, error)
 
     def _pass_time_of(self, partition: int, shard: OpenShard) -> None:
-        if self._has_caught_up(partition, shard):
-            shard.clock_ms = max(shard.clock_ms, self._now_ms())
+        shard.clock_ms = max(shard.clock_ms, self._clock_of(partition, shard))
         if shard.logic.due_ms <= shard.clock_ms:
-            work = shard.logic.tick(shard.clock_ms)
+            work, clock_ms = shard.logic.tick(shard.clock_ms, _TICK_LEADS)
             if work:
-                work.steps.append(Tick(shard.clock_ms))
+                work.steps.append(Tick(clock_ms))
                 self._add_timed(shard, work)
-        if shard.logic.is_adopting and shard.writer.has_room:
+        if shard.logic.is_adopting:
             work, adopted_to = shard.logic.adopt(max(1, int(self.settings.adopt_leads_per_s * _TICK_S)))
             work.steps.append(Pass(adopted_to))
-            work.states[MEMO_KEY] = shard.logic.memo
+            work.states[MEMO_KEY] = shard.logic.memo  # also when it says that this was the last
             self._add_timed(shard, work)
 
+    def _clock_of(self, partition: int, shard: OpenShard) -> int:
+        """Return the time (ms) up to which a shard has had everything: no record appended before it is still to come.
+
+        Of a source that has been read to its end that is when this was seen, of another the append time of the last
+        record that was taken.
+        """
+        return min(
+            max(shard.appended_ms[topic], self._consumer().read_until(topic, partition, following))
+            for topic, following in shard.next.items()
+        )
+
     def _add_timed(self, shard: OpenShard, work: Work) -> None:
+        if shard.logic.is_adopting:
+            work.states[MEMO_KEY] = shard.logic.memo
         work.clock_ms = shard.clock_ms
         shard.writer.add(work)
-
-    def _has_caught_up(self, partition: int, shard: OpenShard) -> bool:
-        return all(self._consumer().is_at_end(topic, partition, following) for topic, following in shard.next.items())
 
     def locate(self, topic: str, partition: int) -> int | None:
         """Return the offset at which a ready shard continues in a source topic, or None."""
@@ -233,7 +253,8 @@ class Shards:
     # ---- owning shards
 
     async def drain(self) -> None:
-        """Commit everything that was taken: done before partitions are given up."""
+        """Commit everything that was taken, and let no more time pass: done before partitions are given up."""
+        self._is_draining = True
         await asyncio.gather(*(shard.writer.drain() for shard in self._open.values()))
 
     async def stop(self) -> None:
@@ -255,6 +276,7 @@ class Shards:
         """
         previous = self._open
         await self.stop()
+        self._is_draining = False
         if not partitions:
             self._observer.assigned(0, 0)
             return
@@ -312,6 +334,7 @@ class Shards:
         logic = self._open_logic(table, memo)
         shard = OpenShard(writer, table, logic, meta)
         for topic in self.sources:
+            shard.appended_ms[topic] = 0
             shard.next[topic] = self._first_unread(topic, writer.partition, meta)
         writer.open(meta, self._ends[writer.partition])
         if logic.memo != memo:

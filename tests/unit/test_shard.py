@@ -232,6 +232,13 @@ def test_a_records_key_changes_nothing(history: list[tuple[dict[str, Any], int]]
     assert [refusal.index for refusal in outcome.refusals] == [len(history)]
 
 
+def test_keys_that_only_look_alike_are_told_apart() -> None:
+    record = to_record(event("a", user_id="\ufffd"))
+    again = to_record(event("b", user_id="\ufffd"), offset=1)
+    keyed = [replace(record, key=b"user:\xff"), replace(again, key="user:\ufffd".encode())]
+    assert Shard(MODEL, {}).take(keyed).scores == Shard(MODEL, {}).take([record, again]).scores
+
+
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -141,7 +141,7 @@ def test_a_tick_touches_only_who_is_due() -> None:
     outcome = shard.tick(cools_at("a"))
     assert list(outcome.states) == list(outcome.scores) == [b"user:early"]
     assert (outcome.events, outcome.duplicates, outcome.refusals) == (0, 0, [])
-    assert shard.tick(cools_at("a")) == Outcome()
+    assert shard.tick(cools_at("a")) == Outcome(clock_ms=cools_at("a"))
 
 
 def test_due_is_when_the_next_lead_may_cool() -> None:
@@ -242,3 +242,23 @@ def test_ticking_whenever_something_is_due_ends_with_everybody_cold_or_steady(
             break
         done.shard.tick(done.shard.due_ms)
     assert done.shard.due_ms == NEVER
+
+
+@given(st.sampled_from(sorted(WHOLE)), st.integers(0, 1_000), st.integers(1, 3), st.booleans())
+def test_ticks_of_some_leads_at_a_time_say_what_one_tick_says(
+    name: str, seed: int, leads_max: int, is_reopened: bool
+) -> None:
+    rng = Random(seed)
+    events = [item for item in random_timeline(rng, 40) if not isinstance(item, Tick)]
+    whole, some = run(WHOLE[name], events).shard, run(WHOLE[name], events).shard
+    if is_reopened:
+        some = reopen(some)  # its timers are exact now; those that were put off are not
+    clock_ms = NOW + LATE
+    expected, alerts, reached = whole.tick(clock_ms), [], 0
+    while reached < clock_ms:
+        outcome = some.tick(clock_ms, leads_max)
+        assert outcome.clock_ms > reached
+        reached = outcome.clock_ms
+        alerts += outcome.alerts
+    alerts.sort(key=lambda alert: (alert.time_ms, alert.lead))
+    assert (alerts, some.leads) == (expected.alerts, whole.leads)
