@@ -12,9 +12,8 @@ ones, standing ones) reaches the level:
   its slope at the end of W, ``n_W``: ``Δ ≥ min(W, (S − level) / (p − n_W))``.
 
 The larger of the two is taken. Near the crossing the second is Newton's method from the left, and ends in a
-handful of steps. Where the sum only falls (always without penalties, nearly always with them), there is one
-crossing, and Newton's method on its logarithm (a straight line where all half-lives are equal) finds it in two or
-three.
+handful of steps. Nearly always this is spared: Newton's method on the logarithm of the sum (a straight line where all
+half-lives are equal) finds a crossing in two or three steps, and coarse bounds show that there is none before it.
 
 Channels' ceilings and the penalty for inactivity (:class:`Course`) add moments at which the sum changes its form: a
 channel above its ceiling stands still until its sum has faded to it, and inactivity is a step. Between these
@@ -35,7 +34,7 @@ HORIZON_MS = 100 * 365 * 86_400_000
 
 _STEPS_MAX = 200
 _NEWTON_STEPS = 12
-_SPLITS_MAX = 4
+_SPLITS_MAX = 6
 _LN2 = log(2.0)
 
 
@@ -79,7 +78,7 @@ def first_below(terms: Sequence[Term], level: float) -> int | None:
     if threshold <= 0.0:
         return _first_crossing(terms, threshold)
     wait = _crossing(terms, threshold)
-    if not deepest or (wait is not None and _only_falls(terms, 0, wait)):
+    if not deepest or (wait is not None and _stays_above(terms, threshold, 0, wait)):
         return wait
     return _first_crossing(terms, threshold)
 
@@ -175,23 +174,35 @@ def _crossing(terms: Sequence[Term], threshold: float) -> int | None:
     return below
 
 
-def _only_falls(terms: Sequence[Term], start: float, end: float, splits: int = _SPLITS_MAX) -> bool:
-    """Whether the sum certainly falls all the way from ``start`` to ``end`` (waits, ms): nearly always it does.
+def _stays_above(terms: Sequence[Term], threshold: float, start: float, end: float, splits: int = _SPLITS_MAX) -> bool:
+    """Whether the sum certainly stays at ``threshold`` or above from ``start`` until just before ``end`` (waits, ms).
 
-    Between two moments gains fade at least as fast as at the later one, unless they stand at their ceilings, and
-    penalties give back at most what they do at the earlier one.
+    The sum is at or above it at ``start``, and just before ``end``. Between two moments gains are at least what is left
+    of them at the later one, and penalties at most what they are at the earlier one: that may be enough. If not, gains
+    fade at least as fast as at the later one, unless they stand at their ceilings, and penalties give back at most what
+    they do at the earlier one: if that tells that the sum only falls, its end is its least. Else each half is asked.
     """
-    lost = given_back = 0.0
+    least = lost = given_back = 0.0
     for amount, rate, ceiling in terms:
         at_start = amount * exp2(-start * rate)
         if at_start < 0:
-            given_back += min(-at_start, ceiling) * rate
-        elif at_start <= ceiling:
-            lost += amount * exp2(-end * rate) * rate
-    if lost >= given_back:
+            penalty = min(-at_start, ceiling)
+            least -= penalty
+            given_back += penalty * rate
+        else:
+            at_end = amount * exp2(-end * rate)
+            least += min(at_end, ceiling)
+            if at_start <= ceiling:
+                lost += at_end * rate
+    if least >= threshold or lost >= given_back:
         return True
     middle = (start + end) / 2
-    return splits > 0 and _only_falls(terms, start, middle, splits - 1) and _only_falls(terms, middle, end, splits - 1)
+    return (
+        splits > 0
+        and total_after(terms, middle) >= threshold
+        and _stays_above(terms, threshold, start, middle, splits - 1)
+        and _stays_above(terms, threshold, middle, end, splits - 1)
+    )
 
 
 def _first_crossing(terms: Sequence[Term], threshold: float) -> int | None:

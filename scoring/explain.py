@@ -81,10 +81,8 @@ class Explainer:
         return lines
 
     def _trait_lines(self, state: LeadState) -> list[LedgerLine]:
-        return [
-            LedgerLine(rule=self._traits.names[number], kind="trait", points=points)
-            for number, points in zip(state.traits, state.trait_points, strict=True)
-        ]
+        lines = [] if state.person is None else self._traits.lines(state.person)
+        return [LedgerLine(rule=line.trait, kind="trait", points=line.points) for line in lines]
 
     def _channel_lines(self, state: LeadState, lines: list[LedgerLine]) -> list[LedgerLine]:
         """Return what the ceilings of channels cut off."""

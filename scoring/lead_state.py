@@ -28,6 +28,20 @@ Answer = str | int | float | bool
 """A trait's value."""
 
 
+class Person(msgspec.Struct, array_like=True, gc=False):
+    """What a lead has told, and what that is worth.
+
+    ``properties``, ``answers`` and ``answered`` are the traits that the model reads, by number, with the time of each
+    answer (ms). ``traits`` and ``points`` are what they come to under the model of the state's generation.
+    """
+
+    properties: list[int] = msgspec.field(default_factory=list)
+    answers: list[Answer] = msgspec.field(default_factory=list)
+    answered: list[int] = msgspec.field(default_factory=list)
+    traits: list[int] = msgspec.field(default_factory=list)
+    points: list[float] = msgspec.field(default_factory=list)
+
+
 class LeadState(msgspec.Struct, array_like=True, gc=False):
     """What is kept of one lead. Times are in ms since 1970; ``band`` is an index into the model's bands.
 
@@ -37,10 +51,8 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     rule) describe the last events, oldest first; ``once_keys`` (10 bytes each) and ``once_times`` (6) the earliest
     match of each key; ``visits`` see :mod:`scoring.visits`.
 
+    ``person`` is what the lead's traits tell, if anything, and ``fixed`` the sum of the points that they are worth.
     ``account`` is the one that the event at ``account_at`` named; while that is 0, the domain of the lead's company.
-    ``properties``, ``answers`` and ``answered`` are the traits that the model reads, by number, with the time of
-    each answer. ``traits`` and ``trait_points`` are what they come to under the model of ``generation``, and
-    ``fixed`` is their sum.
 
     Two fields are bounds that spare most sums. ``gains`` (points) is at least the sum of the positive contributions
     under the model of ``generation`` (see :class:`scoring.rules.Numbering`), now and later, since gains fade. While
@@ -70,11 +82,7 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     account_at: int = 0
     first_touch: Touch | None = None
     last_touch: Touch | None = None
-    properties: list[int] = msgspec.field(default_factory=list)
-    answers: list[Answer] = msgspec.field(default_factory=list)
-    answered: list[int] = msgspec.field(default_factory=list)
-    traits: list[int] = msgspec.field(default_factory=list)
-    trait_points: list[float] = msgspec.field(default_factory=list)
+    person: Person | None = None
 
 
 decode_state = msgspec.msgpack.Decoder(LeadState).decode

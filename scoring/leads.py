@@ -17,7 +17,7 @@ from scoring.events import Event
 from scoring.explain import Explainer
 from scoring.lead_state import EVENT_BYTES, EVENTS_KEPT, ONCE_KEPT, TIME_BYTES, LeadState
 from scoring.rules import PHASES, TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
-from scoring.score_records import LeadScore, ScoreLine, TraitLine
+from scoring.score_records import LeadScore, ScoreLine
 from scoring.timers import NEVER
 from scoring.touches import ATTRIBUTING, subject_of, touch_of
 from scoring.traits import TraitBook
@@ -243,11 +243,9 @@ class LeadScorer:
         record.stage = stage_of(state, lead)
         record.phase = PHASES[phase - 1] if phase else ""
         record.account = state.account
-        record.contact = self.traits.contact(state, lead) if state.properties or lead.startswith("email:") else {}
-        record.traits = [
-            TraitLine(self.traits.names[number], value)
-            for number, value in zip(state.traits, state.trait_points, strict=True)
-        ]
+        record.contact = self.traits.contact(state, lead) if state.person or lead.startswith("email:") else {}
+        person = state.person
+        record.traits = [] if person is None else self.traits.lines(person)
         record.channels = {
             book.channel_names[channel]: book.channel_caps[channel] for channel in range(1, len(sums)) if sums[channel]
         }
@@ -313,15 +311,15 @@ class LeadScorer:
 
     def _visit(self, state: LeadState, time_ms: int, changed: bool, recheck: bool) -> tuple[bool, bool]:
         """Let an event count as part of a visit; returns whether the score changed, and whether it may have sunk."""
-        before = last_visit_ms(state.visits)
+        inactive_from = self._inactive_from(state)
         seen = see_visit(state.visits, time_ms, self.book.gap_ms)
         if seen is Seen.ONE_MORE:
             changed = self._count_last_visit(state, time_ms) or changed
         elif seen is Seen.OTHERS and self._recount_visits(state):
             changed = recheck = True
-        if self.book.inactive_after_ms and last_visit_ms(state.visits) != before:
+        if self.book.inactive_after_ms and self._inactive_from(state) != inactive_from:
             # From the first visit on a lead may be inactive; each later one can only put that off.
-            changed, recheck = True, recheck or not before
+            changed, recheck = True, recheck or inactive_from is None
         return changed, recheck
 
     def _count_last_visit(self, state: LeadState, start_ms: int) -> bool:
@@ -360,11 +358,11 @@ class LeadScorer:
 
     def _rate_traits(self, state: LeadState, lead: str) -> bool:
         """Rate what is known of a lead; return whether any trait is worth another number of points than before."""
-        before, traits, points = state.fixed, state.traits, state.trait_points
+        before, rated = state.fixed, _rated(state)
         self.traits.rate(state, lead)
         self.traits.place(state, lead)
         state.gains += state.fixed - before
-        return (traits, points) != (state.traits, state.trait_points)
+        return rated != _rated(state)
 
     def _match_special(self, state: LeadState, rule: CompiledRule, event: Event, time_ms: int) -> int:
         """Apply what a rule does beside counting; says whether the match is to be counted, or was otherwise."""
@@ -559,6 +557,11 @@ def _add_column(state: LeadState, number: int, count: float, time_ms: int) -> No
     state.counts.append(count)
     state.times.append(time_ms)
     state.subjects.append("")
+
+
+def _rated(state: LeadState) -> tuple[list[int], list[float]]:
+    """Return which traits are worth something, and what."""
+    return ([], []) if state.person is None else (state.person.traits, state.person.points)
 
 
 def _note_touch(state: LeadState, event: Event) -> None:

@@ -36,6 +36,8 @@ def touch_of(event: Event) -> Touch | None:
     Touch(time_ms=0, source='news', medium='', campaign='', page='/')
     """
     properties, context = event.properties, event.context or {}
+    if not context and ATTRIBUTING.isdisjoint(properties):
+        return _unattributed(event)
     page_context = _mapping(context.get("page"))
     campaign = _mapping(context.get("campaign"))
     source, medium, name = (_text(campaign.get(key)) or _text(properties.get(utm)) for key, utm in _CAMPAIGN_KEYS)
@@ -59,6 +61,16 @@ def touch_of(event: Event) -> Touch | None:
     if not (source or name or page):
         return None
     return Touch(int(event.time), *(text[:TEXT_MAX] for text in (source, medium, name, page)))
+
+
+def _unattributed(event: Event) -> Touch | None:
+    """Return the touch of an event that names no source: a click in a message came from there."""
+    properties = event.properties
+    page = _text(properties.get("path")) or _path(_text(properties.get("url")))
+    if event.type == "email_clicked":
+        name = _text(properties.get("campaign"))
+        return Touch(int(event.time), "email", "email", name[:TEXT_MAX], page[:TEXT_MAX])
+    return Touch(int(event.time), page=page[:TEXT_MAX]) if page else None
 
 
 def subject_of(properties: Mapping[str, Any]) -> str:

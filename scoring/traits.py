@@ -6,17 +6,21 @@ not fade. What nobody has answered is *unknown*, which is reported, and never th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from typing import Any, Final
 
 from scoring.email_domains import domain_of, is_free_mail
-from scoring.lead_state import Answer, LeadState
+from scoring.lead_state import Answer, LeadState, Person
 from scoring.model import ScoringModel, Trait
 from scoring.rules import Test, compile_condition
+from scoring.score_records import TraitLine
 
 ANSWER_LENGTH_MAX: Final = 200
+_DOMAINS_KEPT: Final = 4096
+_ANSWERS_KEPT: Final = 1024
 EMAIL: Final = "email"
 _EMAIL_PREFIX: Final = "email:"
 
@@ -25,7 +29,7 @@ _EMAIL_PREFIX: Final = "email:"
 class _Question:
     name: str
     sources: tuple[str, ...]
-    answers: tuple[tuple[Test, float], ...]
+    rate: Callable[[Answer], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class TraitBook:
         self._contact = model.contact
         self._email = properties.index(EMAIL) if EMAIL in properties else -1
         self._entries = [_compile_trait(name, trait) for name, trait in model.traits.items()]
+        # Most leads have told nothing, and there are fewer companies than leads.
+        self._rate_of_domain = lru_cache(maxsize=_DOMAINS_KEPT)(lambda domain: self._rate(_told_by(domain)))
         self._questions = [entry for entry in self._entries if isinstance(entry, _Question)]
 
     def learn(self, state: LeadState, traits: Mapping[str, Any], time_ms: int) -> bool:
@@ -54,54 +60,68 @@ class TraitBook:
             answer = _as_answer(traits.get(name) if name in traits else _reach(traits, path))
             if answer is None:
                 continue
-            if number not in state.properties:
-                state.properties.append(number)
-                state.answers.append(answer)
-                state.answered.append(time_ms)
+            person = state.person = state.person or Person()
+            if number not in person.properties:
+                person.properties.append(number)
+                person.answers.append(answer)
+                person.answered.append(time_ms)
                 changed = True
                 continue
-            column = state.properties.index(number)
-            known, at = state.answers[column], state.answered[column]
+            column = person.properties.index(number)
+            known, at = person.answers[column], person.answered[column]
             if time_ms > at or (time_ms == at and _rank(answer) > _rank(known)):
-                state.answers[column], state.answered[column] = answer, time_ms
+                person.answers[column], person.answered[column] = answer, time_ms
                 changed = changed or _rank(answer) != _rank(known)
         return changed
 
     def rate(self, state: LeadState, lead: str) -> None:
-        """Set what a lead's traits come to: ``traits``, ``trait_points`` and ``fixed``, in place."""
-        known = self.known(state, lead)
-        state.traits, state.trait_points = [], []
-        for number, entry in enumerate(self._entries):
-            points = _rate_question(entry, known) if isinstance(entry, _Question) else _rate_flag(entry, known)
-            if points:
-                state.traits.append(number)
-                state.trait_points.append(points)
-        state.fixed = sum(state.trait_points, 0.0)
+        """Set what a lead's traits come to: in ``person``, and ``fixed``, in place."""
+        person = state.person
+        if person is None or not person.properties:
+            traits = self._rate_of_domain(_domain(lead, None))
+        else:
+            traits = self._rate(self.known(state, lead))
+        if traits or person is not None:
+            person = state.person = person or Person()
+            person.traits = [number for number, _ in traits]
+            person.points = [points for _, points in traits]
+        state.fixed = sum((points for _, points in traits), 0.0)
+
+    def _rate(self, known: Mapping[str, Answer]) -> list[tuple[int, float]]:
+        """Return the traits, by number, that are worth anything."""
+        rated = (
+            (number, _rate_question(entry, known) if isinstance(entry, _Question) else _rate_flag(entry, known))
+            for number, entry in enumerate(self._entries)
+        )
+        return [(number, points) for number, points in rated if points]
 
     def known(self, state: LeadState, lead: str) -> dict[str, Answer]:
         """Return all that is known of a lead, by property, with what its address tells."""
+        person = state.person or Person()
         known = {
-            self._properties[number]: answer for number, answer in zip(state.properties, state.answers, strict=True)
+            self._properties[number]: answer for number, answer in zip(person.properties, person.answers, strict=True)
         }
-        domain = _domain(lead, known.get(EMAIL))
-        if domain:
-            known["email_domain"] = domain
-            known["email_kind"] = "free" if is_free_mail(domain) else "company"
-        return known
+        return known | _told_by(_domain(lead, known.get(EMAIL)))
 
     def place(self, state: LeadState, lead: str) -> None:
         """Set a lead's account to its company's domain, in place, unless an event has named one."""
         if state.account_at:
             return
-        email = None
-        if self._email in state.properties:
-            email = state.answers[state.properties.index(self._email)]
+        email, person = None, state.person
+        if person is not None and self._email in person.properties:
+            email = person.answers[person.properties.index(self._email)]
         domain = _domain(lead, email)
         state.account = "" if is_free_mail(domain) else domain
 
+    def lines(self, person: Person) -> list[TraitLine]:
+        """Return what each trait of a person that is worth anything contributes."""
+        return [
+            TraitLine(self.names[number], points) for number, points in zip(person.traits, person.points, strict=True)
+        ]
+
     def contact(self, state: LeadState, lead: str) -> dict[str, Answer]:
         """Return how a lead can be reached: the known ones of the model's ``contact``."""
-        known = self.known(state, lead) if state.properties else {}
+        known = {} if state.person is None else self.known(state, lead)
         if lead.startswith(_EMAIL_PREFIX):
             known.setdefault(EMAIL, lead.removeprefix(_EMAIL_PREFIX))
         return {name: known[name] for name in self._contact if name in known}
@@ -115,6 +135,13 @@ class TraitBook:
         return names, 1 - len(names) / len(self._questions)
 
 
+def _told_by(domain: str) -> dict[str, Answer]:
+    """Return what the domain of an address tells, as properties."""
+    if not domain:
+        return {}
+    return {"email_domain": domain, "email_kind": "free" if is_free_mail(domain) else "company"}
+
+
 def _domain(lead: str, email: object) -> str:
     """Return the domain of a lead's address: its id, or else the ``email`` that it told; or nothing."""
     address = lead.removeprefix(_EMAIL_PREFIX) if lead.startswith(_EMAIL_PREFIX) else email
@@ -123,16 +150,19 @@ def _domain(lead: str, email: object) -> str:
 
 def _compile_trait(name: str, trait: Trait) -> _Question | _Flag:
     if trait.answers:
-        answers = tuple((compile_condition(answer.condition), answer.points) for answer in trait.answers)
-        return _Question(name, trait.sources, answers)
+        # Typed, since 1, 1.0 and true are equal keys and different answers.
+        return _Question(name, trait.sources, lru_cache(_ANSWERS_KEPT, typed=True)(_rater(trait)))
     return _Flag(name, tuple(compile_condition(condition) for condition in trait.where), trait.points)
 
 
+def _rater(trait: Trait) -> Callable[[Answer], float]:
+    """Return what says how many points an answer is worth."""
+    answers = tuple((compile_condition(answer.condition), answer.points) for answer in trait.answers)
+    return lambda answer: next((points for test, points in answers if test({"answer": answer})), 0.0)
+
+
 def _rate_question(question: _Question, known: Mapping[str, Answer]) -> float:
-    answer = next((known[source] for source in question.sources if source in known), None)
-    if answer is None:
-        return 0.0
-    return next((points for test, points in question.answers if test({"answer": answer})), 0.0)
+    return next((question.rate(known[source]) for source in question.sources if source in known), 0.0)
 
 
 def _rate_flag(flag: _Flag, known: Mapping[str, Answer]) -> float:

@@ -97,7 +97,7 @@ def _faust_app(settings: Settings, shards: Shards) -> faust.App:
         broker_heartbeat_interval=min(2.0, settings.session_timeout_s / 4),
         broker_request_timeout=max(90.0, settings.session_timeout_s),
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=8 << 20,
+        consumer_max_fetch_size=16 << 20,
         **static_member,
     )
     urls = [URL(url) for url in broker.split(";")]
@@ -139,6 +139,6 @@ def run_worker(settings: Settings, model: ScoringModel) -> None:
     # A chunk is thousands of short-lived records and no cycles: look for garbage rarely, and never at what is here.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 10, 10)
+    gc.set_threshold(1_000_000, 10, 10)
     worker.spinner = None  # it writes escape codes even where there is no terminal
     worker.execute_from_commandline()

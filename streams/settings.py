@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     fetch_wait_ms: int = Field(
         20, ge=1, le=10_000, description="how long a fetch waits for records: adds to latency, saves idle work"
     )
-    chunk_records: int = Field(50_000, ge=1, le=100_000, description="records handled in one go, at most")
+    chunk_records: int = Field(100_000, ge=1, le=1_000_000, description="records handled in one go, at most")
     pending_records: int = Field(
         50_000, ge=1, le=10_000_000, description="records that wait for a transaction before a shard stops reading"
     )

@@ -85,8 +85,8 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         # Where a fetch moved over control records without returning any, the next chunk starts before them.
         self._skipped: dict[TopicPartition, tuple[int, int]] = {}
         self._fetches = 0
-        # Up to when (ms) a partition had been read to its end, if it had.
-        self.read_until: dict[TopicPartition, int] = {}
+        # When (ms) a partition had last been read to its end, and up to which record that was.
+        self.read_until: dict[TopicPartition, tuple[int, int]] = {}
         # Where a partition was told to go on, until records from there have come.
         self._sought: dict[TopicPartition, int] = {}
         # Up to where records have been returned, and by which fetch.
@@ -118,7 +118,7 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         for tp, position in after.items():
             end, polled_ms = consumer.last_stable_offset(tp), consumer.last_poll_timestamp(tp)
             if end is not None and polled_ms is not None and position >= end:
-                self.read_until[tp] = polled_ms - _ANSWER_MS
+                self.read_until[tp] = polled_ms - _ANSWER_MS, self.delivered[tp][0]
         return {tp: self._chunks(tp, before.get(tp), records) for tp, records in fetched.items()}
 
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TopicPartition, int]) -> None:
@@ -227,9 +227,8 @@ class ChunkConsumer(driver.Consumer):
     def read_until(self, topic: str, partition: int, following: int) -> int:
         """Return up to when (append time, ms) all records of a partition have been handled by who continues at
         ``following``, because its end had been reached; 0 if that is not known."""
-        until: int = self._thread.read_until.get(TopicPartition(topic, partition), 0)
-        delivered, _ = self.delivered(topic, partition)
-        return until if following >= delivered else 0
+        until, end = self._thread.read_until.get(TopicPartition(topic, partition), (0, 0))
+        return until if following >= end else 0
 
     async def highwaters(self, *partitions: Any) -> Mapping[Any, int]:
         """Return the ends of changelogs as the shards saw them when they were fenced.

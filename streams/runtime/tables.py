@@ -75,7 +75,6 @@ class OpenShard:
         self.writer, self.table, self.logic = writer, table, logic
         self.next = dict(meta.next)
         self.clock_ms = meta.clock_ms
-        self.appended_ms: dict[str, int] = {}
         self.sought: dict[str, float] = {}
 
     def unseen(self, chunk: Chunk) -> list[Any] | None:
@@ -155,7 +154,7 @@ class Shards:
             raise
         shard.next[chunk.topic] = chunk.end
         work.steps.append(ChunkRange(chunk.topic, start, chunk.end))
-        work.newest_ms = shard.appended_ms[chunk.topic] = records[-1].timestamp
+        work.newest_ms = records[-1].timestamp
         work.clock_ms = shard.clock_ms
         if shard.logic.is_adopting:
             work.states[MEMO_KEY] = shard.logic.memo  # whom the chunk brought under the new model is counted there
@@ -227,13 +226,10 @@ class Shards:
     def _clock_of(self, partition: int, shard: OpenShard) -> int:
         """Return the time (ms) up to which a shard has had everything: no record appended before it is still to come.
 
-        Of a source that has been read to its end that is when this was seen, of another the append time of the last
-        record that was taken.
+        That is when all sources had been read to their ends. Behind a backlog it stands still: what is waiting may
+        be history, and leads should not cool in the middle of theirs.
         """
-        return min(
-            max(shard.appended_ms[topic], self._consumer().read_until(topic, partition, following))
-            for topic, following in shard.next.items()
-        )
+        return min(self._consumer().read_until(topic, partition, following) for topic, following in shard.next.items())
 
     def _add_timed(self, shard: OpenShard, work: Work) -> None:
         if shard.logic.is_adopting:
@@ -334,7 +330,6 @@ class Shards:
         logic = self._open_logic(table, memo)
         shard = OpenShard(writer, table, logic, meta)
         for topic in self.sources:
-            shard.appended_ms[topic] = 0
             shard.next[topic] = self._first_unread(topic, writer.partition, meta)
         writer.open(meta, self._ends[writer.partition])
         if logic.memo != memo:

@@ -22,7 +22,7 @@ def main() -> None:
     shard = Shard(load_model(DEFAULT_MODEL), {})
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 10, 10)
+    gc.set_threshold(1_000_000, 10, 10)
     started, alerts = time.process_time(), 0
     for first in range(0, count, CHUNK_RECORDS):
         alerts += len(shard.take(records[first : first + CHUNK_RECORDS]).alerts)
