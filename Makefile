@@ -1,6 +1,6 @@
 # Needs Python >= 3.11 and make, nothing else: everything goes into .venv, once.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check test-all bench lock clean
+.PHONY: help demo up test test-thorough check test-all bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --custom-compile-command 'make lock'
 
 help:  ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1#/' | awk -F'#' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1#/' | awk -F'#' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(RUNTIME)  ## See a lead become hot, on a Kafka of your own
 	@$(BIN)/leadheat demo
@@ -19,7 +19,10 @@ up: $(RUNTIME)  ## Run Kafka, a worker and the gateway here until Ctrl-C
 	@$(BIN)/leadheat up
 
 test: $(DEV)  ## Run the tests (a real Kafka is started for them)
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 -m "not thorough"
+
+test-thorough: $(DEV)  ## Run the tests that take long, about rare cases
+	$(BIN)/pytest -n 2 -m thorough
 
 check: $(DEV)  ## Check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .

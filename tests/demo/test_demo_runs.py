@@ -140,6 +140,7 @@ def test_an_interrupt_before_it_is_live_leaves_nothing_behind(start: Callable[..
     assert left_of(children) == []
 
 
+@pytest.mark.thorough
 def test_an_interrupt_ends_the_live_part_with_a_summary_and_a_second_one_changes_nothing(
     start: Callable[..., Demo],
 ) -> None:
@@ -155,6 +156,7 @@ def test_an_interrupt_ends_the_live_part_with_a_summary_and_a_second_one_changes
     assert left_of(children) == []
 
 
+@pytest.mark.thorough
 def test_a_demo_in_which_nothing_turns_hot_fails_and_says_so(start: Callable[..., Demo], tmp_path: Path) -> None:
     model = tmp_path / "cool.yaml"
     model.write_text(

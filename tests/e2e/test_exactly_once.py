@@ -54,6 +54,7 @@ def test_lost_chunks_are_read_again_though_nothing_follows_them(settings: Callab
     assert problems == []
 
 
+@pytest.mark.thorough
 def test_the_audit_notices_when_contiguity_is_not_checked(settings: Callable[..., Settings]) -> None:
     problems, _ = run_faults(
         settings, events=10_000, per_second=1_000, kills=0, stops=0, MUTATE="contiguity", LOST_CHUNKS="0.2"
@@ -61,6 +62,7 @@ def test_the_audit_notices_when_contiguity_is_not_checked(settings: Callable[...
     assert problems != []
 
 
+@pytest.mark.thorough
 def test_the_audit_notices_when_earlier_owners_are_not_fenced(settings: Callable[..., Settings]) -> None:
     problems, _ = run_faults(settings, events=30_000, per_second=1_200, kills=0, stops=2, MUTATE="fencing")
     assert problems != []

@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
 MINUTE_MS = 60_000
 PATIENCE_S = 30.0
+QUICK = ("default", "bands", "people")  # the others are for those who have the time, and for CI
 
 
 def needs_no_tick_between(scenario: Scenario) -> bool:
@@ -97,7 +98,10 @@ def expect(here: Placed, until_ms: int) -> list[Form]:
     return result.alerts
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(file, marks=[] if file.stem in QUICK else pytest.mark.thorough, id=file.stem) for file in FILES],
+)
 def test_a_worker_raises_the_alerts_of_the_scenarios(
     settings: Callable[..., Settings], tmp_path: Path, file: Path
 ) -> None:

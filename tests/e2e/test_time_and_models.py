@@ -108,7 +108,11 @@ async def cool(settings: Settings, cools_after_s: float, is_killed: bool) -> lis
 
 
 @pytest.mark.parametrize(
-    ("cools_after_s", "is_killed"), [(6.0, False), (20.0, True)], ids=["undisturbed", "after kill -9"]
+    ("cools_after_s", "is_killed"),
+    [
+        pytest.param(6.0, False, id="undisturbed"),
+        pytest.param(20.0, True, id="after kill -9", marks=pytest.mark.thorough),
+    ],
 )
 def test_a_lead_cools_on_time_though_nothing_else_arrives(
     settings: Callable[..., Settings], cools_after_s: float, is_killed: bool

@@ -85,6 +85,7 @@ def test_a_directory_is_for_one_broker_at_a_time(broker: EmbeddedKafka) -> None:
     assert broker.is_alive()
 
 
+@pytest.mark.thorough
 def test_the_broker_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path; from streams.embedded.kafka import EmbeddedKafka\n"

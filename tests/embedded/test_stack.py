@@ -54,6 +54,7 @@ def test_the_stack_takes_events_and_mends_a_worker_that_is_killed(settings: Call
     assert told[4:] == [("gateway", "stopped"), ("worker-1", "stopped")]
 
 
+@pytest.mark.thorough
 def test_a_broker_that_dies_ends_the_stack_and_is_named(tmp_path: Path) -> None:
     events: list[ChildEvent] = []
 
