@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import exp2
 from typing import Any, Final
 
+import msgspec
+
 from scoring.alerts import Alert, Cause, Evidence, LedgerLine, Origin
 from scoring.events import Event
 from scoring.lead_state import EVENT_BYTES, LeadState
@@ -14,7 +16,15 @@ from scoring.traits import TraitBook
 from scoring.visits import last_visit_ms
 
 EVIDENCE_MAX: Final = 10
+VISITOR: Final = "anon:"
+"""How the id of somebody begins who is not identified."""
+
 _HASH_BYTES: Final = 8
+
+
+def stage_of(state: LeadState, lead: str) -> str:
+    """Return how far a lead has come: ``visitor``, ``inactive`` (no conversion yet) or ``converted``."""
+    return "visitor" if lead.startswith(VISITOR) else "converted" if state.converted_at else "inactive"
 
 
 class Explainer:
@@ -35,6 +45,7 @@ class Explainer:
             model=self._book.model.version,
             phase=self._book.phase_of(ledger),
             cause=None if event is None else Cause(id=event.id, type=event.type, time_ms=int(event.time)),
+            stage=stage_of(state, lead),
             account=state.account,
             contact=self._traits.contact(state, lead),
             first_touch=_origin(state.first_touch),
@@ -99,13 +110,11 @@ class Explainer:
         ]
 
     def _inactive_line(self, state: LeadState, now: int) -> LedgerLine | None:
-        book = self._book
-        if not book.inactive_after_ms or not state.visits:
+        inactive_from = self._book.inactive_from(state.visits)
+        if inactive_from is None or now < inactive_from:
             return None
-        last_ms = last_visit_ms(state.visits)
-        if now < last_ms + book.inactive_after_ms:
-            return None
-        return LedgerLine(rule="inactivity", kind="inactivity", points=book.inactive_points, last_ms=last_ms)
+        last_ms, points = last_visit_ms(state.visits), self._book.inactive_points
+        return LedgerLine(rule="inactivity", kind="inactivity", points=points, last_ms=last_ms)
 
 
 def _evidence_by_rule(state: LeadState) -> dict[int, list[Evidence]]:
@@ -130,6 +139,4 @@ def _evidence_by_rule(state: LeadState) -> dict[int, list[Evidence]]:
 def _origin(touch: Touch | None) -> Origin | None:
     if touch is None:
         return None
-    return Origin(
-        time_ms=touch.time_ms, source=touch.source, medium=touch.medium, campaign=touch.campaign, page=touch.page
-    )
+    return Origin(**msgspec.structs.asdict(touch))

@@ -14,14 +14,14 @@ from scoring.adoption import Adopted
 from scoring.alerts import Alert, LedgerLine, alert_id, cooled_id
 from scoring.cooling import ROUNDING, Course, Term, first_below
 from scoring.events import Event
-from scoring.explain import Explainer
+from scoring.explain import VISITOR, Explainer, stage_of
 from scoring.lead_state import EVENT_BYTES, EVENTS_KEPT, ONCE_KEPT, TIME_BYTES, LeadState
 from scoring.rules import PHASES, TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
 from scoring.score_records import LeadScore, ScoreLine
 from scoring.timers import NEVER
 from scoring.touches import ATTRIBUTING, subject_of, touch_of
 from scoring.traits import TraitBook
-from scoring.visits import Seen, count_repeats, last_visit_ms, read_visits, see_visit, start_of
+from scoring.visits import Seen, count_repeats, read_visits, see_visit, start_of
 
 _UNSURE: Final = -1  # as cools_at: nothing is known
 _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
@@ -29,7 +29,6 @@ _EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
 _digest = xxhash.xxh3_64_digest
 _LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
 _ONCE_BYTES: Final = 10  # rule number (2) and hash of the key (8)
-_VISITOR: Final = "anon:"
 _encode_record = msgspec.json.Encoder().encode
 
 LeadEvents = list[tuple[int, Event, int]]
@@ -46,11 +45,6 @@ _NO_PLAN: Final[_Plan] = ([], None, lambda text: [], False, False)
 
 def _as_planned(rule: CompiledRule) -> _Planned:
     return rule.number, rule.test, rule.rate, rule.gain, rule.mark, rule if rule.is_special else None
-
-
-def stage_of(state: LeadState, lead: str) -> str:
-    """Return how far a lead has come: ``visitor``, ``inactive`` (no conversion yet) or ``converted``."""
-    return "visitor" if lead.startswith(_VISITOR) else "converted" if state.converted_at else "inactive"
 
 
 class LeadScorer:
@@ -243,13 +237,13 @@ class LeadScorer:
         record.stage = stage_of(state, lead)
         record.phase = PHASES[phase - 1] if phase else ""
         record.account = state.account
-        record.contact = self.traits.contact(state, lead) if state.person or lead.startswith("email:") else {}
+        record.contact = self.traits.contact(state, lead)
         person = state.person
         record.traits = [] if person is None else self.traits.lines(person)
         record.channels = {
             book.channel_names[channel]: book.channel_caps[channel] for channel in range(1, len(sums)) if sums[channel]
         }
-        record.inactive_from_ms = self._inactive_from(state)
+        record.inactive_from_ms = self.book.inactive_from(state.visits)
         record.inactive_points = 0.0 if record.inactive_from_ms is None else book.inactive_points
         record.cools_at_ms = None if state.cools_at == NEVER else state.cools_at
         record.held_until_ms = state.held_until or None
@@ -278,7 +272,7 @@ class LeadScorer:
         total = state.fixed + sums[0]
         for channel in range(1, len(sums)):
             total += min(sums[channel], self.book.channel_caps[channel])
-        inactive_from = self._inactive_from(state)
+        inactive_from = self.book.inactive_from(state.visits)
         return total if inactive_from is None or now < inactive_from else total + self.book.inactive_points
 
     def adopt(self, state: LeadState, lead: str, adopted: list[Adopted]) -> None:
@@ -288,7 +282,6 @@ class LeadScorer:
         at_first = self.book.band_now(state.generation, state.band)
         state.generation, state.cools_at = self._generation, _UNSURE
         self.traits.rate(state, lead)
-        self.traits.place(state, lead)
         self._recount_visits(state)
         state.gains = inf
         total = self.total(state, state.last) + ROUNDING
@@ -303,21 +296,15 @@ class LeadScorer:
             state.cools_at = NEVER
         adopted.append((lead, before, bands[band].name))
 
-    def _inactive_from(self, state: LeadState) -> int | None:
-        """Return from when on inactivity counts against a lead (ms), if it ever does."""
-        if not self.book.inactive_after_ms or not state.visits:
-            return None
-        return last_visit_ms(state.visits) + self.book.inactive_after_ms
-
     def _visit(self, state: LeadState, time_ms: int, changed: bool, recheck: bool) -> tuple[bool, bool]:
         """Let an event count as part of a visit; returns whether the score changed, and whether it may have sunk."""
-        inactive_from = self._inactive_from(state)
+        inactive_from = self.book.inactive_from(state.visits)
         seen = see_visit(state.visits, time_ms, self.book.gap_ms)
         if seen is Seen.ONE_MORE:
             changed = self._count_last_visit(state, time_ms) or changed
         elif seen is Seen.OTHERS and self._recount_visits(state):
             changed = recheck = True
-        if self.book.inactive_after_ms and self._inactive_from(state) != inactive_from:
+        if self.book.inactive_from(state.visits) != inactive_from:
             # From the first visit on a lead may be inactive; each later one can only put that off.
             changed, recheck = True, recheck or inactive_from is None
         return changed, recheck
@@ -360,7 +347,6 @@ class LeadScorer:
         """Rate what is known of a lead; return whether any trait is worth another number of points than before."""
         before, rated = state.fixed, _rated(state)
         self.traits.rate(state, lead)
-        self.traits.place(state, lead)
         state.gains += state.fixed - before
         return rated != _rated(state)
 
@@ -428,7 +414,7 @@ class LeadScorer:
         cooldown_ms = self.book.bands[band].cooldown_ms
         rested = not state.alerted_at or cooldown_ms is None or now - state.alerted_at >= cooldown_ms
         model = self.book.model
-        is_called = model.alerts.visitors or not lead.startswith(_VISITOR)
+        is_called = model.alerts.visitors or not lead.startswith(VISITOR)
         return rested and received_ms - now <= self.book.max_age_ms and is_called and not model.is_own(lead)
 
     def _entered_alert(self, state: LeadState, lead: str, event: Event, now: int, band: int, previous: int) -> Alert:
@@ -441,7 +427,6 @@ class LeadScorer:
             lead,
             now,
             event,
-            stage=stage_of(state, lead),
             id=state.alert_id,
             kind="entered",
             band=bands[band].name,
@@ -474,7 +459,6 @@ class LeadScorer:
                 lead,
                 at,
                 event,
-                stage=stage_of(state, lead),
                 id=cooled_id(state.alert_id),
                 kind="cooled",
                 band=bands[state.band].name,
@@ -504,16 +488,12 @@ class LeadScorer:
         terms: list[Term] = []
         by_channel: list[list[Term]] = [terms, *([] for _ in book.channel_caps[1:])]
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            amount = book.points[number] * count * exp2((at - start) * book.rates[number])
-            by_channel[book.channels[number]].append(Term(amount, book.rates[number], book.ceilings[number]))
+            points, rate, ceiling, channel = self._facts[number]
+            by_channel[channel].append(Term(points * count * exp2((at - start) * rate), rate, ceiling))
         leave = book.bands[state.band].leave
-        capped = []
-        for cap, channel in zip(book.channel_caps[1:], by_channel[1:], strict=True):
-            if channel and sum(min(term.amount, term.ceiling) for term in channel) > cap:
-                capped.append((cap, channel))
-            else:
-                terms += channel
-        inactive_from = self._inactive_from(state)
+        channels = zip(book.channel_caps[1:], by_channel[1:], strict=True)
+        capped = [(cap, channel_terms) for cap, channel_terms in channels if channel_terms]
+        inactive_from = self.book.inactive_from(state.visits)
         if not capped and inactive_from is None:
             wait = first_below(terms, leave - state.fixed)
         elif inactive_from is None:

@@ -21,6 +21,7 @@ from scoring.alerts import LedgerLine
 from scoring.conditions import Condition, holds
 from scoring.decay import DAY_MS
 from scoring.model import Rule, ScoringModel
+from scoring.visits import last_visit_ms
 
 HOUR_MS = 3_600_000
 PHASES = ("awareness", "consideration", "decision")
@@ -212,11 +213,16 @@ class Rulebook:
         self.by_type = {event_type: Selection(found) for event_type, found in by_type.items()}
         self.bands = [_COLD, *(_compile_band(name, model) for name in model.bands)]
         self.max_age_ms = int(model.alerts.max_age_h * HOUR_MS)
-        self.inactivity = model.inactivity
         self.inactive_after_ms = 0 if model.inactivity is None else int(model.inactivity.after_days * DAY_MS)
         self.inactive_points = 0.0 if model.inactivity is None else model.inactivity.points
         self.visit_types = frozenset(model.visits.on if _remembers_visits(model) else ())
         self.gap_ms = int(model.visits.gap_minutes * 60_000)
+
+    def inactive_from(self, visits: bytes | bytearray) -> int | None:
+        """Return from when on inactivity counts against a lead with these visits (ms), if it ever does."""
+        if not self.inactive_after_ms or not visits:
+            return None
+        return last_visit_ms(visits) + self.inactive_after_ms
 
     def _channel_of(self, rule: Rule | None) -> int:
         """Return the number of a rule's channel, if that has a ceiling: penalties are outside of it."""
@@ -271,9 +277,6 @@ def compile_condition(condition: Condition) -> Test:
 def _all_of(tests: list[Test]) -> Test | None:
     if len(tests) <= 1:
         return tests[0] if tests else None
-    if len(tests) == 2:
-        first, second = tests
-        return lambda properties: first(properties) and second(properties)
     return lambda properties: all(test(properties) for test in tests)
 
 

@@ -86,6 +86,7 @@ class TraitBook:
             person.traits = [number for number, _ in traits]
             person.points = [points for _, points in traits]
         state.fixed = sum((points for _, points in traits), 0.0)
+        self._place(state, lead)
 
     def _rate(self, known: Mapping[str, Answer]) -> list[tuple[int, float]]:
         """Return the traits, by number, that are worth anything."""
@@ -103,7 +104,7 @@ class TraitBook:
         }
         return known | _told_by(_domain(lead, known.get(EMAIL)))
 
-    def place(self, state: LeadState, lead: str) -> None:
+    def _place(self, state: LeadState, lead: str) -> None:
         """Set a lead's account to its company's domain, in place, unless an event has named one."""
         if state.account_at:
             return
@@ -121,6 +122,8 @@ class TraitBook:
 
     def contact(self, state: LeadState, lead: str) -> dict[str, Answer]:
         """Return how a lead can be reached: the known ones of the model's ``contact``."""
+        if state.person is None and not lead.startswith(_EMAIL_PREFIX):
+            return {}
         known = {} if state.person is None else self.known(state, lead)
         if lead.startswith(_EMAIL_PREFIX):
             known.setdefault(EMAIL, lead.removeprefix(_EMAIL_PREFIX))
