@@ -6,7 +6,7 @@ chunks and writes what it returns in one transaction; :mod:`scoring.replay` feed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Protocol
@@ -59,8 +59,6 @@ class Outcome:
     scores: dict[bytes, bytes] = field(default_factory=dict)
     alerts: list[Alert] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
-    cooling: list[tuple[int, bytes]] = field(default_factory=list)
-    """When (ms) which of the leads will cool, in silence."""
     adopted: list[Adopted] = field(default_factory=list)
     """The leads that were brought under a new model."""
     failures: list[tuple[str, Exception]] = field(default_factory=list)
@@ -78,7 +76,6 @@ class Outcome:
         self.scores.update(other.scores)
         self.alerts += other.alerts
         self.refusals += other.refusals
-        self.cooling += other.cooling
         self.adopted += other.adopted
         self.failures += other.failures
 
@@ -92,9 +89,7 @@ class Shard:
 
     def __init__(self, model: ScoringModel, leads: dict[bytes, bytes], memo: bytes = b"") -> None:
         self.leads = leads
-        self._timers = Timers(
-            (cools_at, key) for key, state in leads.items() if (cools_at := cools_at_of(state)) != NEVER
-        )
+        self._timers = Timers(_coolings(leads))
         self.book = Rulebook(model, _decode_memo(memo) if memo else Numbering())
         self.scorer = LeadScorer(self.book)
         self._unadopted: list[bytes] | None = None  # in descending order, once the pass has begun
@@ -209,7 +204,7 @@ class Shard:
 
     def _apply(self, outcome: Outcome) -> None:
         self.leads.update(outcome.states)
-        for cools_at, key in outcome.cooling:
+        for cools_at, key in _coolings(outcome.states):
             self._timers.put(key, cools_at)
         adoption = self.book.numbering.adoption
         if adoption is not None and not adoption.is_finished:
@@ -271,8 +266,13 @@ class Shard:
     def _keep(self, key: bytes, lead: str, state: LeadState, outcome: Outcome) -> None:
         outcome.scores[key] = self.scorer.settle(state, lead)
         outcome.states[key] = encode_state(state)
-        if state.cools_at != NEVER:
-            outcome.cooling.append((state.cools_at, key))
+
+
+def _coolings(states: Mapping[bytes, bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield when (ms) which of the leads will cool, in silence."""
+    for key, state in states.items():
+        if (cools_at := cools_at_of(state)) != NEVER:
+            yield cools_at, key
 
 
 Grouping = Callable[[Sequence[Record], int, list[Refusal]], Iterator[tuple[str, LeadEvents]]]

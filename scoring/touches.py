@@ -36,20 +36,10 @@ def touch_of(event: Event) -> Touch | None:
     Touch(time_ms=0, source='news', medium='', campaign='', page='/')
     """
     properties, context = event.properties, event.context or {}
-    if not context and ATTRIBUTING.isdisjoint(properties):
-        return _unattributed(event)
     page_context = _mapping(context.get("page"))
-    campaign = _mapping(context.get("campaign"))
-    source, medium, name = (_text(campaign.get(key)) or _text(properties.get(utm)) for key, utm in _CAMPAIGN_KEYS)
-    if not source:
-        referrer = (
-            _text(page_context.get("referrer"))
-            or _text(properties.get("referrer"))
-            or _text(_mapping(context.get("referrer")).get("url"))
-        )
-        host = _host(referrer)
-        if host:
-            source, medium = host, medium or "referral"
+    source = medium = name = ""
+    if context or not ATTRIBUTING.isdisjoint(properties):  # most events tell nothing of it
+        source, medium, name = _attribution(properties, context)
     if not (source or name) and event.type == "email_clicked":
         source, medium, name = "email", medium or "email", _text(properties.get("campaign"))
     page = (
@@ -63,14 +53,19 @@ def touch_of(event: Event) -> Touch | None:
     return Touch(int(event.time), *(text[:TEXT_MAX] for text in (source, medium, name, page)))
 
 
-def _unattributed(event: Event) -> Touch | None:
-    """Return the touch of an event that names no source: a click in a message came from there."""
-    properties = event.properties
-    page = _text(properties.get("path")) or _path(_text(properties.get("url")))
-    if event.type == "email_clicked":
-        name = _text(properties.get("campaign"))
-        return Touch(int(event.time), "email", "email", name[:TEXT_MAX], page[:TEXT_MAX])
-    return Touch(int(event.time), page=page[:TEXT_MAX]) if page else None
+def _attribution(properties: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return the source, medium and campaign that an event names, or the site that it came from."""
+    campaign = _mapping(context.get("campaign"))
+    source, medium, name = (_text(campaign.get(key)) or _text(properties.get(utm)) for key, utm in _CAMPAIGN_KEYS)
+    if source:
+        return source, medium, name
+    referrer = (
+        _text(_mapping(context.get("page")).get("referrer"))
+        or _text(properties.get("referrer"))
+        or _text(_mapping(context.get("referrer")).get("url"))
+    )
+    host = _host(referrer)
+    return (host, medium or "referral", name) if host else (source, medium, name)
 
 
 def subject_of(properties: Mapping[str, Any]) -> str:
@@ -80,11 +75,9 @@ def subject_of(properties: Mapping[str, Any]) -> str:
     'demo'
     """
     for key in _SUBJECTS:
-        if key not in properties:
-            continue
-        value = properties[key]
-        if value.__class__ is str and value:
-            return value if len(value) <= SUBJECT_MAX else value[:SUBJECT_MAX]
+        value = _text(properties.get(key))
+        if value:
+            return value[:SUBJECT_MAX]
     return ""
 
 

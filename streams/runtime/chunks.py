@@ -222,7 +222,8 @@ class ChunkConsumer(driver.Consumer):
 
     def delivered(self, topic: str, partition: int) -> tuple[int, int]:
         """Return the offset up to which a source partition's records have been handed on, and by which fetch."""
-        return self._thread.delivered.get(TopicPartition(topic, partition), (0, 0))  # type: ignore[no-any-return]
+        handed_on: tuple[int, int] = self._thread.delivered.get(TopicPartition(topic, partition), (0, 0))
+        return handed_on
 
     def read_until(self, topic: str, partition: int, following: int) -> int:
         """Return up to when (append time, ms) all records of a partition have been handled by who continues at

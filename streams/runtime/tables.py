@@ -75,6 +75,7 @@ class OpenShard:
         self.writer, self.table, self.logic = writer, table, logic
         self.next = dict(meta.next)
         self.clock_ms = meta.clock_ms
+        self.is_adopting = logic.is_adopting
         self.sought: dict[str, float] = {}
 
     def unseen(self, chunk: Chunk) -> list[Any] | None:
@@ -155,10 +156,7 @@ class Shards:
         shard.next[chunk.topic] = chunk.end
         work.steps.append(ChunkRange(chunk.topic, start, chunk.end))
         work.newest_ms = records[-1].timestamp
-        work.clock_ms = shard.clock_ms
-        if shard.logic.is_adopting:
-            work.states[MEMO_KEY] = shard.logic.memo  # whom the chunk brought under the new model is counted there
-        shard.writer.add(work)
+        self._add(shard, work)
         await shard.writer.wait_for_room()
 
     async def _seek_back(self, shard: OpenShard, topic: str, partition: int, got: int) -> None:
@@ -216,12 +214,11 @@ class Shards:
             work, clock_ms = shard.logic.tick(shard.clock_ms, _TICK_LEADS)
             if work:
                 work.steps.append(Tick(clock_ms))
-                self._add_timed(shard, work)
+                self._add(shard, work)
         if shard.logic.is_adopting:
             work, adopted_to = shard.logic.adopt(max(1, int(self.settings.adopt_leads_per_s * _TICK_S)))
             work.steps.append(Pass(adopted_to))
-            work.states[MEMO_KEY] = shard.logic.memo  # also when it says that this was the last
-            self._add_timed(shard, work)
+            self._add(shard, work)
 
     def _clock_of(self, partition: int, shard: OpenShard) -> int:
         """Return the time (ms) up to which a shard has had everything: no record appended before it is still to come.
@@ -231,9 +228,11 @@ class Shards:
         """
         return min(self._consumer().read_until(topic, partition, following) for topic, following in shard.next.items())
 
-    def _add_timed(self, shard: OpenShard, work: Work) -> None:
-        if shard.logic.is_adopting:
+    def _add(self, shard: OpenShard, work: Work) -> None:
+        """Give work to the shard's writer; while a model is adopted, with the memo: it counts whom the work adopted."""
+        if shard.is_adopting:
             work.states[MEMO_KEY] = shard.logic.memo
+        shard.is_adopting = shard.logic.is_adopting  # only now, so that the memo says too that this was the last
         work.clock_ms = shard.clock_ms
         shard.writer.add(work)
 
