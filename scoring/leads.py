@@ -21,7 +21,7 @@ from scoring.score_records import LeadScore, ScoreLine
 from scoring.timers import NEVER
 from scoring.touches import ATTRIBUTING, subject_of, touch_of
 from scoring.traits import TraitBook
-from scoring.visits import Seen, count_repeats, read_visits, see_visit, start_of
+from scoring.visits import Seen, count_repeats, read_starts, see_visit, start_of
 
 _UNSURE: Final = -1  # as cools_at: nothing is known
 _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
@@ -55,6 +55,7 @@ class LeadScorer:
         self.traits = TraitBook(book.model, book.numbering.properties)
         self._explainer = Explainer(book, self.traits)
         self._generation = book.numbering.generation
+        self._watches_inactivity = book.inactive_after_ms > 0
         # What the gains must reach for a rise from each band; out of the hottest there is none.
         self._next_enter = [*(band.enter - ROUNDING for band in book.bands[1:]), inf]
         self._by_type = {
@@ -123,7 +124,7 @@ class LeadScorer:
                 text = properties.get(key)
                 if text.__class__ is str and len(text) <= TEXT_LENGTH_MAX:
                     planned = of_text(text)
-            subject = subject_of(properties) if planned and properties else ""
+            subject = None
             for number, test, rate, gain, mark, special in planned:
                 if test is not None and not test(properties):
                     continue
@@ -133,6 +134,8 @@ class LeadScorer:
                         continue
                     recheck = recheck or change == _MOVED or special.rechecks
                 if special is None or change == _COUNTED:
+                    if subject is None:
+                        subject = subject_of(properties) if properties else ""
                     try:
                         column = rules.index(number)
                     except ValueError:
@@ -230,6 +233,7 @@ class LeadScorer:
                     phase = phase_number
         state.gains = gains
         total = self._total_of(state, sums, now)
+        inactive_from = book.inactive_from(state.visits) if self._watches_inactivity else None
         record.lead = lead
         record.score = round(total, 6) if total > 0.0 else 0.0
         record.at_ms = now
@@ -240,11 +244,11 @@ class LeadScorer:
         record.contact = self.traits.contact(state, lead)
         person = state.person
         record.traits = [] if person is None else self.traits.lines(person)
-        record.channels = {
-            book.channel_names[channel]: book.channel_caps[channel] for channel in range(1, len(sums)) if sums[channel]
-        }
-        record.inactive_from_ms = self.book.inactive_from(state.visits)
-        record.inactive_points = 0.0 if record.inactive_from_ms is None else book.inactive_points
+        if len(sums) > 1:
+            names, caps = book.channel_names, book.channel_caps
+            record.channels = {names[channel]: caps[channel] for channel in range(1, len(sums)) if sums[channel]}
+        record.inactive_from_ms = inactive_from
+        record.inactive_points = 0.0 if inactive_from is None else book.inactive_points
         record.cools_at_ms = None if state.cools_at == NEVER else state.cools_at
         record.held_until_ms = state.held_until or None
         return _encode_record(record)
@@ -270,10 +274,15 @@ class LeadScorer:
     def _total_of(self, state: LeadState, sums: list[float], now: int) -> float:
         """Return the whole sum at ``now``, given the rules' sums by channel."""
         total = state.fixed + sums[0]
-        for channel in range(1, len(sums)):
-            total += min(sums[channel], self.book.channel_caps[channel])
-        inactive_from = self.book.inactive_from(state.visits)
-        return total if inactive_from is None or now < inactive_from else total + self.book.inactive_points
+        if len(sums) > 1:
+            for channel, ceiling in enumerate(self.book.channel_caps):
+                if channel:
+                    total += min(sums[channel], ceiling)
+        if self._watches_inactivity:
+            inactive_from = self.book.inactive_from(state.visits)
+            if inactive_from is not None and now >= inactive_from:
+                total += self.book.inactive_points
+        return total
 
     def adopt(self, state: LeadState, lead: str, adopted: list[Adopted]) -> None:
         """Bring a state that another model left under this one, in place; its band changes silently."""
@@ -298,13 +307,14 @@ class LeadScorer:
 
     def _visit(self, state: LeadState, time_ms: int, changed: bool, recheck: bool) -> tuple[bool, bool]:
         """Let an event count as part of a visit; returns whether the score changed, and whether it may have sunk."""
-        inactive_from = self.book.inactive_from(state.visits)
-        seen = see_visit(state.visits, time_ms, self.book.gap_ms)
+        visits, watches_inactivity = state.visits, self._watches_inactivity
+        inactive_from = self.book.inactive_from(visits) if watches_inactivity else None
+        seen = see_visit(visits, time_ms, self.book.gap_ms)
         if seen is Seen.ONE_MORE:
             changed = self._count_last_visit(state, time_ms) or changed
         elif seen is Seen.OTHERS and self._recount_visits(state):
             changed = recheck = True
-        if self.book.inactive_from(state.visits) != inactive_from:
+        if watches_inactivity and self.book.inactive_from(visits) != inactive_from:
             # From the first visit on a lead may be inactive; each later one can only put that off.
             changed, recheck = True, recheck or inactive_from is None
         return changed, recheck
@@ -329,9 +339,9 @@ class LeadScorer:
     def _recount_visits(self, state: LeadState) -> bool:
         """Count the repeated visits anew; return whether any rule's count changed."""
         changed = False
-        visits = read_visits(state.visits) if self.book.visit_rules else []
+        starts = read_starts(state.visits) if self.book.visit_rules else []
         for rule in self.book.visit_rules:
-            count, at = count_repeats(visits, rule.at_least, rule.within_ms, rule.rate)
+            count, at = count_repeats(starts, rule.at_least, rule.within_ms, rule.rate)
             column = state.rules.index(rule.number) if rule.number in state.rules else -1
             if column < 0 and count:
                 _add_column(state, rule.number, count, at)
@@ -473,11 +483,32 @@ class LeadScorer:
         since = state.last
         while state.band:
             if state.cools_at < 0:
+                if self._surely_stays(state, since, now):
+                    state.cools_at = -now
+                    return
                 state.cools_at = self._next_cooling(state, since)
             if now < state.cools_at:
                 return
             since = state.cools_at
             self._fall(state, lead, since, None, alerts)
+
+    def _surely_stays(self, state: LeadState, since: int, now: int) -> bool:
+        """Whether a silent lead certainly keeps its band from ``since`` to ``now``: true nearly always, and quick.
+
+        Gains are at least what is left of them at ``now``, and penalties at most what they are at ``since``.
+        """
+        if state.held_until > now and state.band == len(self.book.bands) - 1:
+            return True
+        sums = [0.0] * len(self.book.channel_caps)
+        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+            points, rate, ceiling, channel = self._facts[number]
+            if points > 0.0:
+                amount = points * count * exp2((at - now) * rate)
+                sums[channel] += amount if amount < ceiling else ceiling
+            else:
+                amount = points * count * exp2((at - since) * rate)
+                sums[0] += amount if amount > -ceiling else -ceiling
+        return self._total_of(state, sums, now) >= self.book.bands[state.band].leave
 
     def _next_cooling(self, state: LeadState, since: int) -> int:
         """Return the first time (ms), not before ``since``, at which the lead leaves its band if it stays silent."""

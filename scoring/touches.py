@@ -75,8 +75,8 @@ def subject_of(properties: Mapping[str, Any]) -> str:
     'demo'
     """
     for key in _SUBJECTS:
-        value = _text(properties.get(key))
-        if value:
+        value = properties.get(key)
+        if value and value.__class__ is str:
             return value[:SUBJECT_MAX]
     return ""
 

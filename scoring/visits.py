@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from math import exp2
+from struct import Struct
 from typing import Final, NamedTuple
 
 VISITS_KEPT: Final = 32
 _TIME_BYTES: Final = 6
 _VISIT_BYTES: Final = 2 * _TIME_BYTES
+_START: Final = Struct(">HI6x")  # a visit's start, in two parts: there is no integer of six bytes
 
 
 class Visit(NamedTuple):
@@ -30,6 +32,15 @@ def read_visits(memory: bytes | bytearray) -> list[Visit]:
         int.from_bytes(memory[position : position + _TIME_BYTES]) for position in range(0, len(memory), _TIME_BYTES)
     ]
     return [Visit(start, end) for start, end in zip(times[::2], times[1::2], strict=True)]
+
+
+def read_starts(memory: bytes | bytearray) -> list[int]:
+    """Return when (ms) the visits in a lead's memory began, the earliest first.
+
+    >>> read_starts((5).to_bytes(6) * 2 + (9).to_bytes(6) * 2)
+    [5, 9]
+    """
+    return [high << 32 | low for high, low in _START.iter_unpack(memory)]
 
 
 def last_visit_ms(memory: bytes | bytearray) -> int:
@@ -92,20 +103,19 @@ def start_of(memory: bytes | bytearray, back: int) -> int | None:
     return int.from_bytes(memory[position : position + _TIME_BYTES]) if position >= 0 else None
 
 
-def count_repeats(visits: Sequence[Visit], at_least: int, within_ms: int, rate: float) -> tuple[float, int]:
+def count_repeats(starts: Sequence[int], at_least: int, within_ms: int, rate: float) -> tuple[float, int]:
     """Return the decayed count of repeated visits, and the time as of which it holds: that of the last of them.
 
-    A visit is one if, itself included, ``at_least`` visits start in the ``within_ms`` up to its own start.
-    ``rate`` is 1/half-life in 1/ms. Without any the count is 0, at time 0.
+    A visit is one if, itself included, ``at_least`` of ``starts`` (ms, in order) lie in the ``within_ms`` up to its
+    own. ``rate`` is 1/half-life in 1/ms. Without any the count is 0, at time 0.
 
     >>> week = 7 * 86_400_000
-    >>> count_repeats([Visit(0, 0), Visit(week, week), Visit(3 * week, 3 * week)], 2, week, rate=1 / week)
+    >>> count_repeats([0, week, 3 * week], 2, week, rate=1 / week)
     (1.0, 604800000)
     """
     count, at = 0.0, 0
-    for position in range(at_least - 1, len(visits)):
-        start = visits[position].start_ms
-        if start - visits[position - at_least + 1].start_ms <= within_ms:
+    for first, start in zip(starts, starts[at_least - 1 :], strict=False):
+        if start - first <= within_ms:
             count = count * exp2((at - start) * rate) + 1.0
             at = start
     return count, at

@@ -38,8 +38,10 @@ async def run(
     return await audit(settings), workers.ended
 
 
-def run_faults(settings: Callable[..., Settings], **options: object) -> tuple[list[str], list[int]]:
-    chosen = settings(model=MODEL, session_timeout_s=6, chunk_records=500)
+def run_faults(
+    settings: Callable[..., Settings], chunk_records: int = 500, **options: object
+) -> tuple[list[str], list[int]]:
+    chosen = settings(model=MODEL, session_timeout_s=6, chunk_records=chunk_records)
     return asyncio.run(run(chosen, **options))  # type: ignore[arg-type]
 
 
@@ -56,8 +58,16 @@ def test_lost_chunks_are_read_again_though_nothing_follows_them(settings: Callab
 
 @pytest.mark.thorough
 def test_the_audit_notices_when_contiguity_is_not_checked(settings: Callable[..., Settings]) -> None:
+    # Small chunks, since a loss at the end of a topic is mended even so: where workers are slow to start, all is one.
     problems, _ = run_faults(
-        settings, events=10_000, per_second=1_000, kills=0, stops=0, MUTATE="contiguity", LOST_CHUNKS="0.2"
+        settings,
+        chunk_records=50,
+        events=10_000,
+        per_second=1_000,
+        kills=0,
+        stops=0,
+        MUTATE="contiguity",
+        LOST_CHUNKS="0.2",
     )
     assert problems != []
 
