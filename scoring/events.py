@@ -61,6 +61,15 @@ EMAIL_TYPES: Final = frozenset(
 EVENT_TYPES: Final = WEB_TYPES | EMAIL_TYPES
 """The whole vocabulary; it is closed, so that a misspelt type is an error and not a silent zero."""
 
+ACTIVITIES: Final = frozenset(
+    {
+        *WEB_TYPES - {"opportunity_lost", "identified", "grouped", "aliased", "social_unfollowed"},
+        *("email_clicked", "email_replied"),
+    }
+)
+"""What a person does of an own interest: the activity that buying signals are about. An opened e-mail is none, since
+mail programs open messages by themselves."""
+
 REASONS: Final = (
     "malformed",  # not JSON, not an object, not UTF-8
     "wrong_type",  # a field of another JSON type
@@ -71,6 +80,7 @@ REASONS: Final = (
     "future_time",  # more than AHEAD_MAX_MS after it was received
     "bad_identity",
     "too_large",
+    "too_many_hops",  # passed on from identity to identity without end
     "failed",  # scoring raised: our fault, kept for replay
 )
 """Why an event is not scored: labels of dead letters and of their metric."""

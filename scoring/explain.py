@@ -8,8 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from scoring.alerts import Alert, Cause, Evidence, LedgerLine, Origin
-from scoring.events import Event
-from scoring.lead_state import EVENT_BYTES, LeadState
+from scoring.lead_state import LeadState, read_events
 from scoring.rules import Rulebook
 from scoring.touches import Touch
 from scoring.traits import TraitBook
@@ -18,8 +17,6 @@ from scoring.visits import last_visit_ms
 EVIDENCE_MAX: Final = 10
 VISITOR: Final = "anon:"
 """How the id of somebody begins who is not identified."""
-
-_HASH_BYTES: Final = 8
 
 
 def stage_of(state: LeadState, lead: str) -> str:
@@ -33,7 +30,7 @@ class Explainer:
     def __init__(self, book: Rulebook, traits: TraitBook) -> None:
         self._book, self._traits = book, traits
 
-    def alert(self, state: LeadState, lead: str, at: int, event: Event | None, **particulars: Any) -> Alert:
+    def alert(self, state: LeadState, lead: str, at: int, cause: Cause | None, **particulars: Any) -> Alert:
         """Return an alert with what every kind of it says: the score at ``at`` (ms), why, and whom to call."""
         ledger = self.ledger(state, at)
         unknown, coverage = self._traits.unknown(state, lead)
@@ -44,7 +41,7 @@ class Explainer:
             ledger=ledger,
             model=self._book.model.version,
             phase=self._book.phase_of(ledger),
-            cause=None if event is None else Cause(id=event.id, type=event.type, time_ms=int(event.time)),
+            cause=cause,
             stage=stage_of(state, lead),
             account=state.account,
             contact=self._traits.contact(state, lead),
@@ -120,15 +117,9 @@ class Explainer:
 def _evidence_by_rule(state: LeadState) -> dict[int, list[Evidence]]:
     """Return the remembered events that matched each rule, the latest first; of equal times, the last to come."""
     found: dict[int, list[Evidence]] = {}
-    position = 0
-    for start in range(0, len(state.events), EVENT_BYTES):
-        event_id = bytes(state.events[start : start + _HASH_BYTES])
-        time_ms = int.from_bytes(state.events[start + _HASH_BYTES : start + EVENT_BYTES])
-        length = 2 * state.event_rules[position]
-        marks = state.event_rules[position + 1 : position + 1 + length]
-        position += 1 + length
-        for mark in range(0, length, 2):
-            number = int.from_bytes(marks[mark : mark + 2])
+    for event_id, time_ms, mark in read_events(state):
+        for at in range(1, len(mark), 2):
+            number = int.from_bytes(mark[at : at + 2])
             found.setdefault(number, []).append(Evidence(time_ms=time_ms, hash=event_id.hex()))
     for events in found.values():
         events.reverse()

@@ -39,6 +39,18 @@ def normalise_email(text: str) -> str:
     return email
 
 
+_RANKS = {"e": 0, "u": 1, "a": 2}  # by the first letter of email:, user: and anon:
+
+
+def is_stronger(identity: str, other: str) -> bool:
+    """Tell which of two identities a pair of them is kept under: by kind, then by text.
+
+    >>> is_stronger("user:7", "anon:a"), is_stronger("user:7", "email:ann@example.com"), is_stronger("user:7", "user:8")
+    (True, False, True)
+    """
+    return (_RANKS[identity[0]], identity) < (_RANKS[other[0]], other)
+
+
 def strongest_identity(email: str | None, user_id: str | None, anonymous_id: str | None) -> str:
     """Return the id of the lead that an event with these identities is about.
 

@@ -7,6 +7,7 @@ result is 40 % smaller). The encoded bytes are the table's value and the changel
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -21,11 +22,21 @@ ONCE_KEPT: Final = 64
 """Keys of once-per rules that a lead remembers."""
 
 TIME_BYTES: Final = 6
-EVENT_BYTES: Final = 8 + TIME_BYTES
+_ID_BYTES: Final = 8
+EVENT_BYTES: Final = _ID_BYTES + TIME_BYTES
+ONCE_BYTES: Final = 10
+"""Of a once-per key: the rule's number (2) and a hash of the key (8)."""
+
+ACTIVITY_MARK: Final = 0x80
+"""Set in a remembered event's length byte where the event is something that a person did."""
+
 _COOLS_AT: Final = slice(4, 12)  # after the array's header (3 bytes) and the integer's (1)
 
 Answer = str | int | float | bool
 """A trait's value."""
+
+Remembered = tuple[bytes, int, bytes]
+"""A remembered event: the hash of its id, its time (ms), and its mark (a length byte, and 2 bytes a matched rule)."""
 
 
 class Person(msgspec.Struct, array_like=True, gc=False):
@@ -47,9 +58,10 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
 
     ``last`` is the lead's now: the time of its latest event, or of a cooling since. ``rules``, ``counts`` and
     ``times`` are the decayed counts by rule number, ``subjects`` what each rule's latest match was about. ``events``
-    (an 8-byte hash of the id and a 6-byte time each) and ``event_rules`` (a length byte, then 2 bytes per matched
-    rule) describe the last events, oldest first; ``once_keys`` (10 bytes each) and ``once_times`` (6) the earliest
-    match of each key; ``visits`` see :mod:`scoring.visits`.
+    (an 8-byte hash of the id and a 6-byte time each) and ``event_rules`` (a length byte, with ``ACTIVITY_MARK``, then
+    2 bytes per matched rule) describe the last events, oldest first; ``once_keys`` (10 bytes each) and ``once_times``
+    (6) the earliest match of each key. ``visits`` see :mod:`scoring.visits`, ``days`` :mod:`scoring.activity`,
+    ``linked`` :mod:`scoring.links`.
 
     ``person`` is what the lead's traits tell, if anything, and ``fixed`` the sum of the points that they are worth.
     ``account`` is the one that the event at ``account_at`` named; while that is 0, the domain of the lead's company.
@@ -74,6 +86,8 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     once_keys: bytes = b""
     once_times: bytes = b""
     visits: bytearray = msgspec.field(default_factory=bytearray)
+    days: bytearray = msgspec.field(default_factory=bytearray)
+    linked: bytes = b""
     gains: float = 0.0
     fixed: float = 0.0
     generation: int = 0
@@ -96,3 +110,18 @@ def cools_at_of(state: bytes) -> int:
     1767225600000
     """
     return int.from_bytes(state[_COOLS_AT])
+
+
+def read_events(state: LeadState) -> Iterator[Remembered]:
+    """Yield the events that a lead remembers, as they lie in its memory."""
+    position = 0
+    for start in range(0, len(state.events), EVENT_BYTES):
+        end = position + 1 + 2 * (state.event_rules[position] & ~ACTIVITY_MARK)
+        time_ms = int.from_bytes(state.events[start + _ID_BYTES : start + EVENT_BYTES])
+        yield bytes(state.events[start : start + _ID_BYTES]), time_ms, bytes(state.event_rules[position:end])
+        position = end
+
+
+def rank_answer(answer: Answer) -> tuple[str, Answer]:
+    """Return what decides between two answers of the same time: the larger stands."""
+    return type(answer).__name__, answer

@@ -10,12 +10,23 @@ from typing import Final
 import msgspec
 import xxhash
 
+from scoring.activity import DAY_MS, EVENTS_MAX, note_activity
 from scoring.adoption import Adopted
-from scoring.alerts import Alert, LedgerLine, alert_id, cooled_id
+from scoring.alerts import Alert, Cause, LedgerLine, alert_id, cooled_id
 from scoring.cooling import ROUNDING, Course, Term, first_below
-from scoring.events import Event
+from scoring.events import ACTIVITIES, Event
 from scoring.explain import VISITOR, Explainer, stage_of
-from scoring.lead_state import EVENT_BYTES, EVENTS_KEPT, ONCE_KEPT, TIME_BYTES, LeadState
+from scoring.lead_state import (
+    ACTIVITY_MARK,
+    EVENT_BYTES,
+    EVENTS_KEPT,
+    ONCE_BYTES,
+    ONCE_KEPT,
+    TIME_BYTES,
+    LeadState,
+)
+from scoring.links import add_link
+from scoring.merging import merge
 from scoring.rules import PHASES, TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
 from scoring.score_records import LeadScore, ScoreLine
 from scoring.timers import NEVER
@@ -28,7 +39,6 @@ _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
 _EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
 _digest = xxhash.xxh3_64_digest
 _LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
-_ONCE_BYTES: Final = 10  # rule number (2) and hash of the key (8)
 _encode_record = msgspec.json.Encoder().encode
 
 LeadEvents = list[tuple[int, Event, int]]
@@ -39,8 +49,8 @@ Raised = list[tuple[int, list[Alert]]]
 
 # As tuples, since unpacking one is quicker than reading six attributes. A rule that only counts is not special.
 _Planned = tuple[int, Test | None, float, float, bytes, CompiledRule | None]
-_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, bool]
-_NO_PLAN: Final[_Plan] = ([], None, lambda text: [], False, False)
+_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, bool, int]
+_NO_PLAN: Final[_Plan] = ([], None, lambda text: [], False, False, 0)
 
 
 def _as_planned(rule: CompiledRule) -> _Planned:
@@ -59,7 +69,7 @@ class LeadScorer:
         # What the gains must reach for a rise from each band; out of the hottest there is none.
         self._next_enter = [*(band.enter - ROUNDING for band in book.bands[1:]), inf]
         self._by_type = {
-            event_type: self._plan(event_type) for event_type in {*book.by_type, *book.visit_types, "email_clicked"}
+            event_type: self._plan(event_type) for event_type in {*book.by_type, *book.visit_types, *ACTIVITIES}
         }
         self._facts = list(zip(book.points, book.rates, book.ceilings, book.channels, strict=True))
         self._published = [(*self._facts[number], *self._lines_of(number)) for number in range(len(book.names))]
@@ -78,11 +88,12 @@ class LeadScorer:
     def _plan(self, event_type: str) -> _Plan:
         """Return what the hot path needs to know of an event type."""
         is_visit, is_click = event_type in self.book.visit_types, event_type == "email_clicked"
+        activity = ACTIVITY_MARK if event_type in ACTIVITIES else 0
         selection = self.book.by_type.get(event_type)
         if selection is None:
-            return [], None, lambda text: [], is_visit, is_click
+            return [], None, lambda text: [], is_visit, is_click, activity
         of_text = lru_cache(maxsize=TEXTS_KEPT)(lambda text: [_as_planned(rule) for rule in selection.of_text(text)])
-        return [_as_planned(rule) for rule in selection.all], selection.key, of_text, is_visit, is_click
+        return [_as_planned(rule) for rule in selection.all], selection.key, of_text, is_visit, is_click, activity
 
     def new_state(self, lead: str) -> LeadState:
         """Return the state of a lead that nothing is known of but its id."""
@@ -103,6 +114,8 @@ class LeadScorer:
         remembered, remembered_rules = state.events, state.event_rules
         rules, counts, times, subjects = state.rules, state.counts, state.times, state.subjects
         plan_of = self._by_type.get
+        days = state.days
+        latest_day = int.from_bytes(days[-3:-1])
         for index, event, received_ms in events:
             event_id = _digest(event.id.encode())
             found = remembered.find(event_id)
@@ -119,7 +132,7 @@ class LeadScorer:
             marks = b""
             changed = recheck = False
             properties = event.properties
-            planned, key, of_text, is_visit, is_click = plan_of(event.type, _NO_PLAN)
+            planned, key, of_text, is_visit, is_click, activity = plan_of(event.type, _NO_PLAN)
             if key is not None:
                 text = properties.get(key)
                 if text.__class__ is str and len(text) <= TEXT_LENGTH_MAX:
@@ -156,6 +169,12 @@ class LeadScorer:
                 state.gains += gain
                 marks += mark
                 changed = True
+            if activity:
+                if time_ms // DAY_MS == latest_day and days[-1] < EVENTS_MAX:
+                    days[-1] += 1
+                else:
+                    note_activity(days, time_ms)
+                    latest_day = int.from_bytes(days[-3:-1])
             if is_visit:
                 changed, recheck = self._visit(state, time_ms, changed, recheck)
             account = event.account_id
@@ -180,15 +199,16 @@ class LeadScorer:
             state.last = now
             if len(remembered) == _EVENTS_BYTES:
                 del remembered[:EVENT_BYTES]
-                del remembered_rules[: 1 + 2 * remembered_rules[0]]
+                del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
             remembered += event_id + time_ms.to_bytes(TIME_BYTES)
-            remembered_rules += _LENGTHS[len(marks) // 2] + marks
+            remembered_rules += _LENGTHS[len(marks) // 2 | activity] + marks
             if changed:
                 if state.band:
                     # One more gain can only put off the cooling; a penalty may bring it forward to any time.
                     state.cools_at = _UNSURE if recheck else -abs(state.cools_at)
                 if recheck or (state.gains >= self._next_enter[state.band] and self._may_rise(state, now)):
-                    self._reband(state, lead, event, now, received_ms, alerts)
+                    cause = Cause(id=event.id, type=event.type, time_ms=time_ms)
+                    self._reband(state, lead, cause, event.id, now, received_ms, alerts)
             if alerts:
                 raised.append((index, alerts))
         return raised, duplicates
@@ -200,6 +220,43 @@ class LeadScorer:
         alerts: list[Alert] = []
         if clock_ms >= state.last:
             self._cool_until(state, lead, clock_ms, alerts)
+        return alerts
+
+    def absorb(
+        self,
+        state: LeadState,
+        lead: str,
+        other: LeadState | None,
+        weak: str,
+        cause: Cause,
+        received_ms: int,
+        adopted: list[Adopted],
+    ) -> list[Alert]:
+        """Merge what was known under ``weak`` into a lead, in place; return the alerts that this raises.
+
+        ``other`` is None where nothing was known. Both sides cool first, up to the later one's last event; then the
+        higher band stands, and the latest alert: what was open on either side stays open.
+        """
+        if state.generation != self._generation:
+            self.adopt(state, lead, adopted)
+        state.linked = add_link(state.linked, weak, confirmed=True)
+        alerts: list[Alert] = []
+        if other is None:
+            return alerts
+        now = max(state.last, other.last)
+        for side in (state, other):
+            if side.band:
+                self._cool_until(side, lead, now, alerts)
+        if other.alert_id and other.alerted_at > state.alerted_at:
+            state.alert_id = other.alert_id
+        state.alert_id = state.alert_id or other.alert_id
+        state.alerted_at = max(state.alerted_at, other.alerted_at)
+        state.band = max(state.band, other.band)
+        merge(state, other, self.book)
+        self._rate_traits(state, lead)
+        self._recount_visits(state)
+        state.gains, state.cools_at = inf, _UNSURE if state.band else NEVER
+        self._reband(state, lead, cause, f"{cause.id} {weak}", now, received_ms, alerts)
         return alerts
 
     def settle(self, state: LeadState, lead: str) -> bytes:
@@ -398,9 +455,12 @@ class LeadScorer:
         return gains
 
     def _reband(
-        self, state: LeadState, lead: str, event: Event, now: int, received_ms: int, alerts: list[Alert]
+        self, state: LeadState, lead: str, cause: Cause, key: str, now: int, received_ms: int, alerts: list[Alert]
     ) -> None:
-        """Let the band follow the score at ``now`` after a match: up, or down after a penalty."""
+        """Let the band follow the score at ``now`` after a match: up, or down after a penalty.
+
+        ``key`` stands for the record that caused it: what an alert's id is made of.
+        """
         bands = self.book.bands
         top, band = len(bands) - 1, state.band
         total = self.total(state, now) + ROUNDING
@@ -409,9 +469,9 @@ class LeadScorer:
             state.band, state.cools_at = reached, _UNSURE
             alerting = next((b for b in range(reached, band, -1) if bands[b].cooldown_ms is not None), 0)
             if alerting and self._may_alert(state, lead, alerting, now, received_ms):
-                alerts.append(self._entered_alert(state, lead, event, now, alerting, band))
+                alerts.append(self._entered_alert(state, lead, cause, key, now, alerting, band))
         elif total < bands[band].leave and reached < top:
-            self._fall(state, lead, now, event, alerts)
+            self._fall(state, lead, now, cause, alerts)
 
     def _entered(self, total: float) -> int:
         bands = self.book.bands
@@ -427,16 +487,18 @@ class LeadScorer:
         is_called = model.alerts.visitors or not lead.startswith(VISITOR)
         return rested and received_ms - now <= self.book.max_age_ms and is_called and not model.is_own(lead)
 
-    def _entered_alert(self, state: LeadState, lead: str, event: Event, now: int, band: int, previous: int) -> Alert:
+    def _entered_alert(
+        self, state: LeadState, lead: str, cause: Cause, key: str, now: int, band: int, previous: int
+    ) -> Alert:
         bands = self.book.bands
         state.alerted_at = now
-        state.alert_id = alert_id(lead, bands[band].name, event.id)
+        state.alert_id = alert_id(lead, bands[band].name, key)
         state.cools_at = self._next_cooling(state, now)
         return self._explainer.alert(
             state,
             lead,
             now,
-            event,
+            cause,
             id=state.alert_id,
             kind="entered",
             band=bands[band].name,
@@ -445,16 +507,16 @@ class LeadScorer:
             held_until_ms=state.held_until if state.held_until > now else None,
         )
 
-    def _fall(self, state: LeadState, lead: str, at: int, event: Event | None, alerts: list[Alert]) -> None:
+    def _fall(self, state: LeadState, lead: str, at: int, cause: Cause | None, alerts: list[Alert]) -> None:
         """Drop to the highest band that the score at ``at`` may stay in, and end an open alert.
 
-        Without an event it is a cooling, which has been found to leave its band: it does, whatever the last bit of
+        Without a cause it is a cooling, which has been found to leave its band: it does, whatever the last bit of
         a sum in another order says.
         """
         bands = self.book.bands
         total = self.total(state, at) + ROUNDING
         previous = state.band
-        if event is None:
+        if cause is None:
             state.band -= 1
             state.last = max(state.last, at)
         while state.band and total < bands[state.band].leave:
@@ -468,7 +530,7 @@ class LeadScorer:
                 state,
                 lead,
                 at,
-                event,
+                cause,
                 id=cooled_id(state.alert_id),
                 kind="cooled",
                 band=bands[state.band].name,
@@ -549,12 +611,12 @@ def _see_once(state: LeadState, number: int, key: object, time_ms: int) -> int |
     An event without the property shares the empty key: an unknown asset counts once.
     """
     digest = number.to_bytes(2) + _digest(b"" if key is None else str(key).encode())
-    position = _position(state.once_keys, digest, _ONCE_BYTES)
+    position = _position(state.once_keys, digest, ONCE_BYTES)
     if position < 0:
-        state.once_keys = (state.once_keys + digest)[-ONCE_KEPT * _ONCE_BYTES :]
+        state.once_keys = (state.once_keys + digest)[-ONCE_KEPT * ONCE_BYTES :]
         state.once_times = (state.once_times + time_ms.to_bytes(TIME_BYTES))[-ONCE_KEPT * TIME_BYTES :]
         return None
-    start = position // _ONCE_BYTES * TIME_BYTES
+    start = position // ONCE_BYTES * TIME_BYTES
     earlier = int.from_bytes(state.once_times[start : start + TIME_BYTES])
     if time_ms < earlier:
         state.once_times = (

@@ -87,7 +87,7 @@ __all__ = [
     "parse_model",
 ]
 
-_RULES_PER_TYPE_MAX = 255
+_RULES_PER_TYPE_MAX = 127
 _ENTRIES_MAX = 1_000
 """Rules, and names, of one model: every event is held against all rules of its type."""
 
@@ -173,7 +173,7 @@ class ScoringModel(Section):
     @field_validator("rules")
     @classmethod
     def _check_rules(cls, rules: dict[str, Rule]) -> dict[str, Rule]:
-        # A lead remembers the rules that an event matched with a count of one byte.
+        # A lead remembers the rules that an event matched with a count of seven bits.
         crowds = Counter(event_type for rule in rules.values() for event_type in rule.on)
         for event_type, count in crowds.most_common(1):
             if count > _RULES_PER_TYPE_MAX:

@@ -13,6 +13,7 @@ import msgspec
 from scoring.errors import EventError
 from scoring.events import parse_time
 from scoring.model import ScoringModel
+from scoring.routed import encode_message
 from scoring.score_records import LeadScore
 from scoring.shard import Outcome, Shard
 
@@ -40,19 +41,27 @@ class Replay:
     """
 
     def __init__(self, model: ScoringModel) -> None:
-        self._shard = Shard(model, {})
+        self.shard = Shard(model, {})
         self._scores: dict[bytes, bytes] = {}
         self._decode_score = msgspec.json.Decoder(LeadScore).decode
 
     def take(self, records: list[FileRecord]) -> Outcome:
-        """Score one chunk of records, in order."""
-        outcome = self._shard.take(records)
+        """Score one chunk of records, in order, and then what this tells of who is who."""
+        outcome = self.shard.take(records)
+        while outcome.messages:
+            messages, outcome.messages = outcome.messages, []
+            received_ms = records[-1].timestamp
+            told = [FileRecord(number, received_ms, encode_message(each)) for number, each in enumerate(messages)]
+            outcome.extend(self.shard.take_routed(told))
+        for weak, _ in outcome.merged:
+            self._scores.pop(weak.encode(), None)
+            outcome.scores.pop(weak.encode(), None)
         self._scores.update(outcome.scores)
         return outcome
 
     def tick(self, clock_ms: int) -> Outcome:
         """Let time pass: apply every cooling that is due at or before ``clock_ms`` (ms since 1970)."""
-        outcome = self._shard.tick(clock_ms)
+        outcome = self.shard.tick(clock_ms)
         self._scores.update(outcome.scores)
         return outcome
 

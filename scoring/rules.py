@@ -218,6 +218,11 @@ class Rulebook:
         self.visit_types = frozenset(model.visits.on if _remembers_visits(model) else ())
         self.gap_ms = int(model.visits.gap_minutes * 60_000)
 
+    def once_per(self, name: str) -> bool:
+        """Whether a rule of the model counts each value of a property once."""
+        rule = self.model.rules.get(name)
+        return rule is not None and rule.once_per is not None
+
     def inactive_from(self, visits: bytes | bytearray) -> int | None:
         """Return from when on inactivity counts against a lead with these visits (ms), if it ever does."""
         if not self.inactive_after_ms or not visits:
@@ -237,9 +242,12 @@ class Rulebook:
 
     def band_now(self, generation: int, band: int) -> int:
         """Return the band that an earlier model's band is now: of its name, or the next lower one still there."""
-        names = self.numbering.bands.get(generation, ["cold"])
+        return self.band_named(self.numbering.bands.get(generation, ["cold"])[: band + 1])
+
+    def band_named(self, names: list[str]) -> int:
+        """Return the band of the last of ``names`` that is a band; they lead up to it from cold."""
         now = {band.name: number for number, band in enumerate(self.bands)}
-        return next((now[name] for name in reversed(names[: band + 1]) if name in now), 0)
+        return next((now[name] for name in reversed(names) if name in now), 0)
 
     def phase_of(self, ledger: list[LedgerLine]) -> str:
         """Return the furthest phase with a contribution of at least 1 point, or nothing."""

@@ -7,91 +7,45 @@ chunks and writes what it returns in one transaction; :mod:`scoring.replay` feed
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
-from typing import Protocol
 
 import msgspec
 
-from scoring.adoption import Adopted, Adoption
-from scoring.alerts import Alert
 from scoring.errors import EventError
-from scoring.events import Event, decode_event
-from scoring.identity import strongest_identity
-from scoring.lead_state import LeadState, cools_at_of, decode_state, encode_state
+from scoring.events import decode_event
+from scoring.grouping import ForeignKeyError, Grouping, Record, group_by_identity, group_by_key
+from scoring.lead_state import cools_at_of, decode_state
 from scoring.leads import LeadEvents, LeadScorer, Raised
 from scoring.model import ScoringModel
+from scoring.outcomes import Outcome, Refusal
+from scoring.pointers import is_pointer
+from scoring.resolution import EVERYTHING, Origin, Place, Resolution
+from scoring.routed import Forward, decode_message
 from scoring.rules import Numbering, Rulebook
 from scoring.timers import NEVER, Timers
+
+__all__ = ["Outcome", "Place", "Record", "Refusal", "Shard"]
 
 _encode_memo = msgspec.json.Encoder().encode
 _decode_memo = msgspec.json.Decoder(Numbering).decode
 
 
-class Record(Protocol):
-    """What the shard reads of a record: ``timestamp`` is when it was received, in ms since 1970."""
-
-    @property
-    def offset(self) -> int: ...
-    @property
-    def timestamp(self) -> int: ...
-    @property
-    def key(self) -> bytes | None: ...
-    @property
-    def value(self) -> bytes | None: ...
-
-
-@dataclass(slots=True)
-class Refusal:
-    """A record that could not be scored: its index in the chunk, and why."""
-
-    index: int
-    error: EventError
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a chunk caused; ``states`` and ``scores`` hold the last of each lead, keyed by the lead's id in bytes."""
-
-    events: int = 0
-    duplicates: int = 0
-    states: dict[bytes, bytes] = field(default_factory=dict)
-    scores: dict[bytes, bytes] = field(default_factory=dict)
-    alerts: list[Alert] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-    adopted: list[Adopted] = field(default_factory=list)
-    """The leads that were brought under a new model."""
-    failures: list[tuple[str, Exception]] = field(default_factory=list)
-    """Leads that a tick or a new model's pass failed on; they stay as they were until their next event."""
-    clock_ms: int = 0
-    """How far a tick got."""
-    adoption: Adoption | None = None
-    """What a new model changed, once all leads are under it."""
-
-    def extend(self, other: Outcome) -> None:
-        """Take in what happened after."""
-        self.events += other.events
-        self.duplicates += other.duplicates
-        self.states.update(other.states)
-        self.scores.update(other.scores)
-        self.alerts += other.alerts
-        self.refusals += other.refusals
-        self.adopted += other.adopted
-        self.failures += other.failures
-
-
 class Shard:
     """The leads of one partition, and the model that scores them.
 
-    ``leads`` maps a lead's id (bytes) to its encoded state. ``memo`` is what the shard left to be told when it opens
-    again (empty at first): keep :attr:`memo` wherever the states are kept.
+    ``leads`` maps a lead's id (bytes) to its encoded state, or an identity that is another lead to a pointer. ``memo``
+    is what the shard left to be told when it opens again (empty at first): keep :attr:`memo` wherever the states are
+    kept. ``place`` tells which identities lie here; all of them, where there is only one shard.
     """
 
-    def __init__(self, model: ScoringModel, leads: dict[bytes, bytes], memo: bytes = b"") -> None:
+    def __init__(
+        self, model: ScoringModel, leads: dict[bytes, bytes], memo: bytes = b"", place: Place = EVERYTHING
+    ) -> None:
         self.leads = leads
         self._timers = Timers(_coolings(leads))
         self.book = Rulebook(model, _decode_memo(memo) if memo else Numbering())
         self.scorer = LeadScorer(self.book)
+        self._people = Resolution(leads, self.scorer, place)
         self._unadopted: list[bytes] | None = None  # in descending order, once the pass has begun
 
     @property
@@ -99,16 +53,23 @@ class Shard:
         """What the next opening on the same states has to be given."""
         return _encode_memo(self.book.numbering)
 
-    def take(self, records: Sequence[Record]) -> Outcome:
-        """Score a chunk in order and return what it caused; ``leads`` holds the new states afterwards.
+    def take(self, records: Sequence[Record], topic: str = "") -> Outcome:
+        """Score a chunk of ``topic`` in order and return what it caused; ``leads`` holds the new states afterwards.
 
         A record that cannot be scored becomes a :class:`Refusal`. Where scoring itself fails (our fault), the
         chunk's work is thrown away and redone record by record, so that only the culprit is refused.
         """
+        return self._take(records, lambda some, first_index: self._score(some, first_index, topic))
+
+    def take_routed(self, records: Sequence[Record]) -> Outcome:
+        """Take a chunk of what other shards have passed on or told of people; all else is as in :meth:`take`."""
+        return self._take(records, self._resolve)
+
+    def _take(self, records: Sequence[Record], work: Callable[[Sequence[Record], int], Outcome]) -> Outcome:
         try:
-            outcome = self._score(records, 0)
+            outcome = work(records, 0)
         except Exception:  # noqa: BLE001 - whatever it was, it comes again for the culprit alone, and is kept
-            return self._take_singly(records)
+            return self._take_singly(records, work)
         self._apply(outcome)
         return outcome
 
@@ -130,7 +91,7 @@ class Shard:
             try:
                 state = decode_state(self.leads[key])
                 outcome.alerts += self.scorer.cool(state, lead, outcome.clock_ms, outcome.adopted)
-                self._keep(key, lead, state, outcome)
+                self._people.keep(key, lead, state, outcome)
             except Exception as error:  # noqa: BLE001 - one lead must not hold up the time of all others
                 outcome.failures.append((lead, error))
         outcome.alerts.sort(key=lambda alert: (alert.time_ms, alert.lead))
@@ -145,7 +106,7 @@ class Shard:
         due: list[tuple[int, bytes]] = []
         until = clock_ms
         while (key := self._timers.take_due(until)) is not None:
-            cools_at = cools_at_of(self.leads[key]) if key in self.leads else NEVER
+            cools_at = _cools_at(self.leads[key]) if key in self.leads else NEVER
             if cools_at <= clock_ms:
                 due.append((cools_at, key))
             elif cools_at != NEVER:
@@ -184,16 +145,19 @@ class Shard:
         if adoption is None or adoption.is_finished:
             return outcome
         if self._unadopted is None:
-            self._unadopted = sorted((key for key in self.leads if key > adoption.adopted_to.encode()), reverse=True)
+            left = (key for key in self.leads if key > adoption.adopted_to.encode() and not is_pointer(self.leads[key]))
+            self._unadopted = sorted(left, reverse=True)
         for _ in range(min(leads_max, len(self._unadopted))):
             key = self._unadopted.pop()
             lead = key.decode()
             adoption.adopted_to = lead
             try:
+                if is_pointer(self.leads[key]):
+                    continue  # since the pass has begun
                 state = decode_state(self.leads[key])
                 if state.generation != self.book.numbering.generation:
                     self.scorer.adopt(state, lead, outcome.adopted)
-                    self._keep(key, lead, state, outcome)
+                    self._people.keep(key, lead, state, outcome)
             except Exception as error:  # noqa: BLE001 - its next event tries again
                 outcome.failures.append((lead, error))
         self._apply(outcome)
@@ -213,11 +177,11 @@ class Shard:
                 if before != after:
                     adoption.note(lead, before, after)
 
-    def _take_singly(self, records: Sequence[Record]) -> Outcome:
+    def _take_singly(self, records: Sequence[Record], work: Callable[[Sequence[Record], int], Outcome]) -> Outcome:
         outcome = Outcome()
         for index, record in enumerate(records):
             try:
-                single = self._score((record,), index)
+                single = work((record,), index)
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001 - a dead letter keeps the record and names the error
@@ -228,118 +192,82 @@ class Shard:
             outcome.extend(single)
         return outcome
 
-    def _score(self, records: Sequence[Record], first_index: int) -> Outcome:
+    def _score(self, records: Sequence[Record], first_index: int, topic: str) -> Outcome:
         """Score records lead by lead: a state is decoded once, sees all its events, and is encoded while still at hand.
 
         Alerts come out in the order of the records all the same.
         """
-        try:
-            return self._score_grouped(_group_by_key, records, first_index)
-        except _ForeignKeyError:
-            return self._score_grouped(_group_by_identity, records, first_index)
 
-    def _score_grouped(self, group: Grouping, records: Sequence[Record], first_index: int) -> Outcome:
+        def origin(index: int) -> Forward:
+            record = records[index - first_index]
+            value, key, partition = record.value or b"", record.key, self._people.place.partition
+            return Forward("", 0, record.timestamp, value, topic, partition, record.offset, key)
+
+        try:
+            return self._score_grouped(group_by_key, records, first_index, origin)
+        except ForeignKeyError:
+            return self._score_grouped(group_by_identity, records, first_index, origin)
+
+    def _score_grouped(self, group: Grouping, records: Sequence[Record], first_index: int, origin: Origin) -> Outcome:
         outcome = Outcome(events=len(records))
         raised: Raised = []
-        for lead, events in group(records, first_index, outcome.refusals):
-            self._score_lead(lead, events, outcome, raised)
-        outcome.refusals.sort(key=attrgetter("index"))
-        raised.sort(key=itemgetter(0))
-        outcome.alerts = [alert for _, alerts in raised for alert in alerts]
-        return outcome
+        for lead, events in group(records, first_index, outcome.refusals, self._people.knows):
+            self._score_lead(lead, events, outcome, raised, origin)
+        return _in_order(outcome, raised)
 
-    def _score_lead(
-        self,
-        lead: str,
-        events: LeadEvents,
-        outcome: Outcome,
-        raised: Raised,
-    ) -> None:
+    def _score_lead(self, lead: str, events: LeadEvents, outcome: Outcome, raised: Raised, origin: Origin) -> None:
         key = lead.encode()
-        known = self.leads.get(key)
-        state = self.scorer.new_state(lead) if known is None else decode_state(known)
+        state = self._people.find(key, lead, outcome)
+        if isinstance(state, str):
+            self._people.forward(state, key, events, outcome, origin)
+            return
         alerts, duplicates = self.scorer.take(state, lead, events, outcome.adopted)
         raised += alerts
         outcome.duplicates += duplicates
-        self._keep(key, lead, state, outcome)
+        self._people.tell_links(state, lead, events, outcome)
+        self._people.keep(key, lead, state, outcome)
 
-    def _keep(self, key: bytes, lead: str, state: LeadState, outcome: Outcome) -> None:
-        outcome.scores[key] = self.scorer.settle(state, lead)
-        outcome.states[key] = encode_state(state)
+    def _resolve(self, records: Sequence[Record], first_index: int) -> Outcome:
+        """Take what is told of identities, in order, and then the events that were passed on, lead by lead."""
+        outcome = Outcome(events=len(records))
+        raised: Raised = []
+        origins: dict[int, Forward] = {}
+        by_lead: dict[str, LeadEvents] = {}
+        for index, record in enumerate(records, first_index):
+            try:
+                message = decode_message(record.value or b"")
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                outcome.refusals.append(Refusal(index, EventError("malformed", "", f"not one of ours: {error}")))
+                continue
+            try:
+                if isinstance(message, Forward):
+                    event = decode_event(message.value, message.received_ms)
+                    origins[index] = message
+                    by_lead.setdefault(message.to, []).append((index, event, message.received_ms))
+                else:
+                    self._people.take(message, index, record.timestamp, outcome, raised)
+            except EventError as error:
+                event_of = message if isinstance(message, Forward) else None
+                outcome.refusals.append(Refusal(index, error, event_of))
+        for lead, events in by_lead.items():
+            self._score_lead(lead, events, outcome, raised, origins.__getitem__)
+        return _in_order(outcome, raised)
+
+
+def _in_order(outcome: Outcome, raised: Raised) -> Outcome:
+    """Bring what was found lead by lead back into the order of the records."""
+    outcome.refusals.sort(key=attrgetter("index"))
+    raised.sort(key=itemgetter(0))
+    outcome.alerts = [alert for _, alerts in raised for alert in alerts]
+    return outcome
 
 
 def _coolings(states: Mapping[bytes, bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield when (ms) which of the leads will cool, in silence."""
     for key, state in states.items():
-        if (cools_at := cools_at_of(state)) != NEVER:
+        if (cools_at := _cools_at(state)) != NEVER:
             yield cools_at, key
 
 
-Grouping = Callable[[Sequence[Record], int, list[Refusal]], Iterator[tuple[str, LeadEvents]]]
-
-
-class _ForeignKeyError(Exception):
-    """A record's key is not the lead that the record is about."""
-
-
-def _group_by_key(
-    records: Sequence[Record], first_index: int, refusals: list[Refusal]
-) -> Iterator[tuple[str, LeadEvents]]:
-    """Yield each lead with its events, as the records' keys tell them apart.
-
-    Events are decoded a lead at a time: at no time are those of a whole chunk in memory, which makes scoring 15 %
-    faster than by :func:`_group_by_identity`. A producer other than ours may have chosen the keys differently; that
-    is noticed, and raises.
-    """
-    by_key: dict[bytes, list[int]] = {}
-    for position, record in enumerate(records):
-        key = record.key
-        if key in by_key:
-            by_key[key].append(position)
-        elif key is None:
-            raise _ForeignKeyError
-        else:
-            by_key[key] = [position]
-    for key, positions in by_key.items():
-        try:
-            lead = key.decode()
-        except UnicodeDecodeError:
-            raise _ForeignKeyError from None
-        events: LeadEvents = []
-        known: Event | None = None
-        for position in positions:
-            record = records[position]
-            received_ms = record.timestamp
-            try:
-                event = decode_event(record.value or b"", received_ms)
-                if (
-                    known is None
-                    or event.user_id != known.user_id
-                    or event.email != known.email
-                    or event.anonymous_id != known.anonymous_id
-                ):
-                    if strongest_identity(event.email, event.user_id, event.anonymous_id) != lead:
-                        raise _ForeignKeyError
-                    known = event
-            except EventError as error:
-                refusals.append(Refusal(first_index + position, error))
-                continue
-            events.append((first_index + position, event, received_ms))
-        if events:
-            yield lead, events
-
-
-def _group_by_identity(
-    records: Sequence[Record], first_index: int, refusals: list[Refusal]
-) -> Iterator[tuple[str, LeadEvents]]:
-    """Yield each lead with its events, whatever the records' keys are."""
-    by_lead: dict[str, LeadEvents] = {}
-    for index, record in enumerate(records, first_index):
-        try:
-            event = decode_event(record.value or b"", record.timestamp)
-            lead = strongest_identity(event.email, event.user_id, event.anonymous_id)
-        except EventError as error:
-            refusals.append(Refusal(index, error))
-            continue
-        by_lead.setdefault(lead, []).append((index, event, record.timestamp))
-    yield from by_lead.items()
+def _cools_at(value: bytes) -> int:
+    return NEVER if is_pointer(value) else cools_at_of(value)

@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any, Final
 
 from scoring.email_domains import domain_of, is_free_mail
-from scoring.lead_state import Answer, LeadState, Person
+from scoring.lead_state import Answer, LeadState, Person, rank_answer
 from scoring.model import ScoringModel, Trait
 from scoring.rules import Test, compile_condition
 from scoring.score_records import TraitLine
@@ -69,9 +69,9 @@ class TraitBook:
                 continue
             column = person.properties.index(number)
             known, at = person.answers[column], person.answered[column]
-            if time_ms > at or (time_ms == at and _rank(answer) > _rank(known)):
+            if time_ms > at or (time_ms == at and rank_answer(answer) > rank_answer(known)):
                 person.answers[column], person.answered[column] = answer, time_ms
-                changed = changed or _rank(answer) != _rank(known)
+                changed = changed or rank_answer(answer) != rank_answer(known)
         return changed
 
     def rate(self, state: LeadState, lead: str) -> None:
@@ -188,7 +188,3 @@ def _as_answer(value: object) -> Answer | None:
     if isinstance(value, int):
         return value if -(1 << 53) < value < 1 << 53 else None
     return None
-
-
-def _rank(answer: Answer) -> tuple[str, Answer]:
-    return type(answer).__name__, answer

@@ -93,6 +93,23 @@ def _insert(memory: bytearray, time_ms: int, gap_ms: int) -> Seen:
     return Seen.SAME if [visit.start_ms for visit in visits] == starts else Seen.OTHERS
 
 
+def merge_visits(memory: bytearray, other: bytes | bytearray, gap_ms: int) -> None:
+    """Add another memory's visits to ``memory``, in place: those within the gap of each other become one.
+
+    >>> memory = bytearray((5).to_bytes(6) * 2)
+    >>> merge_visits(memory, (9).to_bytes(6) * 2 + (100).to_bytes(6) * 2, gap_ms=10)
+    >>> read_visits(memory)
+    [Visit(start_ms=5, end_ms=9), Visit(start_ms=100, end_ms=100)]
+    """
+    joined: list[Visit] = []
+    for visit in sorted([*read_visits(memory), *read_visits(other)]):
+        if joined and visit.start_ms - joined[-1].end_ms <= gap_ms:
+            joined[-1] = Visit(joined[-1].start_ms, max(joined[-1].end_ms, visit.end_ms))
+        else:
+            joined.append(visit)
+    memory[:] = b"".join(time.to_bytes(_TIME_BYTES) for visit in joined[-VISITS_KEPT:] for time in visit)
+
+
 def start_of(memory: bytes | bytearray, back: int) -> int | None:
     """Return when (ms) the visit ``back`` visits before the last one began; None if there were not so many.
 

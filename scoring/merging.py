@@ -1,0 +1,192 @@
+"""Two leads that turn out to be one person: their states as one, as if it had been known from the start.
+
+Sums add, the newest answers and the outermost touches stand, visits join. What both sides have counted, because an
+event came to both, is taken away once: such events are those that both remember.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from math import exp2
+
+from scoring.activity import note_activity, read_activity
+from scoring.lead_state import (
+    ACTIVITY_MARK,
+    EVENTS_KEPT,
+    ONCE_BYTES,
+    ONCE_KEPT,
+    TIME_BYTES,
+    Answer,
+    LeadState,
+    Person,
+    Remembered,
+    rank_answer,
+    read_events,
+)
+from scoring.links import merge_links
+from scoring.rules import Rulebook
+from scoring.visits import merge_visits
+
+_DAY_MS = 86_400_000
+
+
+def renumber(state: LeadState, rule: Callable[[int], int | None], property_: Callable[[int], int | None]) -> None:
+    """Bring a state of another shard to this one's numbers, in place; what has no number here is forgotten."""
+    columns = [(rule(number), column) for column, number in enumerate(state.rules)]
+    kept = [(number, column) for number, column in columns if number is not None]
+    state.rules = [number for number, _ in kept]
+    state.counts = [state.counts[column] for _, column in kept]
+    state.times = [state.times[column] for _, column in kept]
+    state.subjects = [state.subjects[column] for _, column in kept]
+    state.event_rules = bytearray(b"".join(_renumber_mark(mark, rule) for *_, mark in read_events(state)))
+    keys = [(rule(int.from_bytes(key[:2])), key[2:], at) for key, at in _read_once(state)]
+    _write_once(state, [(number.to_bytes(2) + key, at) for number, key, at in keys if number is not None])
+    if state.person is not None:
+        person = state.person
+        told = zip(map(property_, person.properties), person.answers, person.answered, strict=True)
+        state.person = _person((number, answer, at) for number, answer, at in told if number is not None)
+
+
+def read_rules(state: LeadState) -> set[int]:
+    """Return the numbers of all rules that a state says something of."""
+    marked = {number for *_, mark in read_events(state) for number in _rules_of(mark)}
+    return {*state.rules, *marked, *(int.from_bytes(key[:2]) for key, _ in _read_once(state))}
+
+
+def merge(state: LeadState, other: LeadState, book: Rulebook) -> None:
+    """Merge ``other`` into ``state``, in place; both are under the model of ``book``.
+
+    Bands, bounds and what follows from traits and visits are for the caller to bring up to date.
+    """
+    once_per = {number for number, name in enumerate(book.names) if book.once_per(name)}
+    common = _common_events(state, other)
+    for _, time_ms, mark in common:
+        if mark[0] & ACTIVITY_MARK:
+            note_activity(other.days, time_ms, -1)
+        for number in _rules_of(mark):
+            if number not in once_per:
+                _discount(other, number, time_ms, book)
+    _merge_once(state, other, book)
+    _merge_counts(state, other, book)
+    _merge_events(state, other, {event_id for event_id, _, _ in common})
+    merge_visits(state.visits, other.visits, book.gap_ms)
+    for day, events in read_activity(other.days):
+        note_activity(state.days, day * _DAY_MS, events)
+    state.linked = merge_links(state.linked, other.linked)
+    _merge_person(state, other)
+    _merge_times(state, other)
+
+
+def _merge_times(state: LeadState, other: LeadState) -> None:
+    if (other.account_at, other.account) > (state.account_at, state.account) and other.account_at:
+        state.account, state.account_at = other.account, other.account_at
+    state.first_touch = min((t for t in (state.first_touch, other.first_touch) if t is not None), default=None)
+    state.last_touch = max((t for t in (state.last_touch, other.last_touch) if t is not None), default=None)
+    state.converted_at = min((at for at in (state.converted_at, other.converted_at) if at), default=0)
+    state.held_until = max(state.held_until, other.held_until)
+    state.last = max(state.last, other.last)
+
+
+# ── counts ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _merge_counts(state: LeadState, other: LeadState, book: Rulebook) -> None:
+    for number, count, at, subject in zip(other.rules, other.counts, other.times, other.subjects, strict=True):
+        if number not in state.rules:
+            state.rules.append(number)
+            state.counts.append(count)
+            state.times.append(at)
+            state.subjects.append(subject)
+            continue
+        column, rate = state.rules.index(number), book.rates[number]
+        newer = max(at, state.times[column])
+        if (at, subject) > (state.times[column], state.subjects[column]):
+            state.subjects[column] = subject
+        faded = state.counts[column] * exp2((state.times[column] - newer) * rate)
+        state.counts[column] = faded + count * exp2((at - newer) * rate)
+        state.times[column] = newer
+
+
+def _discount(state: LeadState, number: int, time_ms: int, book: Rulebook) -> None:
+    """Take one match at ``time_ms`` away from a rule's count."""
+    if number in state.rules:
+        column = state.rules.index(number)
+        left = state.counts[column] - exp2((time_ms - state.times[column]) * book.rates[number])
+        state.counts[column] = left if left > 1e-9 else 0.0
+
+
+# ── what is remembered of events and keys ────────────────────────────────────────────────────────────────────
+
+
+def _rules_of(mark: bytes) -> Iterator[int]:
+    return (int.from_bytes(mark[at : at + 2]) for at in range(1, len(mark), 2))
+
+
+def _renumber_mark(mark: bytes, rule: Callable[[int], int | None]) -> bytes:
+    numbers = [number for number in map(rule, _rules_of(mark)) if number is not None]
+    return (len(numbers) | mark[0] & ACTIVITY_MARK).to_bytes() + b"".join(number.to_bytes(2) for number in numbers)
+
+
+def _common_events(state: LeadState, other: LeadState) -> list[Remembered]:
+    known = {event_id for event_id, _, _ in read_events(state)}
+    return [event for event in read_events(other) if event[0] in known]
+
+
+def _merge_events(state: LeadState, other: LeadState, common: set[bytes]) -> None:
+    """Remember the latest of both sides' events, by time."""
+    new = [event for event in read_events(other) if event[0] not in common]
+    if not new:
+        return
+    events = sorted([*read_events(state), *new], key=lambda event: event[1])[-EVENTS_KEPT:]
+    state.events = bytearray(b"".join(event_id + time_ms.to_bytes(TIME_BYTES) for event_id, time_ms, _ in events))
+    state.event_rules = bytearray(b"".join(mark for *_, mark in events))
+
+
+def _read_once(state: LeadState) -> Iterator[tuple[bytes, int]]:
+    for number in range(len(state.once_keys) // ONCE_BYTES):
+        key = state.once_keys[number * ONCE_BYTES : (number + 1) * ONCE_BYTES]
+        yield key, int.from_bytes(state.once_times[number * TIME_BYTES : (number + 1) * TIME_BYTES])
+
+
+def _write_once(state: LeadState, keys: Iterable[tuple[bytes, int]]) -> None:
+    kept = list(keys)[-ONCE_KEPT:]
+    state.once_keys = b"".join(key for key, _ in kept)
+    state.once_times = b"".join(at.to_bytes(TIME_BYTES) for _, at in kept)
+
+
+def _merge_once(state: LeadState, other: LeadState, book: Rulebook) -> None:
+    """Of each key that both sides have counted, count only the earliest match."""
+    known = dict(_read_once(state))
+    for key, at in _read_once(other):
+        if key in known:
+            number, earlier, later = int.from_bytes(key[:2]), min(at, known[key]), max(at, known[key])
+            _discount(other if at == later else state, number, later, book)
+            known[key] = earlier
+        else:
+            known[key] = at
+    _write_once(state, known.items())
+
+
+# ── the person ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _merge_person(state: LeadState, other: LeadState) -> None:
+    told: dict[int, tuple[int, Answer]] = {}
+    for person in (state.person, other.person):
+        if person is None:
+            continue
+        for number, answer, at in zip(person.properties, person.answers, person.answered, strict=True):
+            known = told.get(number)
+            if known is None or (at, *rank_answer(answer)) > (known[0], *rank_answer(known[1])):
+                told[number] = at, answer
+    if told:
+        state.person = _person((number, answer, at) for number, (at, answer) in told.items())
+
+
+def _person(told: Iterable[tuple[int, Answer, int]]) -> Person:
+    columns = list(told)
+    return Person(
+        properties=[number for number, _, _ in columns],
+        answers=[answer for _, answer, _ in columns],
+        answered=[at for *_, at in columns],
+    )

@@ -1,0 +1,207 @@
+"""Identity resolution: which lead an identity is, and what shards tell each other to find it out.
+
+Where an event shows two identities, the lead's shard tells the weaker one's partition (a *link*). There a pointer is
+written, once, and a visitor that had been kept under it travels whole to the lead (*absorb*). From then on what comes
+under the weaker identity is passed on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from scoring.alerts import Alert, Cause
+from scoring.errors import EventError
+from scoring.events import Event
+from scoring.identity import IDENTITY_LENGTH_MAX, is_stronger, strongest_identity
+from scoring.lead_state import LeadState, decode_state, encode_state
+from scoring.leads import LeadEvents, LeadScorer, Raised
+from scoring.links import add_link, is_confirmed, is_linked
+from scoring.merging import read_rules, renumber
+from scoring.outcomes import Outcome, Refusal
+from scoring.pointers import HOPS_MAX, Pointer, decode_pointer, encode_pointer, is_pointer
+from scoring.routed import Absorb, Check, Conflict, Forward, Link
+
+POINTER_REFRESH_MS: Final = 30 * 86_400_000
+"""How much older than its use the time in a pointer may be: it is not written anew for every event."""
+
+
+class Place(NamedTuple):
+    """Which partition a shard is, and in which partition an identity lies."""
+
+    partition: int
+    partition_of: Callable[[str], int]
+
+    def holds(self, identity: str) -> bool:
+        """Whether an identity lies here."""
+        return self.partition_of(identity) == self.partition
+
+
+EVERYTHING: Final = Place(0, lambda identity: 0)
+"""The place of a shard that is the only one."""
+
+Origin = Callable[[int], Forward]
+"""The index of an event in its chunk → the event as it is to be passed on, but for whom it goes to."""
+
+Known = Link | Absorb | Check
+
+
+class Resolution:
+    """Finds leads in a shard's table by their identities; ``leads`` is read here, and changed by outcomes only."""
+
+    def __init__(self, leads: dict[bytes, bytes], scorer: LeadScorer, place: Place) -> None:
+        self.place = place
+        self._leads, self._scorer = leads, scorer
+
+    def find(self, key: bytes, lead: str, outcome: Outcome) -> LeadState | str:
+        """Return the state that is kept under an identity, a new one if there is none, or where to go on."""
+        known = outcome.states.get(key) or self._leads.get(key)
+        if known is None:
+            return self._scorer.new_state(lead) if self.place.holds(lead) else lead
+        return decode_pointer(known).target if is_pointer(known) else decode_state(known)
+
+    def knows(self, key: bytes, identity: str) -> bool:
+        """Whether the lead under ``key`` has been confirmed to be ``identity``, so that it may take its events."""
+        known = self._leads.get(key)
+        return known is not None and not is_pointer(known) and is_confirmed(decode_state(known).linked, identity)
+
+    def keep(self, key: bytes, lead: str, state: LeadState, outcome: Outcome) -> None:
+        """Settle a lead's state, and note it and its score in the outcome."""
+        outcome.scores[key] = self._scorer.settle(state, lead)
+        outcome.states[key] = encode_state(state)
+
+    # ── events ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def forward(self, to: str, key: bytes, events: LeadEvents, outcome: Outcome, origin: Origin) -> None:
+        """Pass events on to ``to``: what the pointer under ``key`` says, or whose partition is another."""
+        latest = 0
+        for index, event, _ in events:
+            message = origin(index)
+            latest = max(latest, int(event.time))
+            if message.hops >= HOPS_MAX:
+                outcome.refusals.append(Refusal(index, _too_many_hops(to), message))
+                continue
+            message.to, message.hops = to, message.hops + 1
+            outcome.messages.append(message)
+        known = outcome.states.get(key) or self._leads.get(key)
+        if known is not None and latest > decode_pointer(known).used_ms + POINTER_REFRESH_MS:
+            outcome.states[key] = encode_pointer(Pointer(to, latest))
+
+    def tell_links(self, state: LeadState, lead: str, events: LeadEvents, outcome: Outcome) -> None:
+        """Tell the partition of each weaker identity that the events show who it is, in place; each once."""
+        if lead[0] == "a":
+            return  # nothing is weaker
+        shown: dict[tuple[str | None, str | None], Event] = {}
+        for _, event, _ in events:
+            shown.setdefault((event.user_id, event.anonymous_id), event)
+        for (user_id, anonymous_id), event in shown.items():
+            if user_id is None and anonymous_id is None:
+                continue
+            came_as = strongest_identity(event.email, user_id, anonymous_id)
+            for identity in _identities(user_id, anonymous_id):
+                if identity == came_as and identity != lead:
+                    state.linked = add_link(state.linked, identity, confirmed=True)  # it has led here
+                elif is_stronger(lead, identity) and not is_linked(state.linked, identity):
+                    state.linked = add_link(state.linked, identity)
+                    outcome.messages.append(Link(identity, 0, lead, _cause(event)))
+
+    # ── what other shards tell ───────────────────────────────────────────────────────────────────────────────
+
+    def take(self, message: Known, index: int, received_ms: int, outcome: Outcome, raised: Raised) -> None:
+        """Take what is told of the identity ``message.to``, or pass it on to whom that is.
+
+        Raises :class:`EventError` where it has been passed on too often.
+        """
+        key = message.to.encode()
+        known = outcome.states.get(key) or self._leads.get(key)
+        if known is None and not self.place.holds(message.to):
+            self._pass_on(message, message.to, outcome)
+        elif isinstance(message, Link):
+            self._link(message, key, known, outcome)
+        elif known is not None and is_pointer(known):
+            target = decode_pointer(known).target
+            if not (isinstance(message, Check) and target == message.lead):
+                self._pass_on(message, target, outcome)
+        elif isinstance(message, Check):
+            self._check(message, known, outcome)
+        elif alerts := self._absorb(message, key, known, received_ms, outcome):
+            raised.append((index, alerts))
+
+    def _pass_on(self, message: Known, to: str, outcome: Outcome) -> None:
+        if message.hops >= HOPS_MAX:
+            raise _too_many_hops(to)
+        message.to, message.hops = to, message.hops + 1
+        outcome.messages.append(message)
+
+    def _link(self, link: Link, key: bytes, known: bytes | None, outcome: Outcome) -> None:
+        """Write the pointer, unless there is one; tell the lead what had been known."""
+        if known is not None and is_pointer(known):
+            target = decode_pointer(known).target
+            if target == link.lead:
+                outcome.messages.append(Absorb(link.lead, 0, link.to, link.cause))
+            else:
+                outcome.messages.append(Check(target, 0, link.to, link.lead, link.cause))
+            return
+        absorb = Absorb(link.lead, 0, link.to, link.cause)
+        if known is not None:
+            self._pack(absorb, decode_state(known), outcome)
+            outcome.scores.pop(key, None)
+            outcome.merged.append((link.to, link.lead))
+        outcome.states[key] = encode_pointer(Pointer(link.lead, link.cause.time_ms))
+        outcome.messages.append(absorb)
+
+    def _pack(self, absorb: Absorb, state: LeadState, outcome: Outcome) -> None:
+        """Put a state into a message, with the meaning of its numbers."""
+        book = self._scorer.book
+        if state.generation != book.numbering.generation:
+            self._scorer.adopt(state, absorb.weak, outcome.adopted)
+        absorb.state = encode_state(state)
+        absorb.rules = {number: book.names[number] for number in read_rules(state)}
+        if state.person is not None:
+            names = book.numbering.properties
+            absorb.properties = {number: names[number] for number in state.person.properties}
+        absorb.bands = [band.name for band in book.bands]
+
+    def _absorb(
+        self, absorb: Absorb, key: bytes, known: bytes | None, received_ms: int, outcome: Outcome
+    ) -> list[Alert]:
+        lead = absorb.to
+        state = self._scorer.new_state(lead) if known is None else decode_state(known)
+        other = self._unpack(absorb) if absorb.state else None
+        alerts = self._scorer.absorb(state, lead, other, absorb.weak, absorb.cause, received_ms, outcome.adopted)
+        self.keep(key, lead, state, outcome)
+        return alerts
+
+    def _unpack(self, absorb: Absorb) -> LeadState:
+        """Return the state in a message, with this shard's numbers."""
+        book, state = self._scorer.book, decode_state(absorb.state)
+        numbers = {name: number for number, name in enumerate(book.names)}
+        properties = {name: number for number, name in enumerate(book.numbering.properties)}
+        renumber(
+            state,
+            lambda number: numbers.get(absorb.rules[number]),
+            lambda number: properties.get(absorb.properties[number]),
+        )
+        state.band = book.band_named(absorb.bands[: state.band + 1])
+        state.generation = book.numbering.generation
+        return state
+
+    def _check(self, check: Check, known: bytes | None, outcome: Outcome) -> None:
+        """See whether a second link leads to the same lead in the end."""
+        if check.to == check.lead or (known is not None and is_linked(decode_state(known).linked, check.lead)):
+            return
+        outcome.conflicts.append(Conflict(identity=check.weak, lead=check.to, other=check.lead, cause=check.cause))
+
+
+def _identities(user_id: str | None, anonymous_id: str | None) -> list[str]:
+    """Return the weaker identities of an event that can be ones."""
+    found = (("user:", user_id), ("anon:", anonymous_id))
+    return [kind + text for kind, text in found if text is not None and 0 < len(text) <= IDENTITY_LENGTH_MAX]
+
+
+def _cause(event: Event) -> Cause:
+    return Cause(id=event.id, type=event.type, time_ms=int(event.time))
+
+
+def _too_many_hops(to: str) -> EventError:
+    return EventError("too_many_hops", "", f"passed on {HOPS_MAX} times, at last to {to}")

@@ -1,0 +1,87 @@
+"""What shards tell each other about people: the records of the routed topic, as MessagePack.
+
+- A :class:`Forward` is an event on its way to the lead that it counts for.
+- A :class:`Link` tells the partition of a weaker identity who that is. There a pointer is written, once.
+- An :class:`Absorb` answers a link: all that was known under the weaker identity, to be merged into the lead, or
+  nothing: then it only confirms the pointer.
+- A :class:`Check` follows where a second, different link leads: to the same lead in the end, or to a conflict.
+
+Each goes to the partition of one identity (:attr:`to`), and is passed on from there where that one is a pointer.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from scoring.alerts import Cause
+
+
+class Forward(msgspec.Struct, array_like=True, tag="forward", gc=False):
+    """An event for the lead ``to``: its ``value`` as it lies at ``offset`` of a topic's partition.
+
+    ``received_ms`` is when it was received there (ms since 1970), ``hops`` how often it has been passed on.
+    """
+
+    to: str
+    hops: int
+    received_ms: int
+    value: bytes
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None = None
+
+
+class Link(msgspec.Struct, array_like=True, tag="link", gc=False):
+    """The identity ``to`` is the lead ``lead``; ``cause`` is the event that showed both."""
+
+    to: str
+    hops: int
+    lead: str
+    cause: Cause
+
+
+class Absorb(msgspec.Struct, array_like=True, tag="absorb", gc=False):
+    """What was known of ``weak``, for the lead ``to``: an encoded state, or nothing.
+
+    ``rules``, ``properties`` and ``bands`` say what the numbers in the state mean where it comes from: numbers are
+    given per shard.
+    """
+
+    to: str
+    hops: int
+    weak: str
+    cause: Cause
+    state: bytes = b""
+    rules: dict[int, str] = {}
+    properties: dict[int, str] = {}
+    bands: list[str] = []
+
+
+class Check(msgspec.Struct, array_like=True, tag="check", gc=False):
+    """The identity ``to``, to which ``weak`` points, should be the lead ``lead``, by the event of ``cause``."""
+
+    to: str
+    hops: int
+    weak: str
+    lead: str
+    cause: Cause
+
+
+Message = Forward | Link | Absorb | Check
+
+encode_message = msgspec.msgpack.Encoder().encode
+decode_message = msgspec.msgpack.Decoder(Message).decode
+
+
+class Conflict(msgspec.Struct, kw_only=True):
+    """A record of the identity-conflicts topic: ``identity`` is known as ``lead``, and was seen with ``other`` too.
+
+    A shared laptop, or a person with two addresses: the first one stands, and the event of ``cause`` counts where its
+    own strongest identity says.
+    """
+
+    identity: str
+    lead: str
+    other: str
+    cause: Cause
