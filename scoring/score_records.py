@@ -43,7 +43,8 @@ class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     all ``traits``, and of ``inactive_points`` from ``inactive_from_ms`` on; it is not below 0. :func:`score_later` is
     this formula.
 
-    ``stage`` is ``visitor`` (not identified), ``inactive`` (no conversion yet) or ``converted``.
+    ``stage`` is ``visitor`` (not identified), ``inactive`` (no conversion yet) or ``converted``. Where ``merged_into``
+    is given, the lead is no more: it turned out to be that one. A record without value follows.
     """
 
     lead: str
@@ -62,6 +63,12 @@ class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     inactive_points: float = 0.0
     cools_at_ms: int | None = None
     held_until_ms: int | None = None
+    merged_into: str = ""
+
+
+def merged_record(lead: str, into: str, model: str) -> LeadScore:
+    """Return the last record of a lead that turned out to be ``into``."""
+    return LeadScore(lead, 0.0, 0, "cold", [], model, merged_into=into)
 
 
 def line_later(line: ScoreLine, wait_ms: float) -> float:

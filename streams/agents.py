@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 import structlog
 
 from scoring.adoption import Adoption
 from scoring.model import ScoringModel
-from scoring.shard import Outcome, Shard
+from scoring.routed import Message, encode_message
+from scoring.score_records import merged_record
+from scoring.shard import Outcome, Place, Refusal, Shard
 from streams.dead_letters import encode_dead_letter, make_dead_letter
 from streams.metrics import WorkerMetrics
+from streams.reading import partition_of
 from streams.runtime.tables import Shards
 from streams.runtime.transactions import Work
-from streams.topics import DEAD_LETTERS, HOT_LEADS, LEAD_SCORES, MODEL_REPORTS
+from streams.settings import Settings
+from streams.topics import DEAD_LETTERS, HOT_LEADS, IDENTITY_CONFLICTS, LEAD_SCORES, MODEL_REPORTS, ROUTED
+
+_IDENTITIES_KEPT: Final = 65_536
 
 log = structlog.get_logger(__name__)
 
@@ -25,10 +32,21 @@ class LeadLogic:
     """Scores the leads of one shard: what :class:`streams.runtime.tables.Shards` calls with each chunk."""
 
     def __init__(
-        self, model: ScoringModel, leads: dict[bytes, bytes], memo: bytes, prefix: str, metrics: WorkerMetrics
+        self,
+        model: ScoringModel,
+        partition: int,
+        leads: dict[bytes, bytes],
+        memo: bytes,
+        settings: Settings,
+        metrics: WorkerMetrics,
     ) -> None:
-        self._shard = Shard(model, leads, memo)
+        prefix, partitions = settings.prefix, settings.partitions
+        # Many of a chunk's messages are for the same few, and the hash is plain Python.
+        self._partition_of = lru_cache(_IDENTITIES_KEPT)(lambda name: partition_of(name.encode(), partitions))
+        self._shard = Shard(model, leads, memo, Place(partition, self._partition_of))
         self._metrics = metrics
+        self._routed = ROUTED.full_name(prefix)
+        self._conflicts = IDENTITY_CONFLICTS.full_name(prefix)
         self._lead_scores = LEAD_SCORES.full_name(prefix)
         self._hot_leads = HOT_LEADS.full_name(prefix)
         self._dead_letters = DEAD_LETTERS.full_name(prefix)
@@ -53,10 +71,11 @@ class LeadLogic:
     def take(self, topic: str, partition: int, records: Sequence[Any]) -> Work:
         """Score a chunk and return what is to be written."""
         started = time.perf_counter()
-        outcome = self._shard.take(records)
+        is_routed = topic == self._routed
+        outcome = self._shard.take_routed(records) if is_routed else self._shard.take(records, topic)
         work = self._work(outcome)
         work.records[self._dead_letters] = [
-            self._dead_letter(topic, partition, records[refusal.index], refusal.error) for refusal in outcome.refusals
+            self._dead_letter(topic, partition, records[refusal.index], refusal) for refusal in outcome.refusals
         ]
         self._count(topic, outcome, time.perf_counter() - started)
         return work
@@ -81,26 +100,50 @@ class LeadLogic:
         return work, self._shard.adopted_to
 
     def _work(self, outcome: Outcome) -> Work:
+        version = self._shard.book.model.version
+        records: dict[str, list[tuple[bytes | None, bytes | None]]] = {
+            self._hot_leads: [(alert.lead.encode(), self._encode(alert)) for alert in outcome.alerts]
+        }
+        if outcome.merged:
+            # Whoever reads the topic as it comes learns who that is; then compaction forgets the lead.
+            records[self._lead_scores] = [
+                (lead.encode(), value)
+                for lead, into in outcome.merged
+                for value in (self._encode(merged_record(lead, into, version)), None)
+            ]
+        if outcome.conflicts:
+            records[self._conflicts] = [(each.identity.encode(), self._encode(each)) for each in outcome.conflicts]
         return Work(
             states=dict(outcome.states),
             latest={self._lead_scores: outcome.scores},
-            records={self._hot_leads: [(alert.lead.encode(), self._encode(alert)) for alert in outcome.alerts]},
-            model=self._shard.book.model.version,
+            records=records,
+            messages=self._addressed(outcome.messages),
+            model=version,
         )
+
+    def _addressed(self, messages: list[Message]) -> dict[tuple[str, int], list[tuple[bytes | None, bytes]]]:
+        """Return messages by the partition of the identity that each is for."""
+        found: dict[tuple[str, int], list[tuple[bytes | None, bytes]]] = {}
+        for message in messages:
+            place = self._routed, self._partition_of(message.to)
+            found.setdefault(place, []).append((message.to.encode(), encode_message(message)))
+        return found
 
     def _log_failures(self, outcome: Outcome) -> None:
         for lead, error in outcome.failures:
             log.error("lead cannot be brought up to date", lead=lead, exc_info=error)
 
-    def _dead_letter(self, topic: str, partition: int, record: Any, error: Any) -> tuple[bytes | None, bytes]:
+    def _dead_letter(self, topic: str, partition: int, record: Any, refusal: Refusal) -> tuple[bytes | None, bytes]:
+        """Return the dead letter of a record, or of the event that it has passed on."""
+        event = refusal.event
         letter = make_dead_letter(
-            error,
+            refusal.error,
             at_ms=record.timestamp,
-            topic=topic,
-            value=record.value,
-            key=record.key,
-            partition=partition,
-            offset=record.offset,
+            topic=topic if event is None else event.topic,
+            value=record.value if event is None else event.value,
+            key=record.key if event is None else event.key,
+            partition=partition if event is None else event.partition,
+            offset=record.offset if event is None else event.offset,
         )
         return record.key, encode_dead_letter(letter)
 
@@ -112,6 +155,9 @@ class LeadLogic:
             metrics.duplicates.labels(topic).inc(outcome.duplicates)
         for refusal in outcome.refusals:
             metrics.dead_letters.labels(topic, refusal.error.reason).inc()
+        metrics.messages.inc(len(outcome.messages))
+        metrics.merged_leads.inc(len(outcome.merged))
+        metrics.conflicts.inc(len(outcome.conflicts))
         self._count_alerts(outcome)
 
     def _count_alerts(self, outcome: Outcome) -> None:

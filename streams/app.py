@@ -22,7 +22,7 @@ from streams.metrics import WorkerMetrics, serve_metrics
 from streams.runtime.chunks import ChunkSchema, chunk_transport
 from streams.runtime.tables import Shards, ShardTable
 from streams.settings import Settings
-from streams.topics import EVENT_TOPICS, JOURNAL, LEADS_CHANGELOG
+from streams.topics import CHANGELOG, JOURNAL, SOURCES
 
 EXIT_SHARD_FAILED = 70
 """Exit code after a fenced or failed transaction (EX_SOFTWARE): start again, what is committed is whole."""
@@ -35,17 +35,17 @@ log = structlog.get_logger(__name__)
 def create_app(settings: Settings, model: ScoringModel, metrics: WorkerMetrics) -> faust.App:
     """Return the Faust app of a worker.
 
-    Its agents take chunks from the event topics; its table holds the leads; everything that a chunk causes is
-    written by its shard's transactions.
+    Its agents take chunks from the event topics, and from the one in which shards tell each other of people; its table
+    holds the leads; everything that a chunk causes is written by its shard's transactions.
     """
-    sources = [topic.full_name(settings.prefix) for topic in EVENT_TOPICS]
-    changelog = LEADS_CHANGELOG.full_name(settings.prefix)
+    sources = [topic.full_name(settings.prefix) for topic in SOURCES]
+    changelog = CHANGELOG.full_name(settings.prefix)
     shards = Shards(
         settings,
         sources=sources,
         changelog=changelog,
         journal=JOURNAL.full_name(settings.prefix),
-        open_logic=lambda leads, memo: LeadLogic(model, leads, memo, settings.prefix, metrics),
+        open_logic=lambda partition, leads, memo: LeadLogic(model, partition, leads, memo, settings, metrics),
         observer=metrics,
         on_failure=_end_process,
         consumer=lambda: app.consumer,
@@ -64,7 +64,7 @@ def create_app(settings: Settings, model: ScoringModel, metrics: WorkerMetrics) 
     table.shards = shards
     app.tables.add(table)
 
-    for topic, source in zip(EVENT_TOPICS, sources, strict=True):
+    for topic, source in zip(SOURCES, sources, strict=True):
         channel = app.topic(source, schema=ChunkSchema(), maxsize=_QUEUED_CHUNKS)
         app.agent(channel, name=topic.name)(make_agent(shards))
 

@@ -55,6 +55,15 @@ class WorkerMetrics:
             ["topic", "kind"],
             registry=registry,
         )
+        self.messages = Counter(
+            "leadheat_messages", "Records for other shards: events passed on, links, absorbed leads", registry=registry
+        )
+        self.merged_leads = Counter(
+            "leadheat_merged_leads", "Leads that turned out to be another one", registry=registry
+        )
+        self.conflicts = Counter(
+            "leadheat_identity_conflicts", "Identities seen with a second lead; the first stands", registry=registry
+        )
         self.adopted_leads = Counter(
             "leadheat_adopted_leads", "Leads that the pass of a new model has been over", registry=registry
         )

@@ -20,6 +20,9 @@ from scoring.errors import StartError
 from streams.settings import Settings
 
 DAY_MS: Final = 86_400_000
+INTERNAL_RETENTION_DAYS: Final = 30.0
+"""How long a worker may be away, and still find what other shards have told it."""
+
 RECORD_BYTES_MAX: Final = 2 << 20
 """The largest record that any of our producers writes."""
 
@@ -33,6 +36,8 @@ class Topic:
     value: str
     cleanup: Literal["delete", "compact"] = "delete"
     append_time: bool = False
+    internal: bool = False
+    """Whether only shards read it: of no use to anybody once it has been read."""
 
     def full_name(self, prefix: str) -> str:
         """Return the topic's name in Kafka.
@@ -42,11 +47,15 @@ class Topic:
         """
         return f"{prefix}.{self.name}.v1"
 
+    def retention_days(self, settings: Settings) -> float:
+        """Return how long records of a topic that is not compacted are kept."""
+        return min(settings.retention_days, INTERNAL_RETENTION_DAYS if self.internal else settings.retention_days)
+
     def config(self, settings: Settings) -> dict[str, str]:
         """Return the topic's settings in Kafka."""
         config: dict[str, str] = {"cleanup.policy": self.cleanup}
         if self.cleanup == "delete":
-            config["retention.ms"] = str(int(settings.retention_days * DAY_MS))
+            config["retention.ms"] = str(int(self.retention_days(settings) * DAY_MS))
             # A dead letter holds its original in base64, which may be a record of Kafka's usual 1 MB.
             config["max.message.bytes"] = str(RECORD_BYTES_MAX)
         else:
@@ -66,10 +75,25 @@ HOT_LEADS: Final = Topic("hot-leads", "lead id", "Alert")
 DEAD_LETTERS: Final = Topic("dead-letters", "key of the record", "DeadLetter")
 MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption")
 JOURNAL: Final = Topic("journal", "none", "JournalEntry")
-LEADS_CHANGELOG: Final = Topic("leads-changelog", "lead id", "LeadState", cleanup="compact")
+ROUTED: Final = Topic("routed", "identity", "Message", append_time=True, internal=True)
+IDENTITY_CONFLICTS: Final = Topic("identity-conflicts", "identity", "Conflict")
+CHANGELOG: Final = Topic("changelog", "identity", "LeadState or Pointer", cleanup="compact")
 
 EVENT_TOPICS: Final = (WEB_EVENTS, EMAIL_EVENTS)
-TOPICS: Final = (*EVENT_TOPICS, LEAD_SCORES, HOT_LEADS, DEAD_LETTERS, MODEL_REPORTS, JOURNAL, LEADS_CHANGELOG)
+SOURCES: Final = (*EVENT_TOPICS, ROUTED)
+"""What a worker reads."""
+
+TOPICS: Final = (
+    *EVENT_TOPICS,
+    LEAD_SCORES,
+    HOT_LEADS,
+    DEAD_LETTERS,
+    IDENTITY_CONFLICTS,
+    MODEL_REPORTS,
+    JOURNAL,
+    ROUTED,
+    CHANGELOG,
+)
 
 
 async def create_topics(settings: Settings) -> Mapping[str, str]:

@@ -113,6 +113,8 @@ def _choose(
     decode = msgspec.json.Decoder(LeadScore).decode
     for value in latest.values():
         record = decode(value)
+        if record.merged_into:
+            continue
         if record.stage == Stage.VISITOR and not include_visitors:
             continue
         if stage not in (None, record.stage) or account not in (None, record.account):

@@ -94,14 +94,33 @@ async def _find(settings: Settings, lead: str, now_ms: int) -> tuple[LeadNow | N
     from streams.reading import open_topic
     from streams.topics import HOT_LEADS, LEAD_SCORES
 
-    key = lead.encode()
     async with open_topic(settings.brokers, LEAD_SCORES.full_name(settings.prefix)) as reader:
-        latest = await _last_values(reader, key, 1)
+        latest = await _last_values(reader, lead.encode(), 1)
+        if not latest and (person := await _person_behind(settings, lead)) is not None:
+            lead = person
+            latest = await _last_values(reader, lead.encode(), 1)
         if not latest:
             return None, await _near_ids(reader, lead)
+    key = lead.encode()
     async with open_topic(settings.brokers, HOT_LEADS.full_name(settings.prefix)) as reader:
         alerts = await _last_values(reader, key, ALERTS_SHOWN)
     return explain(msgspec.json.decode(latest[0], type=LeadScore), alerts, now_ms), []
+
+
+async def _person_behind(settings: Settings, lead: str) -> str | None:
+    """Return the lead that an identity has turned out to be, if it is another one."""
+    from scoring.pointers import HOPS_MAX, decode_pointer, is_pointer
+    from streams.reading import open_topic
+    from streams.topics import CHANGELOG
+
+    found = None
+    async with open_topic(settings.brokers, CHANGELOG.full_name(settings.prefix)) as reader:
+        for _ in range(HOPS_MAX):
+            latest = await _last_values(reader, (found or lead).encode(), 1)
+            if not latest or not is_pointer(latest[0]):
+                break
+            found = decode_pointer(latest[0]).target
+    return found
 
 
 async def _last_values(reader: TopicReader, key: bytes, count: int) -> list[bytes]:

@@ -14,19 +14,23 @@ from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import Event
 from scoring.lead_state import LeadState, decode_state
+from scoring.pointers import decode_pointer, is_pointer
+from scoring.routed import Absorb, Check, Conflict, Forward, Link, decode_message
 from scoring.score_records import LeadScore
 from streams.cli.alert_lines import describe_call, show_score_reasons
 from streams.cli.output import printable, show_band, show_lead, show_time
 from streams.dead_letters import decode_dead_letter
 from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Step, Tick, decode_entry
 from streams.topics import (
+    CHANGELOG,
     DEAD_LETTERS,
     EMAIL_EVENTS,
     HOT_LEADS,
+    IDENTITY_CONFLICTS,
     JOURNAL,
     LEAD_SCORES,
-    LEADS_CHANGELOG,
     MODEL_REPORTS,
+    ROUTED,
     WEB_EVENTS,
     Topic,
 )
@@ -37,6 +41,7 @@ _decode_event = msgspec.json.Decoder(Event).decode
 _decode_score = msgspec.json.Decoder(LeadScore).decode
 _decode_report = msgspec.json.Decoder(Adoption).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
+_decode_conflict = msgspec.json.Decoder(Conflict).decode
 
 _UNREADABLE: Final = (msgspec.DecodeError, EventError, UnicodeDecodeError, RecursionError)
 
@@ -56,6 +61,8 @@ def describe_record(topic: Topic, record: Any, now_ms: int) -> Text:
 
 def describe_score(score: LeadScore, now_ms: int) -> Text:
     """Return a published score in words."""
+    if score.merged_into:
+        return Text.assemble((show_lead(score.lead), "bold"), f" has turned out to be {show_lead(score.merged_into)}")
     line = Text.assemble(_time(score.at_ms, now_ms), (show_lead(score.lead), "bold"), f" {score.score:.1f} points, ")
     line.append_text(show_band(score.band))
     if score.stage:
@@ -84,8 +91,12 @@ def record_as_json(topic: Topic, record: Any) -> dict[str, object]:
 
 
 def _value_as_json(topic: Topic, record: Any) -> object:
-    if topic is LEADS_CHANGELOG and record.key not in (META_KEY, MEMO_KEY):
-        return msgspec.structs.asdict(decode_state(record.value))
+    if topic is CHANGELOG and record.key not in (META_KEY, MEMO_KEY):
+        decode = decode_pointer if is_pointer(record.value) else decode_state
+        return msgspec.structs.asdict(decode(record.value))
+    if topic is ROUTED:
+        message = decode_message(record.value)
+        return {"message": type(message).__name__.lower(), **msgspec.structs.asdict(message)}
     return msgspec.json.decode(record.value)
 
 
@@ -134,6 +145,30 @@ def _describe_step(step: Step, now_ms: int) -> str:
     return f"brought leads up to {printable(step.to, 255)} under the model"
 
 
+def _describe_message(record: Any, now_ms: int) -> Text:
+    message = decode_message(record.value)
+    match message:
+        case Forward():
+            what = f"takes the event at {printable(message.topic)}[{message.partition}]@{message.offset}"
+        case Link():
+            what = f"is {show_lead(message.lead)}"
+        case Absorb():
+            what = f"is {show_lead(message.weak)} too" + (", with what that was worth" if message.state else "")
+        case Check():
+            what = f"should be {show_lead(message.lead)}"
+    return Text.assemble(_time(record.timestamp, now_ms), (show_lead(message.to), "bold"), f" {what}")
+
+
+def _describe_conflict(record: Any, now_ms: int) -> Text:
+    conflict = _decode_conflict(record.value)
+    return Text.assemble(
+        _time(conflict.cause.time_ms, now_ms),
+        (show_lead(conflict.identity), "bold"),
+        f" is {show_lead(conflict.lead)}, and was seen with {show_lead(conflict.other)} too",
+        _dim(f"event {printable(conflict.cause.id)}"),
+    )
+
+
 def _describe_report(record: Any, now_ms: int) -> Text:
     report = _decode_report(record.value)
     moves = ", ".join(
@@ -155,6 +190,9 @@ def _describe_state(record: Any, now_ms: int) -> Text:
         what = "continues at" if record.key == META_KEY else "numbers its rules"
         shown = printable(record.value.decode(errors="replace"), 300)
         return Text.assemble(time, (f"shard {record.partition}", "cyan"), f" {what} {shown}")
+    if is_pointer(record.value):
+        into = show_lead(decode_pointer(record.value).target)
+        return Text.assemble(time, (show_lead(_text_of(record.key)), "bold"), f" is {into}")
     state: LeadState = decode_state(record.value)
     return Text.assemble(
         time,
@@ -167,11 +205,13 @@ _DESCRIBE: Final[dict[Topic, Callable[[Any, int], Text]]] = {
     WEB_EVENTS: _describe_event,
     EMAIL_EVENTS: _describe_event,
     LEAD_SCORES: lambda record, now_ms: describe_score(_decode_score(record.value), now_ms),
+    ROUTED: _describe_message,
+    IDENTITY_CONFLICTS: _describe_conflict,
     HOT_LEADS: lambda record, now_ms: describe_call(_decode_alert(record.value), now_ms),
     DEAD_LETTERS: _describe_letter,
     MODEL_REPORTS: _describe_report,
     JOURNAL: _describe_entry,
-    LEADS_CHANGELOG: _describe_state,
+    CHANGELOG: _describe_state,
 }
 
 

@@ -52,7 +52,7 @@ def list_topics(as_json: JsonOption = None) -> None:
     settings = load_settings()
     table = make_table("topic", "partitions", "cleanup", "kept", "key", "value", right=("partitions",))
     for topic in TOPICS:
-        kept_days = settings.retention_days if topic.cleanup == "delete" else None
+        kept_days = topic.retention_days(settings) if topic.cleanup == "delete" else None
         name = topic.full_name(settings.prefix)
         if wants_json(as_json):
             write_json(

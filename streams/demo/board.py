@@ -105,6 +105,8 @@ class Board:
     def note_score(self, record: LeadScore) -> None:
         """Note a lead's new score; the leads of whom nothing was heard for longest are forgotten."""
         self._leads.pop(record.lead, None)
+        if record.merged_into:
+            return
         self._leads[record.lead] = record
         if len(self._leads) > LEADS_KEPT:
             del self._leads[next(iter(self._leads))]

@@ -45,7 +45,8 @@ def _take_entry(board: Board, record: Any) -> None:
 
 
 def _take_score(board: Board, record: Any) -> None:
-    board.note_score(_decode_score(record.value))
+    if record.value is not None:  # a lead that turned out to be another has been told to be
+        board.note_score(_decode_score(record.value))
 
 
 def _take_alert(board: Board, record: Any) -> None:

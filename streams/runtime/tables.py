@@ -54,8 +54,8 @@ class Logic(Protocol):
     def adopt(self, leads_max: int) -> tuple[Work, str]: ...
 
 
-OpenLogic = Callable[[dict[bytes, bytes], bytes], Logic]
-"""A table (key → value), and the memo that an earlier logic left with it (or nothing) → the logic on it."""
+OpenLogic = Callable[[int, dict[bytes, bytes], bytes], Logic]
+"""A partition, its table (key → value), and the memo that an earlier logic left (or nothing) → the logic on it."""
 
 
 class Observer(Protocol):
@@ -326,7 +326,7 @@ class Shards:
 
     def _ready(self, writer: Writer, table: dict[bytes, bytes], memo: bytes, meta: Meta) -> None:
         """Publish a shard: from here on its chunks are taken."""
-        logic = self._open_logic(table, memo)
+        logic = self._open_logic(writer.partition, table, memo)
         shard = OpenShard(writer, table, logic, meta)
         for topic in self.sources:
             shard.next[topic] = self._first_unread(topic, writer.partition, meta)

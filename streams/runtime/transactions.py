@@ -31,13 +31,15 @@ class Work:
     """What is to be written together.
 
     ``states`` go to the changelog; ``latest`` holds, per topic, the newest value of each key (earlier ones need
-    not be written); ``records`` are written as they are. All go to the shard's own partition. ``steps`` are what was
-    done, in order; ``clock_ms`` is the shard's clock after it, ``newest_ms`` the append time of its newest event.
+    not be written); ``records`` are written as they are, after those. All go to the shard's own partition, but for
+    ``messages``: by topic and partition, for other shards. ``steps`` are what was done, in order; ``clock_ms`` is the
+    shard's clock after it, ``newest_ms`` the append time of its newest event.
     """
 
     states: dict[bytes, bytes | None] = field(default_factory=dict)
     latest: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
-    records: dict[str, list[tuple[Key, bytes]]] = field(default_factory=dict)
+    records: dict[str, list[tuple[Key, bytes | None]]] = field(default_factory=dict)
+    messages: dict[tuple[str, int], list[tuple[Key, bytes]]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     clock_ms: int = 0
     newest_ms: int = 0
@@ -54,6 +56,7 @@ class Work:
             len(self.states)
             + sum(len(values) for values in self.latest.values())
             + sum(len(values) for values in self.records.values())
+            + sum(len(values) for values in self.messages.values())
         )
 
     def extend(self, other: Work) -> None:
@@ -63,6 +66,8 @@ class Work:
             self.latest.setdefault(topic, {}).update(values)
         for topic, records in other.records.items():
             self.records.setdefault(topic, []).extend(records)
+        for place, messages in other.messages.items():
+            self.messages.setdefault(place, []).extend(messages)
         self.steps += other.steps
         self.clock_ms = max(self.clock_ms, other.clock_ms)
         self.newest_ms = max(self.newest_ms, other.newest_ms)
@@ -187,12 +192,15 @@ class Writer:
         entry = JournalEntry(number=meta.journal, steps=work.steps, model=work.model)
         states: dict[bytes, bytes | None] = {**work.states, META_KEY: encode(meta)}
         async with self._producer.transaction():
-            changelog = await self._send(self._changelog, states.items())
-            outputs = [await self._send(self._journal, [(None, encode(entry))])] if work.steps else []
+            here = self.partition
+            changelog = await self._send(self._changelog, here, states.items())
+            outputs = [await self._send(self._journal, here, [(None, encode(entry))])] if work.steps else []
             for topic, latest in work.latest.items():
-                outputs.append(await self._send(topic, latest.items()))
+                outputs.append(await self._send(topic, here, latest.items()))
             for topic, records in work.records.items():
-                outputs.append(await self._send(topic, records))
+                outputs.append(await self._send(topic, here, records))
+            for (topic, partition), messages in work.messages.items():
+                outputs.append(await self._send(topic, partition, messages))
             if work.chunks:
                 await self._producer.send_offsets_to_transaction(self._offsets(work), self._settings.app_id)
             await asyncio.gather(*(sent for batches in outputs for _, sent in batches))
@@ -212,19 +220,19 @@ class Writer:
         """Return the group's offsets: only lag tools read them, the shard itself goes by its meta record."""
         return {TopicPartition(chunk.topic, self.partition): chunk.end for chunk in work.chunks}
 
-    async def _send(self, topic: str, records: Records) -> list[tuple[int, asyncio.Future[Any]]]:
+    async def _send(self, topic: str, partition: int, records: Records) -> list[tuple[int, asyncio.Future[Any]]]:
         """Send records in as few batches as fit, 20 times cheaper than one by one; return counts and promises."""
         sent: list[tuple[int, asyncio.Future[Any]]] = []
         batch = self._producer.create_batch()
         for key, value in records:
             if batch.append(key=key, value=value, timestamp=None) is None:
-                sent.append(await self._send_batch(batch, topic))
+                sent.append(await self._send_batch(batch, topic, partition))
                 batch = self._producer.create_batch()
                 if batch.append(key=key, value=value, timestamp=None) is None:
                     raise ValueError(f"a record of {len(value or b'')} bytes for {topic} fits into no batch")
         if batch.record_count():
-            sent.append(await self._send_batch(batch, topic))
+            sent.append(await self._send_batch(batch, topic, partition))
         return sent
 
-    async def _send_batch(self, batch: Any, topic: str) -> tuple[int, asyncio.Future[Any]]:
-        return batch.record_count(), await self._producer.send_batch(batch, topic, partition=self.partition)
+    async def _send_batch(self, batch: Any, topic: str, partition: int) -> tuple[int, asyncio.Future[Any]]:
+        return batch.record_count(), await self._producer.send_batch(batch, topic, partition=partition)

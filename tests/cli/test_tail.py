@@ -27,11 +27,11 @@ from streams.reading import open_topic, partition_of
 from streams.runtime.journal import META_KEY, ChunkRange, JournalEntry, Meta, Pass, Tick
 from streams.settings import Settings
 from streams.topics import (
+    CHANGELOG,
     DEAD_LETTERS,
     HOT_LEADS,
     JOURNAL,
     LEAD_SCORES,
-    LEADS_CHANGELOG,
     MODEL_REPORTS,
     WEB_EVENTS,
     Topic,
@@ -148,13 +148,13 @@ REPORT = Adoption(model="8", leads=9, moves=[Move(from_band="hot", to_band="warm
             "model 8 on 9 leads: 2 from hot to warm; from now on: view: new",
         ),
         (
-            LEADS_CHANGELOG,
+            CHANGELOG,
             ANN,
             encode_state(LeadState(last=AT, band=2)),
             "ann@example.com band 2, last event 1 Jan 2020",
         ),
         (
-            LEADS_CHANGELOG,
+            CHANGELOG,
             META_KEY,
             encode(Meta(journal=4)),
             'shard 2 continues at {"next":{},"clock_ms":0,"journal":4}',
@@ -266,8 +266,8 @@ def test_a_pipe_gets_every_record_with_its_place(
 def test_states_of_leads_are_shown_field_by_field(
     run: Callable[..., Any], topics: Settings, produce: Callable[..., None]
 ) -> None:
-    produce(topics, LEADS_CHANGELOG, [(ANN, encode_state(LeadState(last=AT, band=2)))])
-    value = json.loads(run("tail", "leads-changelog", "--no-follow", settings=topics).out)["value"]
+    produce(topics, CHANGELOG, [(ANN, encode_state(LeadState(last=AT, band=2)))])
+    value = json.loads(run("tail", "changelog", "--no-follow", settings=topics).out)["value"]
     assert (value["last"], value["band"]) == (AT, 2)
 
 
@@ -335,7 +335,7 @@ def test_an_unknown_topic_is_answered_with_those_that_there_are(run: Callable[..
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
         "leadheat: 'hot-lead' is no topic; did you mean hot-leads? there are web-events, email-events, lead-scores, "
-        "hot-leads, dead-letters, model-reports, journal, leads-changelog\n"
+        "hot-leads, dead-letters, identity-conflicts, model-reports, journal, routed, changelog\n"
     )
 
 

@@ -28,7 +28,7 @@ def test_the_list_needs_no_broker_and_follows_the_settings(run: Callable[..., An
     }
     assert {topic["topic"] for topic in listed if topic["retention_days"] is None} == {
         "shop.lead-scores.v1",
-        "shop.leads-changelog.v1",
+        "shop.changelog.v1",
     }
 
 

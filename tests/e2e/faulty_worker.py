@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import uuid
+from pathlib import Path
 from typing import Any
 
 from scoring.model import load_model
+from scoring.routed import Absorb, decode_message
 from streams.app import run_worker
 from streams.runtime import tables, transactions
 from streams.runtime.chunks import Chunk
@@ -29,6 +32,33 @@ def lose_chunks(rng: random.Random) -> None:
             await take(self, chunk)
 
     tables.Shards.take = take_or_lose  # type: ignore[method-assign]
+
+
+def die_before_absorbs_are_committed(times: Path) -> None:
+    """Kill this process (-9) where an absorbed lead has been sent and not yet been committed.
+
+    As often as the file ``times`` has lines, whichever worker it is: each time it loses one.
+    """
+    send, commit = transactions.Writer._send, transactions.AIOKafkaProducer.commit_transaction
+    absorbing: set[Any] = set()
+
+    async def send_and_look(self: transactions.Writer, topic: str, partition: int, records: Any) -> Any:
+        records = list(records)
+        if ".routed." in topic and any(isinstance(decode_message(value), Absorb) for _, value in records):
+            absorbing.add(self._producer)
+        return await send(self, topic, partition, records)
+
+    async def commit_or_die(self: Any) -> None:
+        if self in absorbing:
+            absorbing.discard(self)
+            lives = times.read_text().splitlines()
+            if lives:
+                times.write_text("".join(f"{life}\n" for life in lives[1:]))
+                os.kill(os.getpid(), signal.SIGKILL)
+        await commit(self)
+
+    transactions.Writer._send = send_and_look  # type: ignore[method-assign]
+    transactions.AIOKafkaProducer.commit_transaction = commit_or_die
 
 
 def without_contiguity() -> None:
@@ -53,6 +83,8 @@ def without_fencing() -> None:
 MUTATIONS = {"": lambda: None, "contiguity": without_contiguity, "fencing": without_fencing}
 
 if __name__ == "__main__":
+    if "DIE_BEFORE_ABSORBS" in os.environ:
+        die_before_absorbs_are_committed(Path(os.environ["DIE_BEFORE_ABSORBS"]))
     lose_chunks(random.Random(os.getpid()))
     MUTATIONS[os.environ.get("MUTATE", "")]()
     settings = load_settings()
