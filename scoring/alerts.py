@@ -81,8 +81,10 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     cools_at_ms: int | None = None
     held_until_ms: int | None = None
     fit: float | None = None
+    fit_level: str = ""
     stage: str = ""
     account: str = ""
+    company: str = ""
     contact: dict[str, str | int | float | bool] = {}
     first_touch: Origin | None = None
     last_touch: Origin | None = None

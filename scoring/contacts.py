@@ -1,7 +1,8 @@
-"""A lead as its account sees it: an absolute snapshot, the newest of which counts.
+"""What leads and accounts tell each other.
 
-A lead's shard sends one to the account's partition whenever the lead has changed. Since it is absolute, what an
-account has of a lead is right however often a snapshot comes, and goes without a trace when the lead leaves.
+A lead's shard sends a :class:`Contact`, an absolute snapshot, to the account's partition whenever the lead has changed.
+Since it is absolute, what an account has of a lead is right however often a snapshot comes, and goes without a trace
+when the lead leaves. An account answers with its :class:`AccountFacts` where the lead does not know them yet.
 """
 
 from __future__ import annotations
@@ -44,3 +45,27 @@ class Contact(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     stage: str = ""
     name: str = ""
     role: str = ""
+
+
+class AccountFacts(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
+    """What a lead knows of its account.
+
+    ``version`` counts what has become known, from 1: it is another one whenever any of the rest is. ``fit`` (0 to 10) is None where it is unknown; ``level`` is
+    strong, moderate, weak, unknown or excluded, for ``reason``. ``traits`` stand in for what nobody has told of the
+    lead itself.
+    """
+
+    version: int
+    level: str = "unknown"
+    fit: float | None = None
+    profile: str = ""
+    coverage: float = 0.0
+    reason: str = ""
+    name: str = ""
+    owner: str = ""
+    traits: dict[str, str | int | float | bool] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known but that nothing is known."""
+        return self == AccountFacts(self.version)

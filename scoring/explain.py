@@ -34,6 +34,7 @@ class Explainer:
         """Return an alert with what every kind of it says: the score at ``at`` (ms), why, and whom to call."""
         ledger = self.ledger(state, at)
         unknown, coverage = self._traits.unknown(state, lead)
+        facts = state.facts
         return Alert(
             lead=lead,
             time_ms=at,
@@ -44,6 +45,9 @@ class Explainer:
             cause=cause,
             stage=stage_of(state, lead),
             account=state.account,
+            company="" if facts is None else facts.name,
+            fit=None if facts is None else facts.fit,
+            fit_level="unknown" if facts is None and self._book.rates_fit else "" if facts is None else facts.level,
             contact=self._traits.contact(state, lead),
             first_touch=_origin(state.first_touch),
             last_touch=_origin(state.last_touch),

@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from scoring.alerts import Cause
+from scoring.contacts import AccountFacts
 from scoring.timers import NEVER
 from scoring.touches import Touch
 
@@ -31,6 +33,8 @@ ACTIVITY_MARK: Final = 0x80
 """Set in a remembered event's length byte where the event is something that a person did."""
 
 _COOLS_AT: Final = slice(4, 12)  # after the array's header (3 bytes) and the integer's (1)
+
+NOTHING_TOLD: Final = -1.0
 
 Answer = str | int | float | bool
 """A trait's value."""
@@ -53,6 +57,17 @@ class Person(msgspec.Struct, array_like=True, gc=False):
     points: list[float] = msgspec.field(default_factory=list)
 
 
+class Waiting(msgspec.Struct, array_like=True, gc=False):
+    """A crossing that waits for the account's answer: what caused it, and when that was received (ms).
+
+    ``key`` is what the alert's id is made of.
+    """
+
+    cause: Cause
+    key: str
+    received_ms: int
+
+
 class LeadState(msgspec.Struct, array_like=True, gc=False):
     """What is kept of one lead. Times are in ms since 1970; ``band`` is an index into the model's bands.
 
@@ -65,6 +80,10 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
 
     ``person`` is what the lead's traits tell, if anything, and ``fixed`` the sum of the points that they are worth.
     ``account`` is the one that the event at ``account_at`` named; while that is 0, the domain of the lead's company.
+
+    ``told`` counts what the account was told, ``told_score`` is the score that it was told last (points; below 0 where
+    the account of now was told nothing). ``facts_version`` and ``facts`` (None where nothing is known) are what it has
+    answered; ``waiting`` is a crossing that is held until it has.
 
     Two fields are bounds that spare most sums. ``gains`` (points) is at least the sum of the positive contributions
     under the model of ``generation`` (see :class:`scoring.rules.Numbering`), now and later, since gains fade. While
@@ -97,6 +116,11 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     first_touch: Touch | None = None
     last_touch: Touch | None = None
     person: Person | None = None
+    told: int = 0
+    told_score: float = NOTHING_TOLD
+    facts_version: int = 0
+    facts: AccountFacts | None = None
+    waiting: Waiting | None = None
 
 
 decode_state = msgspec.msgpack.Decoder(LeadState).decode

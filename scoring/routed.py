@@ -1,10 +1,11 @@
-"""What shards tell each other about people: the records of the routed topic, as MessagePack.
+"""What shards tell each other about people and companies: the records of the routed topic, as MessagePack.
 
 - A :class:`Forward` is an event on its way to the lead that it counts for.
 - A :class:`Link` tells the partition of a weaker identity who that is. There a pointer is written, once.
 - An :class:`Absorb` answers a link: all that was known under the weaker identity, to be merged into the lead, or
   nothing: then it only confirms the pointer.
 - A :class:`Check` follows where a second, different link leads: to the same lead in the end, or to a conflict.
+- A :class:`Tell` tells an account of one of its leads, an :class:`Answer` a lead of its account.
 
 Each goes to the partition of one identity (:attr:`to`), and is passed on from there where that one is a pointer.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import msgspec
 
 from scoring.alerts import Cause
+from scoring.contacts import AccountFacts, Contact
 
 
 class Forward(msgspec.Struct, array_like=True, tag="forward", gc=False):
@@ -68,7 +70,30 @@ class Check(msgspec.Struct, array_like=True, tag="check", gc=False):
     cause: Cause
 
 
-Message = Forward | Link | Absorb | Check
+class Tell(msgspec.Struct, array_like=True, tag="tell", gc=False):
+    """A lead's snapshot for its account ``to``; where it ``is_gone``, it is a contact of this account no more.
+
+    ``before`` is what this account was told last: a score (points) and its time (ms); None where it was told nothing.
+    ``facts`` is the version of the account's facts that the lead knows; 0 for none.
+    """
+
+    to: str
+    hops: int
+    contact: Contact
+    is_gone: bool = False
+    before: tuple[float, int] | None = None
+    facts: int = 0
+
+
+class Answer(msgspec.Struct, array_like=True, tag="answer", gc=False):
+    """What a lead's account is, for the lead ``to``."""
+
+    to: str
+    hops: int
+    facts: AccountFacts
+
+
+Message = Forward | Link | Absorb | Check | Tell | Answer
 
 encode_message = msgspec.msgpack.Encoder().encode
 decode_message = msgspec.msgpack.Decoder(Message).decode

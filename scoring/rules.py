@@ -104,6 +104,8 @@ class CompiledBand:
     leave: float
     cooldown_ms: int | None
     """Shortest time between two alerts of one lead; None: the band does not alert."""
+    fit_min: float | None = None
+    """Least fit of the account (0 to 10) that lets a lead in; None: any."""
 
 
 class Numbering(msgspec.Struct, omit_defaults=True):
@@ -305,4 +307,4 @@ def _compile_rule(number: int, rule: Rule) -> CompiledRule:
 def _compile_band(name: str, model: ScoringModel) -> CompiledBand:
     band = model.bands[name]
     cooldown_ms = None if band.cooldown_h is None else int(band.cooldown_h * HOUR_MS)
-    return CompiledBand(name, band.enter, band.leave, cooldown_ms)
+    return CompiledBand(name, band.enter, band.leave, cooldown_ms, band.fit_min)

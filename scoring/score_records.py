@@ -43,7 +43,8 @@ class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     all ``traits``, and of ``inactive_points`` from ``inactive_from_ms`` on; it is not below 0. :func:`score_later` is
     this formula.
 
-    ``stage`` is ``visitor`` (not identified), ``inactive`` (no conversion yet) or ``converted``. Where ``merged_into``
+    ``fit`` (0 to 10) and ``fit_level`` are the account's, ``company`` is its name. ``held_back`` says why the lead is not
+    in the band that its points are for: what its account's fit has to do with it. ``stage`` is ``visitor`` (not identified), ``inactive`` (no conversion yet) or ``converted``. Where ``merged_into``
     is given, the lead is no more: it turned out to be that one. A record without value follows.
     """
 
@@ -56,6 +57,10 @@ class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     stage: str = ""
     phase: str = ""
     account: str = ""
+    company: str = ""
+    fit: float | None = None
+    fit_level: str = ""
+    held_back: str = ""
     contact: dict[str, Answer] = {}
     traits: list[TraitLine] = []
     channels: dict[str, float] = {}

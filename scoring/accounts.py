@@ -1,0 +1,310 @@
+"""What a contact, an update or the passing of time does to an account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import ceil, exp2, log2
+from typing import Final
+
+import msgspec
+import xxhash
+
+from scoring.account_records import AccountContact, AccountLine, AccountScore
+from scoring.account_state import EVENTS_KEPT, UPDATES_KEPT, AccountState, CompanyEvent, Known, Others, Value
+from scoring.account_updates import AccountUpdate
+from scoring.company_events import COMPANY_EVENTS
+from scoring.contacts import AccountFacts, Contact
+from scoring.cooling import ROUNDING
+from scoring.decay import DAY_MS
+from scoring.fit import Fit, FitBook
+from scoring.model import ScoringModel
+from scoring.routed import Tell
+from scoring.signal_records import BuyingSignal
+from scoring.signals import SignalBook
+from scoring.timers import NEVER
+
+CONTACTS_SHOWN: Final = 20
+"""People that an account's record lists; its ledger sums up the others."""
+
+PERSONAL: Final = frozenset({"name", "email", "phone", "title", "job_title", "crm_url"})
+"""Facts of a company that are no traits of its people, though a person's trait may be called the same."""
+
+DOMAIN: Final = "domain:"
+_ID_BYTES: Final = 8
+_digest = xxhash.xxh3_64_digest
+_encode = msgspec.msgpack.Encoder().encode
+_encode_record = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """What an account has come to: its record for account-scores, new signals, and what its leads are to know."""
+
+    record: bytes
+    signals: list[BuyingSignal]
+    facts: AccountFacts
+    is_news: bool
+    """Whether the facts are others than before."""
+
+
+class AccountScorer:
+    """Keeps accounts by one model; ``generation`` is that of the shard's rules under it.
+
+    ``contacts_max`` bounds how many people an account lists; the others are kept as a sum.
+    """
+
+    def __init__(self, model: ScoringModel, generation: int, contacts_max: int) -> None:
+        self._model, self._generation, self._contacts_max = model, generation, contacts_max
+        self._contact_max = model.accounts.contact_max
+        self._half_life_days = model.accounts.half_life_days
+        self._rate = 1.0 / (model.accounts.half_life_days * DAY_MS)
+        self._bands = list(model.accounts.bands.items())
+        self._event_points: Mapping[str, float] = model.accounts.company_events
+        self._fit, self._signals = FitBook(model), SignalBook(model)
+        self._max_age_ms = int(model.alerts.max_age_h * 3_600_000)
+        self._inherited = frozenset(model.trait_properties) - PERSONAL
+
+    def new_state(self) -> AccountState:
+        """Return the state of an account that nothing is known of."""
+        return AccountState(generation=self._generation)
+
+    def is_current(self, state: AccountState) -> bool:
+        """Whether an account has been evaluated under this model."""
+        return state.generation == self._generation
+
+    # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────
+
+    def take_contact(self, state: AccountState, told: Tell) -> None:
+        """Take a lead's snapshot, or take the lead out, in place; one that is older than what is known is ignored."""
+        contact = told.contact
+        at = next((at for at, known in enumerate(state.contacts) if known.lead == contact.lead), -1)
+        if at >= 0:
+            if contact.version <= state.contacts[at].version:
+                return
+            del state.contacts[at]
+        elif told.before is not None:
+            self._take_out(state.others, *told.before)
+        if not told.is_gone:
+            state.contacts.append(contact)
+            state.last = max(state.last, contact.at_ms)
+            if len(state.contacts) > self._contacts_max:
+                self._fold(state)
+
+    def _fold(self, state: AccountState) -> None:
+        """Count the least engaged contact among the others from now on."""
+        at = min(
+            range(len(state.contacts)),
+            key=lambda n: (self._share(state.contacts[n], state.last), state.contacts[n].lead),
+        )
+        contact, others = state.contacts.pop(at), state.others
+        others.points = self._others_points(others, state.last) + self._share(contact, state.last)
+        others.count, others.at_ms = others.count + 1, state.last
+
+    def _take_out(self, others: Others, score: float, at_ms: int) -> None:
+        """Take one of the others out, of whom this was told last."""
+        if others.count <= 1:
+            others.count, others.points = 0, 0.0
+            return
+        share = min(self._contact_max, score) * exp2((at_ms - others.at_ms) * self._rate)
+        others.count, others.points = others.count - 1, max(0.0, others.points - share)
+
+    def take_update(self, state: AccountState, update: AccountUpdate, time_ms: int) -> bool:
+        """Take what was told of the company, in place; return whether it was the first time."""
+        update_id = _digest(update.id.encode())
+        if any(state.updates[at : at + _ID_BYTES] == update_id for at in range(0, len(state.updates), _ID_BYTES)):
+            return False
+        state.updates = (state.updates + update_id)[-UPDATES_KEPT * _ID_BYTES :]
+        state.last = max(state.last, time_ms)
+        for name, value in (update.facts or {}).items():
+            known = state.facts.get(name)
+            if known is None or (time_ms, repr(value)) > (known.time_ms, repr(known.value)):
+                state.facts[name] = Known(time_ms, value)
+        if update.type in COMPANY_EVENTS:
+            state.events = sorted([*state.events, CompanyEvent(time_ms, update.type, update.id)])[-EVENTS_KEPT:]
+        return True
+
+    def merge(self, state: AccountState, other: AccountState) -> None:
+        """Merge another account into this one, in place: it has turned out to be the same company."""
+        state.last = max(state.last, other.last)
+        for name, known in other.facts.items():
+            mine = state.facts.get(name)
+            if mine is None or (known.time_ms, repr(known.value)) > (mine.time_ms, repr(mine.value)):
+                state.facts[name] = known
+        state.events = sorted({*state.events, *other.events})[-EVENTS_KEPT:]
+        for contact in other.contacts:
+            self.take_contact(state, Tell("", 0, contact))
+        points = self._others_points(state.others, state.last) + self._others_points(other.others, state.last)
+        state.others = Others(state.others.count + other.others.count, points, state.last)
+        for signal, fired_ms in other.fired.items():
+            state.fired[signal] = max(fired_ms, state.fired.get(signal, 0))
+        state.updates = (other.updates + state.updates)[-UPDATES_KEPT * _ID_BYTES :]
+
+    # ── what it comes to ─────────────────────────────────────────────────────────────────────────────────────
+
+    def engagement(self, state: AccountState, now: int) -> float:
+        """Return the sum of all shares and events (points) at ``now`` (ms, not before ``state.last``), not below 0.
+
+        Each contact adds ``min(contact_max, score)`` as of its latest event; all fade with the account's half-life.
+        """
+        return max(0.0, sum(line.points for line in self._lines(state, now)))
+
+    def _share(self, contact: Contact, now: int) -> float:
+        return min(self._contact_max, contact.score) * exp2((contact.at_ms - now) * self._rate)
+
+    def _others_points(self, others: Others, now: int) -> float:
+        return others.points * exp2((others.at_ms - now) * self._rate) if others.count else 0.0
+
+    def _lines(self, state: AccountState, now: int) -> list[AccountLine]:
+        """Return what each contact, the others and each event contribute, without the floor."""
+        lines = [
+            AccountLine("person", contact.lead, self._share(contact, now), contact.at_ms) for contact in state.contacts
+        ]
+        if state.others.count:
+            lines.append(AccountLine("others", str(state.others.count), self._others_points(state.others, now)))
+        for event in state.events:
+            points = self._event_points.get(event.type, 0.0) * exp2((event.time_ms - now) * self._rate)
+            if points:
+                lines.append(AccountLine("event", event.type, points, event.time_ms))
+        return lines
+
+    def evaluate(self, state: AccountState, account: str, received_ms: int) -> Evaluation:
+        """Work an account out anew, in place: engagement, band, fit, signals, and what its leads are to know.
+
+        A signal whose evidence is older than the model's ``alerts.max_age_h`` at ``received_ms`` is noted, not given.
+        """
+        state.generation = self._generation
+        now = state.last
+        lines = self._lines(state, now)
+        score = round(max(0.0, sum(line.points for line in lines)), 6)
+        self._place(state, score, now)
+        fit = self._fit.rate(self._facts_for_fit(state, account, score))
+        signals = self._detect(state, account, score, fit, received_ms)
+        facts = self._facts_for_leads(state, fit)
+        told = _digest(_encode(facts))
+        is_news = told != state.told
+        state.facts_version += is_news
+        state.told, facts.version = told, state.facts_version
+        return Evaluation(_encode_record(self._record(state, account, score, lines, fit)), signals, facts, is_news)
+
+    def _place(self, state: AccountState, score: float, now: int) -> None:
+        """Let the band follow the score, and find out when it will be left."""
+        bands = self._bands
+        state.band = min(state.band, len(bands))
+        while state.band and score < bands[state.band - 1][1].leave:
+            state.band -= 1
+        while state.band < len(bands) and score >= bands[state.band][1].enter:
+            state.band += 1
+        state.cools_at = NEVER
+        if state.band:
+            leave = bands[state.band - 1][1].leave - ROUNDING
+            state.cools_at = now + max(1, ceil(log2(score / leave) / self._rate))
+
+    def cool(self, state: AccountState, clock_ms: int) -> None:
+        """Move an account's now to ``clock_ms``, in place, since it leaves its band by then."""
+        state.last = max(state.last, clock_ms)
+
+    def _facts_for_fit(self, state: AccountState, account: str, score: float) -> dict[str, Value]:
+        facts = {name: known.value for name, known in state.facts.items() if known.value is not None}
+        people = len(state.contacts) + state.others.count
+        if people:
+            facts.setdefault("stakeholders", people)
+        if account.startswith(DOMAIN):
+            facts["domain"] = account.removeprefix(DOMAIN)
+        return facts | {"engagement": score}
+
+    def _facts_for_leads(self, state: AccountState, fit: Fit) -> AccountFacts:
+        known = {name: fact.value for name, fact in sorted(state.facts.items()) if fact.value is not None}
+        return AccountFacts(
+            version=0,
+            level=fit.level,
+            fit=fit.value,
+            profile=fit.profile,
+            coverage=fit.coverage,
+            reason=fit.reason,
+            name=_text(known.get("name")),
+            owner=_text(known.get("owner")),
+            traits={
+                name: value for name, value in known.items() if name in self._inherited and not isinstance(value, list)
+            },
+        )
+
+    def _detect(
+        self, state: AccountState, account: str, score: float, fit: Fit, received_ms: int
+    ) -> list[BuyingSignal]:
+        found = self._signals.detect(state.contacts, state.events, state.last, state.fired)
+        for finding in found:
+            state.fired[finding.signal] = finding.at_ms
+        return [
+            self._signals.record(
+                finding,
+                account,
+                contacts=state.contacts,
+                name=_text(_value(state, "name")),
+                owner=_text(_value(state, "owner")),
+                score=score,
+                band=self._band_name(state),
+                fit=fit.value,
+                fit_level=fit.level,
+            )
+            for finding in found
+            if received_ms - finding.at_ms <= self._max_age_ms
+        ]
+
+    def _band_name(self, state: AccountState) -> str:
+        return self._bands[state.band - 1][0] if state.band else "cold"
+
+    def _record(
+        self, state: AccountState, account: str, score: float, lines: list[AccountLine], fit: Fit
+    ) -> AccountScore:
+        shown = sorted(state.contacts, key=lambda contact: (-self._share(contact, state.last), contact.lead))
+        return AccountScore(
+            account=account,
+            score=score,
+            at_ms=state.last,
+            band=self._band_name(state),
+            half_life_days=self._half_life_days,
+            model=self._model.version,
+            name=_text(_value(state, "name")),
+            fit=fit.value,
+            level=fit.level,
+            profile=fit.profile,
+            coverage=fit.coverage,
+            reason=fit.reason,
+            profiles=fit.profiles,
+            ledger=_ledger(lines),
+            people=len(state.contacts) + state.others.count,
+            contacts=[
+                AccountContact(c.lead, c.score, c.at_ms, c.band, c.name, c.role, c.phase)
+                for c in shown[:CONTACTS_SHOWN]
+            ],
+            facts={name: known.value for name, known in sorted(state.facts.items()) if known.value is not None},
+            signals=dict(sorted(state.fired.items())),
+            owner=_text(_value(state, "owner")),
+            cools_at_ms=None if state.cools_at == NEVER else state.cools_at,
+        )
+
+
+def _ledger(lines: Iterable[AccountLine]) -> list[AccountLine]:
+    """Return the lines that sum to the score, the largest first; beyond the first people, the others are one line."""
+    ordered = sorted(lines, key=lambda line: (-abs(line.points), line.kind, line.name))
+    people = [line for line in ordered if line.kind == "person"]
+    folded = people[CONTACTS_SHOWN:]
+    others = [*folded, *(line for line in ordered if line.kind == "others")]
+    ledger = [line for line in ordered if line.kind != "others" and line not in folded]
+    if others:
+        count = len(folded) + sum(int(line.name) for line in others if line.kind == "others")
+        ledger.append(AccountLine("others", str(count), sum(line.points for line in others)))
+    total = sum(line.points for line in ledger)
+    if total < 0:
+        ledger.append(AccountLine("floor", "floor", -total))
+    return ledger
+
+
+def _value(state: AccountState, name: str) -> Value | None:
+    known = state.facts.get(name)
+    return None if known is None else known.value
+
+
+def _text(value: Value | None) -> str:
+    return "" if value is None or isinstance(value, list) else str(value)

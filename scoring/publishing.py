@@ -1,0 +1,97 @@
+"""What is published of a lead: its record for the lead-scores topic, made on the hot path once per chunk."""
+
+from __future__ import annotations
+
+from math import copysign, exp2
+
+import msgspec
+
+from scoring.bands import ANSWER_WAIT_MS, Bands
+from scoring.explain import stage_of
+from scoring.lead_state import LeadState
+from scoring.rules import PHASES, Rulebook
+from scoring.score_records import LeadScore, ScoreLine
+from scoring.sums import Sums
+from scoring.timers import NEVER
+from scoring.traits import TraitBook
+
+_encode_record = msgspec.json.Encoder().encode
+
+
+class Publisher:
+    """Writes the records of one model's scores; ``record`` is the latest one."""
+
+    def __init__(self, book: Rulebook, sums: Sums, traits: TraitBook, bands: Bands) -> None:
+        self._book, self._sums, self._traits, self._bands = book, sums, traits, bands
+        self._watches_inactivity = book.inactive_after_ms > 0
+        self._published = [(*sums.facts[number], *self._lines_of(number)) for number in range(len(book.names))]
+        self.record = LeadScore("", 0.0, 0, "", [], book.model.version)
+
+    def _lines_of(self, number: int) -> tuple[int, ScoreLine, ScoreLine]:
+        """Return a rule's phase (a number), and its published lines: below its ceiling, and at it."""
+        book = self._book
+        channel, ceiling = book.channel_names[book.channels[number]], book.stated_ceilings[number]
+        line = ScoreLine(book.names[number], 0.0, book.half_lives_days[number], ceiling, None, channel)
+        at_ceiling = copysign(ceiling or 0.0, book.points[number])
+        capped_line = ScoreLine(book.names[number], at_ceiling, book.half_lives_days[number], ceiling, 0.0, channel)
+        phase = book.phases[number]
+        return (PHASES.index(phase) + 1 if phase else 0), line, capped_line
+
+    def settle(self, state: LeadState, lead: str) -> bytes:
+        """Make a state's bounds exact, and return its record for the lead-scores topic (:class:`LeadScore` as JSON).
+
+        Done once per chunk, before the state is encoded. The objects of the record are the same each time, one
+        per rule, since making them anew takes longer than all the rest.
+        """
+        if state.cools_at < 0:
+            state.cools_at = self._sums.next_cooling(state, state.last)
+        cools_at = state.cools_at
+        if state.waiting is not None:
+            state.cools_at = min(cools_at, state.waiting.received_ms + ANSWER_WAIT_MS)
+        book, now, record = self._book, state.last, self.record
+        facts = self._published
+        sums = [0.0] * len(book.channel_caps)
+        lines = record.rules
+        lines.clear()
+        gains, phase = state.fixed, 0
+        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+            points, rate, ceiling, channel, phase_number, line, capped_line = facts[number]
+            amount = points * count * exp2((at - now) * rate)
+            if -ceiling <= amount <= ceiling:
+                line.points = amount
+                lines.append(line)
+            else:
+                capped_line.amount = amount
+                amount = capped_line.points
+                lines.append(capped_line)
+            sums[channel] += amount
+            if amount > 0.0:
+                gains += amount
+                if phase_number > phase and amount >= 1.0:
+                    phase = phase_number
+        state.gains = gains
+        total = self._sums.total_of(state, sums, now)
+        inactive_from = book.inactive_from(state.visits) if self._watches_inactivity else None
+        record.lead = lead
+        record.score = round(total, 6) if total > 0.0 else 0.0
+        record.at_ms = now
+        record.band = book.bands[state.band].name
+        record.stage = stage_of(state, lead)
+        record.phase = PHASES[phase - 1] if phase else ""
+        record.account = state.account
+        facts = state.facts
+        record.company = "" if facts is None else facts.name
+        record.fit = None if facts is None else facts.fit
+        record.fit_level = "" if not state.facts_version else "unknown" if facts is None else facts.level
+        record.held_back = self._bands.held_back(state, lead, total)
+        record.contact = self._traits.contact(state, lead)
+        person = state.person
+        record.traits = [] if person is None else self._traits.lines(person)
+        if len(sums) > 1:
+            names, caps = book.channel_names, book.channel_caps
+            record.channels = {names[channel]: caps[channel] for channel in range(1, len(sums)) if sums[channel]}
+        record.inactive_from_ms = inactive_from
+        record.inactive_points = 0.0 if inactive_from is None else book.inactive_points
+        record.cools_at_ms = None if cools_at == NEVER else cools_at
+        record.held_until_ms = state.held_until or None
+        return _encode_record(record)

@@ -1,0 +1,98 @@
+"""What a lead's counts come to: the sum at a time, what it surely is not, and when it will fall below a level."""
+
+from __future__ import annotations
+
+from math import exp2
+
+from scoring.cooling import Course, Term, first_below
+from scoring.lead_state import LeadState
+from scoring.rules import Rulebook
+from scoring.timers import NEVER
+
+
+class Sums:
+    """Sums up lead states by one rulebook; the hot path reads ``facts``, by rule number."""
+
+    def __init__(self, book: Rulebook) -> None:
+        self._book = book
+        self.facts = list(zip(book.points, book.rates, book.ceilings, book.channels, strict=True))
+        self._watches_inactivity = book.inactive_after_ms > 0
+
+    def total(self, state: LeadState, now: int) -> float:
+        """Return the sum of all contributions at ``now`` (points, not before the last event), without the floor."""
+        facts = self.facts
+        sums = [0.0] * len(self._book.channel_caps)
+        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+            points, rate, ceiling, channel = facts[number]
+            amount = points * count * exp2((at - now) * rate)
+            sums[channel] += amount if -ceiling <= amount <= ceiling else ceiling if amount > 0 else -ceiling
+        return self.total_of(state, sums, now)
+
+    def score(self, state: LeadState, now: int) -> float:
+        """Return the score at ``now``: the sum, not below 0, to six places."""
+        return round(max(0.0, self.total(state, now)), 6)
+
+    def total_of(self, state: LeadState, sums: list[float], now: int) -> float:
+        """Return the whole sum at ``now``, given the rules' sums by channel."""
+        total = state.fixed + sums[0]
+        if len(sums) > 1:
+            for channel, ceiling in enumerate(self._book.channel_caps):
+                if channel:
+                    total += min(sums[channel], ceiling)
+        if self._watches_inactivity:
+            inactive_from = self._book.inactive_from(state.visits)
+            if inactive_from is not None and now >= inactive_from:
+                total += self._book.inactive_points
+        return total
+
+    def gains(self, state: LeadState, now: int) -> float:
+        """Return the sum of the positive contributions at ``now``, channels' ceilings aside: a bound of the score."""
+        gains = state.fixed
+        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+            points, rate, ceiling, _ = self.facts[number]
+            if points > 0.0:
+                amount = points * count * exp2((at - now) * rate)
+                gains += amount if amount < ceiling else ceiling
+        return gains
+
+    def surely_stays(self, state: LeadState, since: int, now: int) -> bool:
+        """Whether a silent lead certainly keeps its band from ``since`` to ``now``: true nearly always, and quick.
+
+        Gains are at least what is left of them at ``now``, and penalties at most what they are at ``since``.
+        """
+        if state.held_until > now and state.band == len(self._book.bands) - 1:
+            return True
+        sums = [0.0] * len(self._book.channel_caps)
+        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+            points, rate, ceiling, channel = self.facts[number]
+            if points > 0.0:
+                amount = points * count * exp2((at - now) * rate)
+                sums[channel] += amount if amount < ceiling else ceiling
+            else:
+                amount = points * count * exp2((at - since) * rate)
+                sums[0] += amount if amount > -ceiling else -ceiling
+        return self.total_of(state, sums, now) >= self._book.bands[state.band].leave
+
+    def next_cooling(self, state: LeadState, since: int) -> int:
+        """Return the first time (ms), not before ``since``, at which the lead leaves its band if it stays silent."""
+        book = self._book
+        if not state.band:
+            return NEVER
+        start = max(since, state.held_until) if state.band == len(book.bands) - 1 else since
+        terms: list[Term] = []
+        by_channel: list[list[Term]] = [terms, *([] for _ in book.channel_caps[1:])]
+        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+            points, rate, ceiling, channel = self.facts[number]
+            by_channel[channel].append(Term(points * count * exp2((at - start) * rate), rate, ceiling))
+        leave = book.bands[state.band].leave
+        channels = zip(book.channel_caps[1:], by_channel[1:], strict=True)
+        capped = [(cap, channel_terms) for cap, channel_terms in channels if channel_terms]
+        inactive_from = self._book.inactive_from(state.visits)
+        if not capped and inactive_from is None:
+            wait = first_below(terms, leave - state.fixed)
+        elif inactive_from is None:
+            wait = Course(terms, state.fixed, capped).first_below(leave)
+        else:
+            until = max(0, inactive_from - start)
+            wait = Course(terms, state.fixed, capped, until, book.inactive_points).first_below(leave)
+        return NEVER if wait is None else start + wait
