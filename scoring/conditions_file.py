@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Annotated, Final, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import Field, PlainValidator, TypeAdapter, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -114,30 +114,33 @@ class OwnDomains:
     domains: list[object]
 
 
+About = Literal["event", "lead", "account"]
+"""Whose properties, traits or facts a ``where:`` is about: that of a rule, of a trait or of an exclusion."""
+
+
 @dataclass(frozen=True, slots=True)
 class WhereWithNames:
-    """A ``where:`` of a rule or trait together with the file's ``names:``, which it may refer to."""
+    """A ``where:`` of a rule, trait or exclusion together with the file's ``names:``, which it may refer to."""
 
     where: dict[str, object]
     names: dict[str, object]
-    of_trait: bool = False
+    about: About = "event"
 
 
 def _read_where(raw: object) -> tuple[Condition, ...]:
-    """Read the conditions of a rule or trait, those of the name it refers to first."""
+    """Read the conditions of a rule, trait or exclusion, those of the name it refers to first."""
     names = raw.names if isinstance(raw, WhereWithNames) else {}
     where = raw.where if isinstance(raw, WhereWithNames) else raw
-    of_trait = isinstance(raw, WhereWithNames) and raw.of_trait
+    about: About = raw.about if isinstance(raw, WhereWithNames) else "event"
     if not isinstance(where, dict) or "is" not in where:
         if where == {}:
-            every = "lead" if of_trait else "event"
-            raise fault(f"is empty, so that every {every} would match; " + _INSTEAD[every])
+            raise fault(f"is empty, so that every {about} would match; {_INSTEAD[about]}")
         return _read_conditions(where)
     own = {name: value for name, value in where.items() if name != "is"}
     faults: list[tuple[KeyPath, str]] = []
     conditions: list[Condition] = []
     try:
-        conditions += _expand_name(where["is"], names, of_trait)
+        conditions += _expand_name(where["is"], names, about)
     except PydanticCustomError as error:
         faults.append((("is",), error.message()))
     for name, value in own.items():
@@ -149,7 +152,11 @@ def _read_where(raw: object) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
-_INSTEAD: Final = {"event": "leave `where` out", "lead": "name at least one trait"}
+_INSTEAD: Final[dict[About, str]] = {
+    "event": "leave `where` out",
+    "lead": "name at least one trait",
+    "account": "name at least one fact",
+}
 
 
 def _find_contradictions(conditions: list[Condition]) -> Iterable[tuple[KeyPath, str]]:
@@ -159,13 +166,13 @@ def _find_contradictions(conditions: list[Condition]) -> Iterable[tuple[KeyPath,
             yield (other.property,), f"can never hold beside {describe_condition(one)!r}, which `is` asks for too"
 
 
-def _expand_name(name: object, names: dict[str, object], of_trait: bool) -> tuple[Condition, ...]:
+def _expand_name(name: object, names: dict[str, object], about: About) -> tuple[Condition, ...]:
     if not isinstance(name, str):
         raise fault(f"{show(name)} is not one of the names; `is` takes a single name")
     if name not in names:
         known = suggest(name, list(names), "names are") if names else "the model has no names"
         raise fault(f"{show(name)} is not one of the names; {known}")
-    if name == OWN_DOMAINS and not of_trait:
+    if name == OWN_DOMAINS and about == "event":
         raise fault("own_domains says who never alerts; rules ask about events")
     try:
         return _read_conditions(names[name])
@@ -178,19 +185,32 @@ def _expand_name(name: object, names: dict[str, object], of_trait: bool) -> tupl
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer to a question, and its points; the condition is about the property ``answer``."""
+    """One answer to a question, and its points (in a profile: its rating); the condition is about ``answer``."""
 
     condition: Condition
     points: float
 
 
-_POINTS_OF_ANSWERS: Final = TypeAdapter(
-    dict[str, Annotated[float, Field(strict=True, ge=-10_000, le=10_000, allow_inf_nan=False)]]
-)
+def _worth(low: float, high: float) -> TypeAdapter[dict[str, float]]:
+    """Return what reads the worth of each answer, a number within bounds."""
+    return TypeAdapter(dict[str, Annotated[float, Field(strict=True, ge=low, le=high, allow_inf_nan=False)]])
+
+
+_POINTS: Final = _worth(-10_000, 10_000)
+_RATINGS: Final = _worth(0, 10)
 
 
 def _read_answers(raw: object) -> tuple[Answer, ...]:
-    """Read ``answers:``; their order is the order in which they are tried."""
+    """Read ``answers:`` of a trait; their order is the order in which they are tried."""
+    return _read_worths(raw, _POINTS, "points")
+
+
+def _read_ratings(raw: object) -> tuple[Answer, ...]:
+    """Read ``answers:`` of a profile's component, which are tried in the same way."""
+    return _read_worths(raw, _RATINGS, "rating")
+
+
+def _read_worths(raw: object, worths: TypeAdapter[dict[str, float]], worth: str) -> tuple[Answer, ...]:
     if isinstance(raw, tuple):
         return raw  # given in Python, already read
     if raw == {}:
@@ -199,23 +219,23 @@ def _read_answers(raw: object) -> tuple[Answer, ...]:
         raise fault(f"has {len(raw)} entries; at most {_ANSWERS_MAX} are allowed")
     answers = []
     faults: list[tuple[KeyPath, str]] = []
-    for pattern, points in _POINTS_OF_ANSWERS.validate_python(raw).items():
+    for pattern, points in worths.validate_python(raw).items():
         try:
-            answers.append(Answer(_read_answer(pattern), points))
+            answers.append(Answer(_read_answer(pattern, worth), points))
         except PydanticCustomError as error:
             faults.append(((pattern,), error.message()))
     raise_faults(faults)
     return tuple(answers)
 
 
-def _read_answer(pattern: str) -> Condition:
+def _read_answer(pattern: str, worth: str) -> Condition:
     """Read the key of an answer, which means what the same words mean in a ``where:``."""
     value = plain_value(pattern)
     if value is None:
-        raise fault("is not an answer; one that is missing is unknown and has no points")
+        raise fault(f"is not an answer; one that is missing is unknown and has no {worth}")
     condition = _read_condition("answer", value)
     if condition.or_unknown:
-        raise fault("an unknown answer has no points; leave 'or unknown' out")
+        raise fault(f"an unknown answer has no {worth}; leave 'or unknown' out")
     return condition
 
 
@@ -239,17 +259,17 @@ _WHERE_SCHEMA: Final = {
     "properties": {"is": {"type": "string", "description": "One of the names above; all its conditions must hold."}},
 }
 
+
+def _answers_schema(low: float, high: float) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": {"type": "number", "minimum": low, "maximum": high},
+        "minProperties": 1,
+        "maxProperties": _ANSWERS_MAX,
+    }
+
+
 Conditions = Annotated[tuple[Condition, ...], PlainValidator(_read_conditions), WithJsonSchema(_CONDITIONS_SCHEMA)]
 Where = Annotated[tuple[Condition, ...], PlainValidator(_read_where), WithJsonSchema(_WHERE_SCHEMA)]
-Answers = Annotated[
-    tuple[Answer, ...],
-    PlainValidator(_read_answers),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "additionalProperties": {"type": "number", "minimum": -10_000, "maximum": 10_000},
-            "minProperties": 1,
-            "maxProperties": _ANSWERS_MAX,
-        }
-    ),
-]
+Answers = Annotated[tuple[Answer, ...], PlainValidator(_read_answers), WithJsonSchema(_answers_schema(-10_000, 10_000))]
+Ratings = Annotated[tuple[Answer, ...], PlainValidator(_read_ratings), WithJsonSchema(_answers_schema(0, 10))]

@@ -3,10 +3,11 @@
     LeadheatError
     ├── ModelError      a model file is wrong: file, line, what was expected
     ├── EventError      one event cannot be scored: a dead letter, or a 4xx at the gateway
+    ├── DraftError      accounts have too little in common for a profile
     ├── SettingsError   an environment variable or option is wrong
     └── StartError      something that a command needs is missing: a port, Java, the broker
 
-The first two are expected and carry enough to be answered; whatever else goes wrong ends the process.
+The first three are expected and carry enough to be answered; whatever else goes wrong ends the process.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ class EventError(LeadheatError):
         self.reason = reason
         self.field = field
         self.message = message
+
+
+class DraftError(LeadheatError):
+    """No profile can be drafted from some accounts; the message says what is missing."""
 
 
 class SettingsError(LeadheatError):

@@ -1,8 +1,8 @@
 """The scoring model: what a YAML file says, checked and ready to be compiled.
 
-The classes mirror the file section by section (:mod:`scoring.model_sections`), so the file's shape, its JSON Schema and
-its checks have one source; see docs/model.md for the file as people write it. Whatever is wrong is told at once, each
-fault with its line.
+The classes mirror the file section by section (:mod:`scoring.model_sections`, :mod:`scoring.model_accounts`), so the
+file's shape, its JSON Schema and its checks have one source; see docs/model.md for the file as people write it.
+Whatever is wrong is told at once, each fault with its line.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from scoring.conditions import Condition, holds
 from scoring.conditions_file import (
     OWN_DOMAINS,
     OWN_DOMAINS_SCHEMA,
+    About,
     Answer,
     Conditions,
     OwnDomains,
@@ -29,6 +30,15 @@ from scoring.conditions_file import (
     raise_faults,
 )
 from scoring.errors import ModelError
+from scoring.model_accounts import (
+    EXCLUSIONS_MAX,
+    PROFILES_MAX,
+    Accounts,
+    Component,
+    Exclusion,
+    FitLevels,
+    Profile,
+)
 from scoring.model_file import FILE_BYTES_MAX, Document, Fault, KeyPath, find_faults, read_document, show, tell
 from scoring.model_sections import (
     VIRTUAL_PROPERTIES,
@@ -53,11 +63,14 @@ from scoring.model_warnings import (
     answers_that_never_count,
     bands_out_of_reach,
     channels_that_do_little,
+    exclusions_that_never_hold,
     names_that_ledgers_confuse,
+    profiles_that_never_fit_well,
     rules_that_never_count,
     unused_names,
 )
 from scoring.model_words import (
+    describe_account_fit,
     describe_alerts,
     describe_band,
     describe_channel,
@@ -70,13 +83,18 @@ from scoring.model_words import (
 )
 
 __all__ = [
+    "Accounts",
     "Alerts",
     "Answer",
     "Band",
     "Channel",
+    "Component",
     "Condition",
+    "Exclusion",
+    "FitLevels",
     "Hot",
     "Inactivity",
+    "Profile",
     "Rule",
     "ScoringModel",
     "Trait",
@@ -145,6 +163,15 @@ class ScoringModel(Section):
         min_length=1, max_length=10, description="The bands above cold, from low to high."
     )
     alerts: Alerts = Field(default_factory=Alerts, description="What alerts have in common.")
+    profiles: dict[Name, Profile] = Field(
+        default_factory=dict,
+        max_length=PROFILES_MAX,
+        description="Ideal-customer profiles: each account is held against every one, and the best is named.",
+    )
+    exclusions: dict[Name, Exclusion] = Field(
+        default_factory=dict, max_length=EXCLUSIONS_MAX, description="Accounts that are out of the question, and why."
+    )
+    accounts: Accounts = Field(default_factory=Accounts, description="What accounts have in common.")
 
     @model_validator(mode="before")
     @classmethod
@@ -157,10 +184,10 @@ class ScoringModel(Section):
             names = {**names, OWN_DOMAINS: OwnDomains(names[OWN_DOMAINS])}
             data = {**data, "names": names}
         channels = data.get("channels", {})
-        for key in ("rules", "traits"):
+        for key, about in _ABOUT.items():
             if isinstance(data.get(key), dict):
                 entries = data[key].items()
-                data = {**data, key: {name: _with_names(entry, names, channels, key) for name, entry in entries}}
+                data = {**data, key: {name: _with_names(entry, names, channels, about) for name, entry in entries}}
         return data
 
     @field_validator("version")
@@ -185,6 +212,14 @@ class ScoringModel(Section):
     def _check_traits(cls, traits: dict[str, Trait], info: ValidationInfo) -> dict[str, Trait]:
         raise_faults(list(_check_trait_names(traits, info.data.get("rules", {}))))
         return {name: _with_source(name, trait) for name, trait in traits.items()}
+
+    @field_validator("profiles")
+    @classmethod
+    def _name_facts(cls, profiles: dict[str, dict[str, Component]]) -> dict[str, dict[str, Component]]:
+        return {
+            name: {part: _with_fact(part, component) for part, component in profile.items()}
+            for name, profile in profiles.items()
+        }
 
     @field_validator("bands")
     @classmethod
@@ -216,13 +251,21 @@ class ScoringModel(Section):
     def warnings(self) -> list[str]:
         """Return what is allowed but hardly meant, each with its key: names that nothing uses, bands out of reach …"""
         return [
-            *unused_names(self.names, self.rules, self.traits),
+            *unused_names(self.names, self.rules, self.traits, self.exclusions),
             *rules_that_never_count(self.rules, self.visits),
-            *answers_that_never_count(self.traits),
+            *answers_that_never_count(self._answers()),
             *channels_that_do_little(self.channels, self.rules),
             *names_that_ledgers_confuse(self.rules, self.traits, self.channels),
             *bands_out_of_reach(self.bands, self.rules, self.traits, self.channels),
+            *profiles_that_never_fit_well(self.profiles, self.accounts.fit),
+            *exclusions_that_never_hold(self.exclusions),
         ]
+
+    def _answers(self) -> Iterator[tuple[str, tuple[Answer, ...]]]:
+        """Yield all answers, each question with its key."""
+        yield from ((f"traits.{name}", trait.answers) for name, trait in self.traits.items())
+        for name, profile in self.profiles.items():
+            yield from ((f"profiles.{name}.{part}", component.answers) for part, component in profile.items())
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -230,8 +273,10 @@ class ScoringModel(Section):
         schema = cls.model_json_schema(schema_generator=_FileSchema)
         # 2026.1 and 2026 without quotes are fine as a version, though an editor takes them for numbers.
         schema["properties"]["version"]["type"] = ["string", "number"]
-        for key in ("names", "rules", "traits", "channels", "bands"):
+        for key in ("names", "rules", "traits", "channels", "bands", "profiles", "exclusions"):
             schema["properties"][key]["additionalProperties"] = False
+        for profile in schema["properties"]["profiles"]["patternProperties"].values():
+            profile["additionalProperties"] = False
         # The one name that is a list must not be held against the pattern of all others too.
         ((pattern, conditions),) = schema["properties"]["names"]["patternProperties"].items()
         others = pattern.replace("^", f"^(?!{OWN_DOMAINS}$)", 1)
@@ -246,9 +291,9 @@ class ScoringModel(Section):
         >>> ScoringModel.keys_at(("bands", "hot"))
         ['enter', 'leave', 'fit_min', 'cooldown_h']
         """
-        # In a section of named entries, the second step is a name.
-        steps = (*path[:1], *("*" for _ in path[1:2]), *path[2:])
-        return (_SECTIONS[steps] if steps else cls).file_keys()
+        if not path:
+            return cls.file_keys()
+        return next(section for at, section in _SECTIONS.items() if _leads_to(at, path)).file_keys()
 
 
 _SECTIONS: Final[Mapping[KeyPath, type[Section]]] = {
@@ -261,18 +306,29 @@ _SECTIONS: Final[Mapping[KeyPath, type[Section]]] = {
     ("inactivity",): Inactivity,
     ("bands", "*"): Band,
     ("alerts",): Alerts,
+    ("profiles", "*", "*"): Component,
+    ("exclusions", "*"): Exclusion,
+    ("accounts",): Accounts,
+    ("accounts", "fit"): FitLevels,
 }
-"""The sections whose keys are fixed, by where they lie."""
+"""The sections whose keys are fixed, by where they lie; * stands for a name."""
+
+_ABOUT: Final[Mapping[str, About]] = {"rules": "event", "traits": "lead", "exclusions": "account"}
+"""What the conditions of each section are about."""
 
 
-def _with_names(entry: object, names: object, channels: object, section: str) -> object:
-    """Return a rule or trait whose ``where`` and ``channel`` come with what they may refer to."""
+def _leads_to(at: KeyPath, path: KeyPath) -> bool:
+    return len(at) == len(path) and all(step in ("*", own) for step, own in zip(at, path, strict=True))
+
+
+def _with_names(entry: object, names: object, channels: object, about: About) -> object:
+    """Return a rule, trait or exclusion whose ``where`` and ``channel`` come with what they may refer to."""
     if not isinstance(entry, dict):
         return entry
     if isinstance(entry.get("where"), dict):
         known = names if isinstance(names, dict) else {}
-        entry = {**entry, "where": WhereWithNames(entry["where"], known, of_trait=section == "traits")}
-    if "channel" in entry and section == "rules" and isinstance(channels, dict):
+        entry = {**entry, "where": WhereWithNames(entry["where"], known, about)}
+    if "channel" in entry and about == "event" and isinstance(channels, dict):
         entry = {**entry, "channel": ChannelWithNames(entry["channel"], list(channels))}
     return entry
 
@@ -293,6 +349,10 @@ def _check_trait_names(traits: Mapping[str, Trait], rules: Mapping[str, Rule]) -
 
 def _with_source(name: str, trait: Trait) -> Trait:
     return trait.model_copy(update={"sources": (name,)}) if trait.is_question and not trait.sources else trait
+
+
+def _with_fact(name: str, component: Component) -> Component:
+    return component if component.sources else component.model_copy(update={"sources": (name,)})
 
 
 def _compare_bands(bands: Mapping[str, Band]) -> Iterable[tuple[KeyPath, str]]:
@@ -368,7 +428,7 @@ def _validate(document: Document) -> tuple[ScoringModel | None, list[Fault]]:
 
 
 def describe_model(model: ScoringModel) -> str:
-    """Return the model in plain words: a line per rule and trait, what they have in common, and the bands from cold up.
+    """Return the model in plain words, a line each: rules and traits, what they have in common, bands, account fit.
 
     What a model does not say and nobody would miss is left out, such as what a visit is where nothing asks for it.
 
@@ -391,6 +451,7 @@ def describe_model(model: ScoringModel) -> str:
     lines.append("cold: below the first band")
     lines += [f"{name}: {describe_band(band)}" for name, band in model.bands.items()]
     lines += describe_alerts(model.alerts)
+    lines += describe_account_fit(model.profiles, model.exclusions, model.accounts.fit)
     return "\n".join(lines)
 
 

@@ -13,14 +13,17 @@ from typing import Any, Literal, TypeVar
 
 from scoring.conditions import join_words
 from scoring.conditions_file import OWN_DOMAINS
-from scoring.model import Answer, Band, Channel, Rule, ScoringModel, Trait
+from scoring.model import Answer, Band, Channel, Component, Exclusion, Profile, Rule, ScoringModel, Trait
 from scoring.model_file import show
 from scoring.model_sections import VIRTUAL_PROPERTIES
 from scoring.model_words import (
     describe_answer,
     describe_band,
     describe_channel,
+    describe_component,
     describe_conditions,
+    describe_coverage_min,
+    describe_exclusion,
     describe_inactivity,
     describe_rule,
     describe_trait,
@@ -71,6 +74,9 @@ def diff_models(old: ScoringModel, new: ScoringModel) -> list[Change]:
         *_diff_contact(old, new),
         *_diff_entries(old.bands, new.bands, _tell_band, _diff_band),
         *_diff_alerts(old, new),
+        *_diff_entries(old.profiles, new.profiles, _tell_profile, _diff_profile, "profile "),
+        *_diff_entries(old.exclusions, new.exclusions, _tell_exclusion, _diff_exclusion, "exclusion "),
+        *_diff_fit_levels(old, new),
     ]
 
 
@@ -170,12 +176,14 @@ def _diff_traits(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:
             yield Change(what, effect_of(after))
         if before.points != after.points:
             yield Change(f"{name}: {show(before.points)} → {show(after.points)} points", "at once")
-        yield from _diff_answers(name, before.answers, after.answers)
+        yield from _diff_answers(name, before.answers, after.answers, "points", show_points)
 
     yield from _diff_entries(old.traits, new.traits, lambda trait: (describe_trait(trait), effect_of(trait)), diff)
 
 
-def _diff_answers(name: str, old: tuple[Answer, ...], new: tuple[Answer, ...]) -> Iterator[Change]:
+def _diff_answers(
+    name: str, old: tuple[Answer, ...], new: tuple[Answer, ...], unit: str, tell: Callable[[float], str]
+) -> Iterator[Change]:
     # Of two answers that say the same, the first counts, so it is put in last.
     before, after = (
         dict(reversed({describe_answer(answer): answer.points for answer in reversed(answers)}.items()))
@@ -183,9 +191,9 @@ def _diff_answers(name: str, old: tuple[Answer, ...], new: tuple[Answer, ...]) -
     )
     for words, points in after.items():
         if words not in before:
-            yield Change(f"{name}: {show_points(points)} points where it {words}, a new answer", "at once")
+            yield Change(f"{name}: {tell(points)} {unit} where it {words}, a new answer", "at once")
         elif before[words] != points:
-            yield Change(f"{name}: {show(before[words])} → {show(points)} points where it {words}", "at once")
+            yield Change(f"{name}: {show(before[words])} → {show(points)} {unit} where it {words}", "at once")
     for words in before:
         if words not in after:
             yield Change(f"{name}: the answer that {words} is removed", "at once")
@@ -267,6 +275,53 @@ def _diff_alerts(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:
         yield Change(f"alerts: only crossings at most {hours} old", "at once")
     if old.alerts.visitors != new.alerts.visitors:
         yield Change(f"alerts: visitors {'alert too' if new.alerts.visitors else 'do not alert any more'}", "at once")
+
+
+# ── account fit ──────────────────────────────────────────────────────────────────────────────────────────────
+# Accounts keep all their facts, whatever the model asks about, so that everything here counts at once.
+
+
+def _tell_profile(profile: Profile) -> tuple[str, Effect]:
+    return f"looks at {', '.join(profile)}", "at once"
+
+
+def _diff_profile(name: str, old: Profile, new: Profile) -> Iterator[Change]:
+    yield from _diff_entries(old, new, _tell_component, _diff_component, f"{name}, ")
+
+
+def _tell_component(component: Component) -> tuple[str, Effect]:
+    return f"weight {show(component.weight)}; {describe_component(component)}", "at once"
+
+
+def _diff_component(name: str, old: Component, new: Component) -> Iterator[Change]:
+    if old.sources != new.sources:
+        yield Change(f"{name}: asks {' / '.join(old.sources)} → {' / '.join(new.sources)}", "at once")
+    if old.weight != new.weight:
+        yield Change(f"{name}: weight {show(old.weight)} → {show(new.weight)}", "at once")
+    yield from _diff_answers(name, old.answers, new.answers, "of 10", show)
+
+
+def _tell_exclusion(exclusion: Exclusion) -> tuple[str, Effect]:
+    return describe_exclusion(exclusion), "at once"
+
+
+def _diff_exclusion(name: str, old: Exclusion, new: Exclusion) -> Iterator[Change]:
+    if not _same(old.where, new.where):
+        where = f"{describe_conditions(old.where)} → {describe_conditions(new.where)}"
+        yield Change(f"{name}: fit 0 where {where}", "at once")
+    if old.reason != new.reason:
+        yield Change(f"{name}: the reason is {show(old.reason)} → {show(new.reason)}", "at once")
+
+
+def _diff_fit_levels(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:
+    before, after = old.accounts.fit, new.accounts.fit
+    for level in ("strong", "moderate"):
+        was, is_ = getattr(before, level), getattr(after, level)
+        if was != is_:
+            yield Change(f"account fit: {level} from {show(was)} → {show(is_)}", "at once")
+    if before.coverage_min != after.coverage_min:
+        known = f"{describe_coverage_min(before)} → {describe_coverage_min(after)}"
+        yield Change(f"account fit: unknown where {known}", "at once")
 
 
 def _same(one: Any, other: Any) -> bool:

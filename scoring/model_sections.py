@@ -70,20 +70,20 @@ def _check_event_type(name: str) -> str:
 def _as_event_types(raw: object) -> object:
     if raw == []:
         raise fault("the list is empty; name at least one event type")
-    return _as_tuple(raw, "an event type")
+    return as_tuple(raw, "an event type")
 
 
 def _as_sources(raw: object) -> object:
     if raw == []:
         raise fault("the list is empty; name at least one trait, or leave `from` out")
-    return _as_tuple(raw, "a trait")
+    return as_tuple(raw, "a trait")
 
 
 def _as_contact(raw: object) -> object:
-    return _as_tuple(raw, "a trait")
+    return as_tuple(raw, "a trait")
 
 
-def _as_tuple(raw: object, what: str) -> object:
+def as_tuple(raw: object, what: str) -> object:
     """Return a list of the file, or a single text, as a tuple."""
     if isinstance(raw, list) and len({str(item) for item in raw}) < len(raw):
         raise fault(f"lists {what} twice")

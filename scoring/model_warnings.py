@@ -1,13 +1,14 @@
-"""What a model may say but hardly means: names without use, visits and answers that never count, bands out of reach."""
+"""What a model may say but hardly means: names without use, answers that never count, bands and fits out of reach."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from scoring.conditions import Condition
+from scoring.conditions import Condition, join_words
 from scoring.conditions_compared import covers
-from scoring.conditions_file import OWN_DOMAINS
+from scoring.conditions_file import OWN_DOMAINS, Answer
+from scoring.model_accounts import Component, Exclusion, FitLevels
 from scoring.model_file import show
 from scoring.model_sections import (
     VIRTUAL_PROPERTIES,
@@ -25,15 +26,23 @@ _LEDGER_WORDS = ("floor", "inactivity")
 
 
 def unused_names(
-    names: Mapping[str, tuple[Condition, ...]], rules: Mapping[str, Rule], traits: Mapping[str, Trait]
+    names: Mapping[str, tuple[Condition, ...]],
+    rules: Mapping[str, Rule],
+    traits: Mapping[str, Trait],
+    exclusions: Mapping[str, Exclusion],
 ) -> Iterator[str]:
-    """Warn of names whose conditions no rule and no trait has."""
-    wheres = [rule.where for rule in rules.values()] + [trait.where for trait in traits.values()]
+    """Warn of names whose conditions no rule, no trait and no exclusion has."""
+    wheres = [
+        *(rule.where for rule in rules.values()),
+        *(trait.where for trait in traits.values()),
+        *(exclusion.where for exclusion in exclusions.values()),
+    ]
     used = [set(map(repr, where)) for where in wheres]
-    nobody = "no rule or trait uses it" if traits else "no rule uses it"
+    users = {"rule": rules, "trait": traits, "exclusion": exclusions}
+    nobody = join_words(kind for kind, entries in users.items() if entries)
     for name, conditions in names.items():
         if name != OWN_DOMAINS and not any(set(map(repr, conditions)) <= where for where in used):
-            yield f"names.{name}: {nobody}"
+            yield f"names.{name}: no {nobody} uses it"
 
 
 def rules_that_never_count(rules: Mapping[str, Rule], visits: Visits) -> Iterator[str]:
@@ -53,14 +62,14 @@ def rules_that_never_count(rules: Mapping[str, Rule], visits: Visits) -> Iterato
                 yield f"rules.{name}.where.{condition.property}: is known of leads and not of events; use it in a trait"
 
 
-def answers_that_never_count(traits: Mapping[str, Trait]) -> Iterator[str]:
-    """Warn of answers that an earlier one takes all of."""
-    for name, trait in traits.items():
-        for number, answer in enumerate(trait.answers):
-            earlier = next((one for one in trait.answers[:number] if covers(one.condition, answer.condition)), None)
+def answers_that_never_count(questions: Iterable[tuple[str, tuple[Answer, ...]]]) -> Iterator[str]:
+    """Warn of answers that an earlier one takes all of; each question comes with its key."""
+    for key, answers in questions:
+        for number, answer in enumerate(answers):
+            earlier = next((one for one in answers[:number] if covers(one.condition, answer.condition)), None)
             if earlier is not None:
                 yield (
-                    f"traits.{name}.answers: what {describe_answer(answer)} is never reached, because "
+                    f"{key}.answers: what {describe_answer(answer)} is never reached, because "
                     f"what {describe_answer(earlier)} stands before it"
                 )
 
@@ -115,3 +124,21 @@ def points_at_most(rules: Mapping[str, Rule], traits: Mapping[str, Trait], chann
     return rules_most + sum(
         max(0.0, trait.points, *(answer.points for answer in trait.answers)) for trait in traits.values()
     )
+
+
+def profiles_that_never_fit_well(profiles: Mapping[str, Mapping[str, Component]], fit: FitLevels) -> Iterator[str]:
+    """Warn of profiles none of whose ratings would be a strong fit."""
+    for name, profile in profiles.items():
+        best = max(answer.points for component in profile.values() for answer in component.answers)
+        if best < fit.strong:
+            yield (
+                f"profiles.{name}: rates nothing above {show(best)}, so that no account can have a strong fit, "
+                f"from {show(fit.strong)}"
+            )
+
+
+def exclusions_that_never_hold(exclusions: Mapping[str, Exclusion]) -> Iterator[str]:
+    """Warn of exclusions that ask for the kind of an address, which only people have."""
+    for name, exclusion in exclusions.items():
+        if any(condition.property == "email_kind" for condition in exclusion.where):
+            yield f"exclusions.{name}.where.email_kind: is known of leads and not of accounts; use it in a trait"

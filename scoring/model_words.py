@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 
 from scoring.conditions import Condition, describe_condition, join_words
 from scoring.conditions_file import Answer
+from scoring.model_accounts import Component, Exclusion, FitLevels, Profile
 from scoring.model_file import show
 from scoring.model_sections import Alerts, Band, Channel, Inactivity, Rule, Trait, VisitCount, Visits
 
@@ -59,12 +60,16 @@ def describe_trait(trait: Trait) -> str:
     """
     if not trait.is_question:
         return f"{trait.points:+.12g} where {describe_conditions(trait.where)}"
-    asked = trait.sources[0] if len(trait.sources) == 1 else f"the first known of {' / '.join(trait.sources)}"
+    return f"{_describe_answers(trait.sources, trait.answers, show_points)}; unknown without an answer"
+
+
+def _describe_answers(sources: tuple[str, ...], answers: tuple[Answer, ...], tell: Callable[[float], str]) -> str:
+    asked = sources[0] if len(sources) == 1 else f"the first known of {' / '.join(sources)}"
     parts = [
-        f"{show_points(points)} where {'it' if number else asked} {_join_answers(list(alike))}"
-        for number, ((points, _), alike) in enumerate(groupby(trait.answers, key=_likeness))
+        f"{tell(points)} where {'it' if number else asked} {_join_answers(list(alike))}"
+        for number, ((points, _), alike) in enumerate(groupby(answers, key=_likeness))
     ]
-    return f"{', else '.join([*parts, '0'])}; unknown without an answer"
+    return ", else ".join([*parts, "0"])
 
 
 def _likeness(answer: Answer) -> tuple[float, bool]:
@@ -132,6 +137,53 @@ def describe_alerts(alerts: Alerts) -> Iterator[str]:
         yield f"a crossing more than {show(alerts.max_age_h)} h old alerts nobody"
     if alerts.visitors:
         yield "visitors alert too"
+
+
+def describe_account_fit(
+    profiles: Mapping[str, Profile], exclusions: Mapping[str, Exclusion], levels: FitLevels
+) -> Iterator[str]:
+    """Say how well accounts fit: a line per component and exclusion, and one for the levels where there is a fit."""
+    for name, profile in profiles.items():
+        weights = show(sum(component.weight for component in profile.values()))
+        for part, component in profile.items():
+            rated = describe_component(component)
+            yield f"profile {name}, {part}: {rated}; weight {show(component.weight)} of {weights}"
+    for name, exclusion in exclusions.items():
+        yield f"exclusion {name}: {describe_exclusion(exclusion)}"
+    if profiles or levels != FitLevels():
+        yield f"account fit: {describe_fit_levels(levels)}"
+
+
+def describe_component(component: Component) -> str:
+    """Say how a component of a profile rates which answer, 0 to 10.
+
+    >>> answers = (Answer(Condition("answer", "compare", op=">=", number=50.0), 8.0),)
+    >>> describe_component(Component(weight=7, answers=answers, **{"from": ("employees",)}))
+    '8 where employees >= 50, else 0'
+    """
+    return _describe_answers(component.sources, component.answers, show)
+
+
+def describe_exclusion(exclusion: Exclusion) -> str:
+    """Say which accounts are out of the question, and why."""
+    return f"fit 0 where {describe_conditions(exclusion.where)}; {exclusion.reason}"
+
+
+def describe_fit_levels(fit: FitLevels) -> str:
+    """Say what a fit is called.
+
+    >>> describe_fit_levels(FitLevels())
+    "strong from 8.1, moderate from 5, else weak; unknown where less than 40% of a profile's weight is known"
+    """
+    levels = f"strong from {show(fit.strong)}, moderate from {show(fit.moderate)}, else weak"
+    return f"{levels}; unknown where {describe_coverage_min(fit)}"
+
+
+def describe_coverage_min(fit: FitLevels) -> str:
+    """Say when too little is known for a fit."""
+    if fit.coverage_min == 0:
+        return "nothing of a profile is known"
+    return f"less than {show(100 * fit.coverage_min)}% of a profile's weight is known"
 
 
 def show_points(points: float) -> str:

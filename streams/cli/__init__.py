@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from scoring.errors import LeadheatError
+from streams.cli.accounts import accounts
 from streams.cli.demo import demo
 from streams.cli.gateway import gateway
 from streams.cli.leads import leads
@@ -58,6 +59,7 @@ register(app, up, rich_help_panel=TRY, epilog="Example: leadheat up --workers 2"
 register(app, score, rich_help_panel=TRY)
 app.add_typer(model, name="model", rich_help_panel=MODEL)
 app.add_typer(leads, name="leads", rich_help_panel=LEADS)
+app.add_typer(accounts, name="accounts", rich_help_panel=LEADS)
 register(app, tail, rich_help_panel=LEADS)
 app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)

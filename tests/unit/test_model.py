@@ -20,9 +20,13 @@ from scoring.conditions_compared import covers
 from scoring.errors import ModelError
 from scoring.events import EVENT_TYPES
 from scoring.model import (
+    Accounts,
     Alerts,
     Band,
     Channel,
+    Component,
+    Exclusion,
+    FitLevels,
     Hot,
     Inactivity,
     Rule,
@@ -248,7 +252,10 @@ def test_any_property_meets_a_condition_or_does_not(where: str, value: object) -
 
 # ── refusals: each with its line, its key and its text ───────────────────────────────────────────────────────
 
-KEYS_ALLOWED = "version, names, visits, rules, traits, channels, inactivity, contact, bands, alerts"
+KEYS_ALLOWED = (
+    "version, names, visits, rules, traits, channels, inactivity, contact, bands, alerts, "
+    "profiles, exclusions, accounts"
+)
 NOT_NAME = "is not a name: 1 to 64 of a-z, 0-9 and _, beginning with a letter"
 FILE_FAULTS = [
     ("", "m.yaml:1: is empty; a model has at least version, rules and bands"),
@@ -593,7 +600,10 @@ def test_no_text_raises_anything_but_a_model_error(text: str) -> None:
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 SECTIONS = list(ScoringModel.model_fields)
 KEYS = st.sampled_from(
-    [*SECTIONS, *Rule.file_keys(), *Trait.file_keys(), *VisitCount.file_keys(), "is", "enter", "leave", "name"]
+    [
+        *(key for section in (Rule, Trait, VisitCount, Component, Exclusion) for key in section.file_keys()),
+        *(*SECTIONS, "is", "enter", "leave", "name", "fit"),
+    ]
 ) | st.text(max_size=4)
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=20
@@ -862,8 +872,8 @@ def test_the_default_model_is_told_in_plain_words() -> None:
     assert any(
         line.startswith("second_visit: +8 at each visit that is at least the 2nd within 7 days") for line in lines
     )
-    assert lines[-1] == (
-        "hot: from 100, left below 80; account fit at least 5 or unknown; alerts, at most one per lead in 24 h"
+    assert (
+        "hot: from 100, left below 80; account fit at least 5 or unknown; alerts, at most one per lead in 24 h" in lines
     )
 
 
@@ -873,7 +883,7 @@ def test_the_schema_for_editors_is_of_the_file_and_not_of_what_it_becomes() -> N
     assert set(schema["required"]) == {"version", "rules", "bands"}
     assert schema["additionalProperties"] is False
     assert list(schema["properties"]) == list(ScoringModel.model_fields)
-    for key in ("names", "rules", "traits", "channels", "bands"):
+    for key in ("names", "rules", "traits", "channels", "bands", "profiles", "exclusions"):
         assert schema["properties"][key]["additionalProperties"] is False, key
     rule = schema["$defs"]["Rule"]
     assert list(rule["properties"]) == list(Rule.model_fields)
@@ -983,6 +993,7 @@ def test_the_faults_in_the_guide_are_told_in_these_words() -> None:
 def test_the_guide_names_every_key_and_every_event_type() -> None:
     guide = GUIDE.read_text(encoding="utf-8")
     sections = [ScoringModel, Rule, Hot, VisitCount, Visits, Trait, Channel, Inactivity, Band, Alerts]
+    sections += [Component, Exclusion, Accounts, FitLevels]
     keys = [key for section in sections for key in section.file_keys()]
     assert [word for word in [*keys, *sorted(EVENT_TYPES)] if f"`{word}`" not in guide] == []
 

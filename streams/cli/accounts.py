@@ -1,0 +1,12 @@
+"""``leadheat accounts``: the companies that leads belong to."""
+
+from __future__ import annotations
+
+import typer
+
+from streams.cli.accounts_profile import profile
+from streams.cli.teaching import register
+
+accounts = typer.Typer(help="The companies that leads belong to.", no_args_is_help=True)
+
+register(accounts, profile)
