@@ -68,6 +68,13 @@ class AccountScore(msgspec.Struct, omit_defaults=True, kw_only=True):
     merged_into: str = ""
 
 
+def merged_account(account: str, into: str, model: str) -> AccountScore:
+    """Return the last record of an account that turned out to be ``into``."""
+    return AccountScore(
+        account=account, score=0.0, at_ms=0, band="cold", half_life_days=1.0, model=model, merged_into=into
+    )
+
+
 def account_score_later(record: AccountScore, time_ms: int) -> float:
     """Return what a published account comes to (points) at ``time_ms``, not before ``record.at_ms``.
 

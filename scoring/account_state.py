@@ -52,9 +52,9 @@ class AccountState(msgspec.Struct, array_like=True, gc=False):
     """What is kept of one account. Times are in ms since 1970; ``band`` is an index into the account bands.
 
     ``last`` is the account's now: the latest time of anything it knows, or of a cooling since. ``contacts`` are the
-    most engaged ones, ``others`` the rest. ``facts_version`` and ``told`` (a hash) say what leads were told last;
-    ``fired`` is when each signal was given last, by what it was about. ``updates`` are hashes (8 bytes each) of the
-    latest updates' ids.
+    most engaged ones, ``others`` the rest. ``told`` is the version of the facts that leads were told last, ``fired``
+    when each signal was given last, by what it was about. ``updates`` are hashes (8 bytes each) of the latest updates'
+    ids.
     """
 
     cools_at: int = NEVER
@@ -65,8 +65,7 @@ class AccountState(msgspec.Struct, array_like=True, gc=False):
     events: list[CompanyEvent] = msgspec.field(default_factory=list)
     contacts: list[Contact] = msgspec.field(default_factory=list)
     others: Others = msgspec.field(default_factory=Others)
-    facts_version: int = 0
-    told: bytes = b""
+    told: int = 0
     fired: dict[str, int] = msgspec.field(default_factory=dict)
     updates: bytes = b""
 

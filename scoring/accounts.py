@@ -181,10 +181,9 @@ class AccountScorer:
         fit = self._fit.rate(self._facts_for_fit(state, account, score))
         signals = self._detect(state, account, score, fit, received_ms)
         facts = self._facts_for_leads(state, fit)
-        told = _digest(_encode(facts))
-        is_news = told != state.told
-        state.facts_version += is_news
-        state.told, facts.version = told, state.facts_version
+        # What is the same has the same version, whichever account it comes from, in whatever order it arrives.
+        facts.version = int.from_bytes(_digest(_encode(facts))[:4]) or 1
+        is_news, state.told = facts.version != state.told, facts.version
         return Evaluation(_encode_record(self._record(state, account, score, lines, fit)), signals, facts, is_news)
 
     def _place(self, state: AccountState, score: float, now: int) -> None:

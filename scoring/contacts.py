@@ -27,14 +27,15 @@ class Mark(msgspec.Struct, array_like=True, gc=False, frozen=True, order=True):
 class Contact(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     """What an account knows of a lead.
 
-    ``version`` counts the lead's snapshots from 1. ``score`` (points, at least 0) is as of ``at_ms``, the lead's latest
-    event (ms since 1970). ``days`` is a memory of :mod:`scoring.activity`, ``sessions`` are when the latest visits
-    began (ms, in order, at most 8), ``marks`` the latest matches of the rules that signals ask about (in order, at most
-    4 a rule). The rest is for people to read.
+    ``version`` counts the lead's snapshots from 1; ``account`` is the key by which the lead knows its account.
+    ``score`` (points, at least 0) is as of ``at_ms``, the lead's latest event (ms since 1970). ``days`` is a memory of
+    :mod:`scoring.activity`, ``sessions`` are when the latest visits began (ms, in order, at most 8), ``marks`` the
+    latest matches of the rules that signals ask about (in order, at most 4 a rule). The rest is for people to read.
     """
 
     lead: str
     version: int
+    account: str = ""
     score: float = 0.0
     at_ms: int = 0
     days: bytes = b""
@@ -50,7 +51,7 @@ class Contact(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
 class AccountFacts(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     """What a lead knows of its account.
 
-    ``version`` counts what has become known, from 1: it is another one whenever any of the rest is. ``fit`` (0 to 10) is None where it is unknown; ``level`` is
+    ``version`` is a hash of the rest, and not 0. ``fit`` (0 to 10) is None where it is unknown; ``level`` is
     strong, moderate, weak, unknown or excluded, for ``reason``. ``traits`` stand in for what nobody has told of the
     lead itself.
     """

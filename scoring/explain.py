@@ -93,8 +93,10 @@ class Explainer:
         return lines
 
     def _trait_lines(self, state: LeadState) -> list[LedgerLine]:
-        lines = [] if state.person is None else self._traits.lines(state.person)
-        return [LedgerLine(rule=line.trait, kind="trait", points=line.points) for line in lines]
+        return [
+            LedgerLine(rule=line.trait, kind="trait", points=line.points, subject="from the account" * line.of_account)
+            for line in self._traits.lines(state)
+        ]
 
     def _channel_lines(self, state: LeadState, lines: list[LedgerLine]) -> list[LedgerLine]:
         """Return what the ceilings of channels cut off."""

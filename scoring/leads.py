@@ -29,9 +29,10 @@ from scoring.lead_state import (
 from scoring.links import add_link
 from scoring.merging import merge
 from scoring.publishing import Publisher
+from scoring.routed import Message
 from scoring.rules import TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
-from scoring.score_records import LeadScore
 from scoring.sums import Sums
+from scoring.telling import Teller, account_of
 from scoring.timers import NEVER
 from scoring.touches import ATTRIBUTING, subject_of, touch_of
 from scoring.traits import TraitBook
@@ -41,6 +42,9 @@ _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
 _EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
 _digest = xxhash.xxh3_64_digest
 _LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
+
+NOT_TOLD: Final = ("", 0)
+"""The standing of a lead of whom no account has been told."""
 
 LeadEvents = list[tuple[int, Event, int]]
 """A lead's events in order: the index of the record, the event, and when it was received (ms)."""
@@ -70,6 +74,7 @@ class LeadScorer:
         self._bands = Bands(book, self._sums, self._explainer)
         self._visits = VisitCounter(book)
         self._publisher = Publisher(book, self._sums, self.traits, self._bands)
+        self._teller = Teller(book, self.traits, self._bands)
         self._by_type = {
             event_type: self._plan(event_type) for event_type in {*book.by_type, *book.visit_types, *ACTIVITIES}
         }
@@ -267,10 +272,18 @@ class LeadScorer:
         """Make a state's bounds exact, and return its record for the lead-scores topic; see :class:`Publisher`."""
         return self._publisher.settle(state, lead)
 
-    @property
-    def record(self) -> LeadScore:
-        """The record of the state that was settled last."""
-        return self._publisher.record
+    def standing(self, state: LeadState) -> tuple[str, int]:
+        """Return what :meth:`tell` needs to know of a state from before it was changed: its account, and its now."""
+        return (account_of(state), state.last) if state.told_score >= 0 else NOT_TOLD
+
+    def tell(self, state: LeadState, lead: str, was: tuple[str, int], messages: list[Message]) -> None:
+        """Add what accounts are to be told of the lead that was settled last; see :class:`Teller`."""
+        if self._teller.is_active:
+            self._teller.tell(state, lead, self._publisher.record, was, messages)
+
+    def leave(self, state: LeadState, lead: str) -> Message:
+        """Return what a lead's account is told when the lead is no more."""
+        return self._teller.leave(state, lead, self.standing(state))
 
     def answer(
         self,
@@ -363,7 +376,6 @@ class LeadScorer:
         at, rate = state.times[column], self.book.rates[number]
         moved = state.counts[column] + exp2((to_ms - at) * rate) - exp2((from_ms - at) * rate)
         state.counts[column] = max(0.0, moved)  # what counted under another half-life may be less by now
-
 
 
 def _position(column: bytes | bytearray, item: bytes, width: int) -> int:

@@ -233,6 +233,11 @@ class ScoringModel(Section):
         return any(holds(condition, {condition.property: domain}) for condition in self.names.get(OWN_DOMAINS, ()))
 
     @property
+    def follows_accounts(self) -> bool:
+        """Whether the model says anything of accounts, so that leads have to tell them of themselves."""
+        return bool(self.profiles or self.exclusions or self.signals) or "accounts" in self.model_fields_set
+
+    @property
     def trait_properties(self) -> tuple[str, ...]:
         """Every trait of events that a lead must remember: what traits ask about, and the contact. Sorted."""
         asked = {source for trait in self.traits.values() for source in trait.sources}

@@ -8,6 +8,7 @@ from scoring.adoption import Adopted, Adoption
 from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.routed import Conflict, Forward, Message
+from scoring.signal_records import BuyingSignal
 
 
 @dataclass(slots=True)
@@ -31,6 +32,8 @@ class Outcome:
     duplicates: int = 0
     states: dict[bytes, bytes] = field(default_factory=dict)
     scores: dict[bytes, bytes] = field(default_factory=dict)
+    account_scores: dict[bytes, bytes] = field(default_factory=dict)
+    signals: list[BuyingSignal] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -52,6 +55,8 @@ class Outcome:
         self.duplicates += other.duplicates
         self.states.update(other.states)
         self.scores.update(other.scores)
+        self.account_scores.update(other.account_scores)
+        self.signals += other.signals
         self.alerts += other.alerts
         self.refusals += other.refusals
         self.messages += other.messages

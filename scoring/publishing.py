@@ -79,14 +79,13 @@ class Publisher:
         record.stage = stage_of(state, lead)
         record.phase = PHASES[phase - 1] if phase else ""
         record.account = state.account
-        facts = state.facts
-        record.company = "" if facts is None else facts.name
-        record.fit = None if facts is None else facts.fit
-        record.fit_level = "" if not state.facts_version else "unknown" if facts is None else facts.level
+        known = state.facts
+        record.company = "" if known is None else known.name
+        record.fit = None if known is None else known.fit
+        record.fit_level = "" if not state.facts_version else "unknown" if known is None else known.level
         record.held_back = self._bands.held_back(state, lead, total)
         record.contact = self._traits.contact(state, lead)
-        person = state.person
-        record.traits = [] if person is None else self._traits.lines(person)
+        record.traits = [] if state.person is None else self._traits.lines(state)
         if len(sums) > 1:
             names, caps = book.channel_names, book.channel_caps
             record.channels = {names[channel]: caps[channel] for channel in range(1, len(sums)) if sums[channel]}

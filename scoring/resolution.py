@@ -15,12 +15,12 @@ from scoring.errors import EventError
 from scoring.events import Event
 from scoring.identity import IDENTITY_LENGTH_MAX, is_stronger, strongest_identity
 from scoring.lead_state import LeadState, decode_state, encode_state
-from scoring.leads import LeadEvents, LeadScorer, Raised
+from scoring.leads import NOT_TOLD, LeadEvents, LeadScorer, Raised
 from scoring.links import add_link, is_confirmed, is_linked
 from scoring.merging import read_rules, renumber
 from scoring.outcomes import Outcome, Refusal
 from scoring.pointers import HOPS_MAX, Pointer, decode_pointer, encode_pointer, is_pointer
-from scoring.routed import Absorb, Check, Conflict, Forward, Link
+from scoring.routed import Absorb, Check, Conflict, Forward, Link, Message, Reply
 
 POINTER_REFRESH_MS: Final = 30 * 86_400_000
 """How much older than its use the time in a pointer may be: it is not written anew for every event."""
@@ -43,7 +43,7 @@ EVERYTHING: Final = Place(0, lambda identity: 0)
 Origin = Callable[[int], Forward]
 """The index of an event in its chunk → the event as it is to be passed on, but for whom it goes to."""
 
-Known = Link | Absorb | Check
+Known = Link | Absorb | Check | Reply
 
 
 class Resolution:
@@ -65,9 +65,13 @@ class Resolution:
         known = self._leads.get(key)
         return known is not None and not is_pointer(known) and is_confirmed(decode_state(known).linked, identity)
 
-    def keep(self, key: bytes, lead: str, state: LeadState, outcome: Outcome) -> None:
-        """Settle a lead's state, and note it and its score in the outcome."""
+    def keep(self, key: bytes, lead: str, state: LeadState, outcome: Outcome, was: tuple[str, int] = NOT_TOLD) -> None:
+        """Settle a lead's state, and note it, its score, and what its account is to be told in the outcome.
+
+        ``was`` is what :meth:`LeadScorer.standing` said before the state was changed.
+        """
         outcome.scores[key] = self._scorer.settle(state, lead)
+        self._scorer.tell(state, lead, was, outcome.messages)
         outcome.states[key] = encode_state(state)
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -115,23 +119,20 @@ class Resolution:
         key = message.to.encode()
         known = outcome.states.get(key) or self._leads.get(key)
         if known is None and not self.place.holds(message.to):
-            self._pass_on(message, message.to, outcome)
+            pass_on(message, message.to, outcome)
         elif isinstance(message, Link):
             self._link(message, key, known, outcome)
         elif known is not None and is_pointer(known):
             target = decode_pointer(known).target
             if not (isinstance(message, Check) and target == message.lead):
-                self._pass_on(message, target, outcome)
+                pass_on(message, target, outcome)
+        elif isinstance(message, Reply):
+            if known is not None:
+                self._take_reply(message, key, known, index, received_ms, outcome, raised)
         elif isinstance(message, Check):
             self._check(message, known, outcome)
         elif alerts := self._absorb(message, key, known, received_ms, outcome):
             raised.append((index, alerts))
-
-    def _pass_on(self, message: Known, to: str, outcome: Outcome) -> None:
-        if message.hops >= HOPS_MAX:
-            raise _too_many_hops(to)
-        message.to, message.hops = to, message.hops + 1
-        outcome.messages.append(message)
 
     def _link(self, link: Link, key: bytes, known: bytes | None, outcome: Outcome) -> None:
         """Write the pointer, unless there is one; tell the lead what had been known."""
@@ -144,7 +145,10 @@ class Resolution:
             return
         absorb = Absorb(link.lead, 0, link.to, link.cause)
         if known is not None:
-            self._pack(absorb, decode_state(known), outcome)
+            state = decode_state(known)
+            if state.told_score >= 0:
+                outcome.messages.append(self._scorer.leave(state, link.to))
+            self._pack(absorb, state, outcome)
             outcome.scores.pop(key, None)
             outcome.merged.append((link.to, link.lead))
         outcome.states[key] = encode_pointer(Pointer(link.lead, link.cause.time_ms))
@@ -167,9 +171,10 @@ class Resolution:
     ) -> list[Alert]:
         lead = absorb.to
         state = self._scorer.new_state(lead) if known is None else decode_state(known)
+        was = self._scorer.standing(state)
         other = self._unpack(absorb) if absorb.state else None
         alerts = self._scorer.absorb(state, lead, other, absorb.weak, absorb.cause, received_ms, outcome.adopted)
-        self.keep(key, lead, state, outcome)
+        self.keep(key, lead, state, outcome, was)
         return alerts
 
     def _unpack(self, absorb: Absorb) -> LeadState:
@@ -186,11 +191,39 @@ class Resolution:
         state.generation = book.numbering.generation
         return state
 
+    def _take_reply(
+        self,
+        reply: Reply,
+        key: bytes,
+        known: bytes,
+        index: int,
+        received_ms: int,
+        outcome: Outcome,
+        raised: Raised,
+    ) -> None:
+        """Take what an account has answered, unless the lead has moved to another one since."""
+        lead, state = reply.to, decode_state(known)
+        was = self._scorer.standing(state)
+        if was[0] != reply.account or reply.facts.version == state.facts_version:
+            return
+        alerts = self._scorer.answer(state, lead, reply.account, reply.facts, received_ms, outcome.adopted)
+        if alerts:
+            raised.append((index, alerts))
+        self.keep(key, lead, state, outcome, was)
+
     def _check(self, check: Check, known: bytes | None, outcome: Outcome) -> None:
         """See whether a second link leads to the same lead in the end."""
         if check.to == check.lead or (known is not None and is_linked(decode_state(known).linked, check.lead)):
             return
         outcome.conflicts.append(Conflict(identity=check.weak, lead=check.to, other=check.lead, cause=check.cause))
+
+
+def pass_on(message: Message, to: str, outcome: Outcome) -> None:
+    """Add a message to an outcome that goes to ``to`` instead; raises :class:`EventError` after too many hops."""
+    if message.hops >= HOPS_MAX:
+        raise _too_many_hops(to)
+    message.to, message.hops = to, message.hops + 1
+    outcome.messages.append(message)
 
 
 def _identities(user_id: str | None, anonymous_id: str | None) -> list[str]:

@@ -5,7 +5,7 @@
 - An :class:`Absorb` answers a link: all that was known under the weaker identity, to be merged into the lead, or
   nothing: then it only confirms the pointer.
 - A :class:`Check` follows where a second, different link leads: to the same lead in the end, or to a conflict.
-- A :class:`Tell` tells an account of one of its leads, an :class:`Answer` a lead of its account.
+- A :class:`Tell` tells an account of one of its leads, a :class:`Reply` a lead of its account.
 
 Each goes to the partition of one identity (:attr:`to`), and is passed on from there where that one is a pointer.
 """
@@ -85,15 +85,16 @@ class Tell(msgspec.Struct, array_like=True, tag="tell", gc=False):
     facts: int = 0
 
 
-class Answer(msgspec.Struct, array_like=True, tag="answer", gc=False):
-    """What a lead's account is, for the lead ``to``."""
+class Reply(msgspec.Struct, array_like=True, tag="reply", gc=False):
+    """What a lead's ``account``, by the key that the lead has told, is; for the lead ``to``."""
 
     to: str
     hops: int
+    account: str
     facts: AccountFacts
 
 
-Message = Forward | Link | Absorb | Check | Tell | Answer
+Message = Forward | Link | Absorb | Check | Tell | Reply
 
 encode_message = msgspec.msgpack.Encoder().encode
 decode_message = msgspec.msgpack.Decoder(Message).decode

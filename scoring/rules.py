@@ -214,6 +214,8 @@ class Rulebook:
                 by_type.setdefault(event_type, []).append((compiled, rule.where))
         self.by_type = {event_type: Selection(found) for event_type, found in by_type.items()}
         self.bands = [_COLD, *(_compile_band(name, model) for name in model.bands)]
+        self.rates_fit = bool(model.profiles or model.exclusions)
+        self.follows_accounts = model.follows_accounts
         self.max_age_ms = int(model.alerts.max_age_h * HOUR_MS)
         self.inactive_after_ms = 0 if model.inactivity is None else int(model.inactivity.after_days * DAY_MS)
         self.inactive_points = 0.0 if model.inactivity is None else model.inactivity.points

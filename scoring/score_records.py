@@ -25,11 +25,12 @@ class ScoreLine(msgspec.Struct, omit_defaults=True, gc=False):
     channel: str = ""
 
 
-class TraitLine(msgspec.Struct, gc=False):
-    """What one trait contributes; it does not fade."""
+class TraitLine(msgspec.Struct, omit_defaults=True, gc=False):
+    """What one trait contributes; it does not fade. ``of_account``: nobody has told it but the account."""
 
     trait: str
     points: float
+    of_account: bool = False
 
 
 class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
@@ -43,8 +44,10 @@ class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     all ``traits``, and of ``inactive_points`` from ``inactive_from_ms`` on; it is not below 0. :func:`score_later` is
     this formula.
 
-    ``fit`` (0 to 10) and ``fit_level`` are the account's, ``company`` is its name. ``held_back`` says why the lead is not
-    in the band that its points are for: what its account's fit has to do with it. ``stage`` is ``visitor`` (not identified), ``inactive`` (no conversion yet) or ``converted``. Where ``merged_into``
+    ``fit`` (0 to 10) and ``fit_level`` are the account's, ``company`` is its name. ``held_back`` says why the lead is
+    not in the band that its points are for: what its account's fit has to do with it.
+
+    ``stage`` is ``visitor`` (not identified), ``inactive`` (no conversion yet) or ``converted``. Where ``merged_into``
     is given, the lead is no more: it turned out to be that one. A record without value follows.
     """
 

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter, itemgetter
+from typing import Final
 
 import msgspec
 
+from scoring.account_state import account_cools_at
+from scoring.account_updates import decode_account_update
+from scoring.accounts import AccountScorer
+from scoring.companies import Companies, is_account
 from scoring.errors import EventError
 from scoring.events import decode_event
 from scoring.grouping import ForeignKeyError, Grouping, Record, group_by_identity, group_by_key
@@ -20,11 +25,14 @@ from scoring.model import ScoringModel
 from scoring.outcomes import Outcome, Refusal
 from scoring.pointers import is_pointer
 from scoring.resolution import EVERYTHING, Origin, Place, Resolution
-from scoring.routed import Forward, decode_message
+from scoring.routed import Forward, Message, Reply, Tell, decode_message
 from scoring.rules import Numbering, Rulebook
 from scoring.timers import NEVER, Timers
 
 __all__ = ["Outcome", "Place", "Record", "Refusal", "Shard"]
+
+CONTACTS_MAX: Final = 200
+"""People that an account lists one by one, unless the caller says otherwise."""
 
 _encode_memo = msgspec.json.Encoder().encode
 _decode_memo = msgspec.json.Decoder(Numbering).decode
@@ -39,13 +47,19 @@ class Shard:
     """
 
     def __init__(
-        self, model: ScoringModel, leads: dict[bytes, bytes], memo: bytes = b"", place: Place = EVERYTHING
+        self,
+        model: ScoringModel,
+        leads: dict[bytes, bytes],
+        memo: bytes = b"",
+        place: Place = EVERYTHING,
+        contacts_max: int = CONTACTS_MAX,
     ) -> None:
         self.leads = leads
         self._timers = Timers(_coolings(leads))
         self.book = Rulebook(model, _decode_memo(memo) if memo else Numbering())
         self.scorer = LeadScorer(self.book)
         self._people = Resolution(leads, self.scorer, place)
+        self._accounts = AccountScorer(model, self.book.numbering.generation, contacts_max)
         self._unadopted: list[bytes] | None = None  # in descending order, once the pass has begun
 
     @property
@@ -60,6 +74,10 @@ class Shard:
         chunk's work is thrown away and redone record by record, so that only the culprit is refused.
         """
         return self._take(records, lambda some, first_index: self._score(some, first_index, topic))
+
+    def take_updates(self, records: Sequence[Record], topic: str = "") -> Outcome:
+        """Take a chunk of what was told of companies; all else is as in :meth:`take`."""
+        return self._take(records, lambda some, first_index: self._update(some, first_index, topic))
 
     def take_routed(self, records: Sequence[Record]) -> Outcome:
         """Take a chunk of what other shards have passed on or told of people; all else is as in :meth:`take`."""
@@ -89,9 +107,13 @@ class Shard:
         for _, key in due:
             lead = key.decode()
             try:
+                if is_account(key):
+                    self._cool_account(key, outcome)
+                    continue
                 state = decode_state(self.leads[key])
+                was = self.scorer.standing(state)
                 outcome.alerts += self.scorer.cool(state, lead, outcome.clock_ms, outcome.adopted)
-                self._people.keep(key, lead, state, outcome)
+                self._people.keep(key, lead, state, outcome, was)
             except Exception as error:  # noqa: BLE001 - one lead must not hold up the time of all others
                 outcome.failures.append((lead, error))
         outcome.alerts.sort(key=lambda alert: (alert.time_ms, alert.lead))
@@ -106,7 +128,7 @@ class Shard:
         due: list[tuple[int, bytes]] = []
         until = clock_ms
         while (key := self._timers.take_due(until)) is not None:
-            cools_at = _cools_at(self.leads[key]) if key in self.leads else NEVER
+            cools_at = _cools_at(key, self.leads[key]) if key in self.leads else NEVER
             if cools_at <= clock_ms:
                 due.append((cools_at, key))
             elif cools_at != NEVER:
@@ -154,10 +176,14 @@ class Shard:
             try:
                 if is_pointer(self.leads[key]):
                     continue  # since the pass has begun
+                if is_account(key):
+                    self._evaluate(lead, outcome)
+                    continue
                 state = decode_state(self.leads[key])
                 if state.generation != self.book.numbering.generation:
+                    was = self.scorer.standing(state)
                     self.scorer.adopt(state, lead, outcome.adopted)
-                    self._people.keep(key, lead, state, outcome)
+                    self._people.keep(key, lead, state, outcome, was)
             except Exception as error:  # noqa: BLE001 - its next event tries again
                 outcome.failures.append((lead, error))
         self._apply(outcome)
@@ -199,9 +225,7 @@ class Shard:
         """
 
         def origin(index: int) -> Forward:
-            record = records[index - first_index]
-            value, key, partition = record.value or b"", record.key, self._people.place.partition
-            return Forward("", 0, record.timestamp, value, topic, partition, record.offset, key)
+            return self._origin(records[index - first_index], topic)
 
         try:
             return self._score_grouped(group_by_key, records, first_index, origin)
@@ -221,17 +245,53 @@ class Shard:
         if isinstance(state, str):
             self._people.forward(state, key, events, outcome, origin)
             return
+        was = self.scorer.standing(state)
         alerts, duplicates = self.scorer.take(state, lead, events, outcome.adopted)
         raised += alerts
         outcome.duplicates += duplicates
         self._people.tell_links(state, lead, events, outcome)
-        self._people.keep(key, lead, state, outcome)
+        self._people.keep(key, lead, state, outcome, was)
+
+    def _update(self, records: Sequence[Record], first_index: int, topic: str) -> Outcome:
+        """Take what was told of companies, in order, and work out their accounts."""
+        outcome = Outcome(events=len(records))
+        companies = self._companies(outcome)
+        for index, record in enumerate(records, first_index):
+            origin = self._origin(record, topic)
+            try:
+                companies.update(decode_account_update(origin.value, record.timestamp), origin)
+            except EventError as error:
+                outcome.refusals.append(Refusal(index, error))
+        companies.settle(records[-1].timestamp if records else 0)
+        return outcome
+
+    def _companies(self, outcome: Outcome) -> Companies:
+        return Companies(self.leads, self._accounts, self._people.place, outcome)
+
+    def _evaluate(self, account: str, outcome: Outcome) -> None:
+        """Work an account out by a new model, unless it has been."""
+        companies = self._companies(outcome)
+        state = companies.open(account)
+        if state is not None and not self._accounts.is_current(state):
+            companies.settle(state.last)
+
+    def _cool_account(self, key: bytes, outcome: Outcome) -> None:
+        companies = self._companies(outcome)
+        state = companies.open(key.decode())
+        if state is not None:
+            self._accounts.cool(state, state.cools_at)
+            companies.settle(state.last)
+
+    def _origin(self, record: Record, topic: str) -> Forward:
+        place = self._people.place.partition
+        return Forward("", 0, record.timestamp, record.value or b"", topic, place, record.offset, record.key)
 
     def _resolve(self, records: Sequence[Record], first_index: int) -> Outcome:
-        """Take what is told of identities, in order, and then the events that were passed on, lead by lead."""
+        """Take what shards tell each other, in order, and then the events that were passed on, lead by lead."""
         outcome = Outcome(events=len(records))
         raised: Raised = []
         origins: dict[int, Forward] = {}
+        companies = self._companies(outcome)
         by_lead: dict[str, LeadEvents] = {}
         for index, record in enumerate(records, first_index):
             try:
@@ -240,18 +300,28 @@ class Shard:
                 outcome.refusals.append(Refusal(index, EventError("malformed", "", f"not one of ours: {error}")))
                 continue
             try:
-                if isinstance(message, Forward):
+                if is_account(message.to.encode()):
+                    _take_of_account(companies, message)
+                elif isinstance(message, Forward):
                     event = decode_event(message.value, message.received_ms)
                     origins[index] = message
                     by_lead.setdefault(message.to, []).append((index, event, message.received_ms))
-                else:
+                elif not isinstance(message, Tell):
                     self._people.take(message, index, record.timestamp, outcome, raised)
             except EventError as error:
                 event_of = message if isinstance(message, Forward) else None
                 outcome.refusals.append(Refusal(index, error, event_of))
         for lead, events in by_lead.items():
             self._score_lead(lead, events, outcome, raised, origins.__getitem__)
+        companies.settle(records[-1].timestamp if records else 0)
         return _in_order(outcome, raised)
+
+
+def _take_of_account(companies: Companies, message: Message) -> None:
+    if isinstance(message, Forward):
+        companies.update(decode_account_update(message.value, message.received_ms), message)
+    elif not isinstance(message, Reply):
+        companies.take(message)
 
 
 def _in_order(outcome: Outcome, raised: Raised) -> Outcome:
@@ -265,9 +335,11 @@ def _in_order(outcome: Outcome, raised: Raised) -> Outcome:
 def _coolings(states: Mapping[bytes, bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield when (ms) which of the leads will cool, in silence."""
     for key, state in states.items():
-        if (cools_at := _cools_at(state)) != NEVER:
+        if (cools_at := _cools_at(key, state)) != NEVER:
             yield cools_at, key
 
 
-def _cools_at(value: bytes) -> int:
-    return NEVER if is_pointer(value) else cools_at_of(value)
+def _cools_at(key: bytes, value: bytes) -> int:
+    if is_pointer(value):
+        return NEVER
+    return account_cools_at(value) if is_account(key) else cools_at_of(value)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any, Final
 
+from scoring.account_identity import account_of_domain
 from scoring.email_domains import domain_of, is_free_mail
 from scoring.lead_state import Answer, LeadState, Person, rank_answer
 from scoring.model import ScoringModel, Trait
@@ -22,6 +23,7 @@ ANSWER_LENGTH_MAX: Final = 200
 _DOMAINS_KEPT: Final = 4096
 _ANSWERS_KEPT: Final = 1024
 EMAIL: Final = "email"
+OWNER: Final = "owner"
 _EMAIL_PREFIX: Final = "email:"
 
 
@@ -77,7 +79,7 @@ class TraitBook:
     def rate(self, state: LeadState, lead: str) -> None:
         """Set what a lead's traits come to: in ``person``, and ``fixed``, in place."""
         person = state.person
-        if person is None or not person.properties:
+        if state.facts is None and (person is None or not person.properties):
             traits = self._rate_of_domain(_domain(lead, None))
         else:
             traits = self._rate(self.known(state, lead))
@@ -96,13 +98,30 @@ class TraitBook:
         )
         return [(number, points) for number, points in rated if points]
 
-    def known(self, state: LeadState, lead: str) -> dict[str, Answer]:
-        """Return all that is known of a lead, by property, with what its address tells."""
+    def told(self, state: LeadState) -> dict[str, Answer]:
+        """Return what a lead has told, by property."""
         person = state.person or Person()
-        known = {
+        return {
             self._properties[number]: answer for number, answer in zip(person.properties, person.answers, strict=True)
         }
-        return known | _told_by(_domain(lead, known.get(EMAIL)))
+
+    def known(self, state: LeadState, lead: str) -> dict[str, Answer]:
+        """Return all that is known of a lead, by property: what it has told, what its address and its account tell."""
+        told = self.told(state)
+        of_account = {} if state.facts is None else state.facts.traits
+        return of_account | told | _told_by(_domain(lead, told.get(EMAIL)))
+
+    def is_of_account(self, state: LeadState, trait: str) -> bool:
+        """Whether a trait's answer is known from the account only."""
+        facts = state.facts
+        if facts is None or not facts.traits:
+            return False
+        told = self.told(state)
+        for entry in self._questions:
+            if entry.name == trait:
+                first = next((source for source in entry.sources if source in told or source in facts.traits), None)
+                return first is not None and first not in told
+        return False
 
     def _place(self, state: LeadState, lead: str) -> None:
         """Set a lead's account to its company's domain, in place, unless an event has named one."""
@@ -111,20 +130,28 @@ class TraitBook:
         email, person = None, state.person
         if person is not None and self._email in person.properties:
             email = person.answers[person.properties.index(self._email)]
-        domain = _domain(lead, email)
-        state.account = "" if is_free_mail(domain) else domain
+        state.account = account_of_domain(_domain(lead, email)).removeprefix("domain:")
 
-    def lines(self, person: Person) -> list[TraitLine]:
-        """Return what each trait of a person that is worth anything contributes."""
-        return [
+    def lines(self, state: LeadState) -> list[TraitLine]:
+        """Return what each trait of a lead that is worth anything contributes."""
+        person = state.person
+        if person is None:
+            return []
+        lines = [
             TraitLine(self.names[number], points) for number, points in zip(person.traits, person.points, strict=True)
         ]
+        if state.facts is not None:
+            for line in lines:
+                line.of_account = self.is_of_account(state, line.trait)
+        return lines
 
     def contact(self, state: LeadState, lead: str) -> dict[str, Answer]:
         """Return how a lead can be reached: the known ones of the model's ``contact``."""
         if state.person is None and not lead.startswith(_EMAIL_PREFIX):
             return {}
-        known = {} if state.person is None else self.known(state, lead)
+        known = {} if state.person is None else self.told(state)
+        if state.facts is not None and state.facts.owner:
+            known.setdefault(OWNER, state.facts.owner)
         if lead.startswith(_EMAIL_PREFIX):
             known.setdefault(EMAIL, lead.removeprefix(_EMAIL_PREFIX))
         return {name: known[name] for name in self._contact if name in known}

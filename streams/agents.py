@@ -10,7 +10,9 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from scoring.account_records import merged_account
 from scoring.adoption import Adoption
+from scoring.companies import is_account
 from scoring.model import ScoringModel
 from scoring.routed import Message, encode_message
 from scoring.score_records import merged_record
@@ -21,7 +23,17 @@ from streams.reading import partition_of
 from streams.runtime.tables import Shards
 from streams.runtime.transactions import Work
 from streams.settings import Settings
-from streams.topics import DEAD_LETTERS, HOT_LEADS, IDENTITY_CONFLICTS, LEAD_SCORES, MODEL_REPORTS, ROUTED
+from streams.topics import (
+    ACCOUNT_SCORES,
+    ACCOUNT_UPDATES,
+    BUYING_SIGNALS,
+    DEAD_LETTERS,
+    HOT_LEADS,
+    IDENTITY_CONFLICTS,
+    LEAD_SCORES,
+    MODEL_REPORTS,
+    ROUTED,
+)
 
 _IDENTITIES_KEPT: Final = 65_536
 
@@ -43,9 +55,12 @@ class LeadLogic:
         prefix, partitions = settings.prefix, settings.partitions
         # Many of a chunk's messages are for the same few, and the hash is plain Python.
         self._partition_of = lru_cache(_IDENTITIES_KEPT)(lambda name: partition_of(name.encode(), partitions))
-        self._shard = Shard(model, leads, memo, Place(partition, self._partition_of))
+        self._shard = Shard(model, leads, memo, Place(partition, self._partition_of), settings.contacts_max)
         self._metrics = metrics
         self._routed = ROUTED.full_name(prefix)
+        self._account_updates = ACCOUNT_UPDATES.full_name(prefix)
+        self._account_scores = ACCOUNT_SCORES.full_name(prefix)
+        self._buying_signals = BUYING_SIGNALS.full_name(prefix)
         self._conflicts = IDENTITY_CONFLICTS.full_name(prefix)
         self._lead_scores = LEAD_SCORES.full_name(prefix)
         self._hot_leads = HOT_LEADS.full_name(prefix)
@@ -71,8 +86,12 @@ class LeadLogic:
     def take(self, topic: str, partition: int, records: Sequence[Any]) -> Work:
         """Score a chunk and return what is to be written."""
         started = time.perf_counter()
-        is_routed = topic == self._routed
-        outcome = self._shard.take_routed(records) if is_routed else self._shard.take(records, topic)
+        if topic == self._routed:
+            outcome = self._shard.take_routed(records)
+        elif topic == self._account_updates:
+            outcome = self._shard.take_updates(records, topic)
+        else:
+            outcome = self._shard.take(records, topic)
         work = self._work(outcome)
         work.records[self._dead_letters] = [
             self._dead_letter(topic, partition, records[refusal.index], refusal) for refusal in outcome.refusals
@@ -104,18 +123,19 @@ class LeadLogic:
         records: dict[str, list[tuple[bytes | None, bytes | None]]] = {
             self._hot_leads: [(alert.lead.encode(), self._encode(alert)) for alert in outcome.alerts]
         }
-        if outcome.merged:
+        for gone, into in outcome.merged:
             # Whoever reads the topic as it comes learns who that is; then compaction forgets the lead.
-            records[self._lead_scores] = [
-                (lead.encode(), value)
-                for lead, into in outcome.merged
-                for value in (self._encode(merged_record(lead, into, version)), None)
-            ]
+            of_account = is_account(gone.encode())
+            last = merged_account(gone, into, version) if of_account else merged_record(gone, into, version)
+            topic = self._account_scores if of_account else self._lead_scores
+            records.setdefault(topic, []).extend(((gone.encode(), self._encode(last)), (gone.encode(), None)))
+        if outcome.signals:
+            records[self._buying_signals] = [(each.account.encode(), self._encode(each)) for each in outcome.signals]
         if outcome.conflicts:
             records[self._conflicts] = [(each.identity.encode(), self._encode(each)) for each in outcome.conflicts]
         return Work(
             states=dict(outcome.states),
-            latest={self._lead_scores: outcome.scores},
+            latest={self._lead_scores: outcome.scores, self._account_scores: outcome.account_scores},
             records=records,
             messages=self._addressed(outcome.messages),
             model=version,
@@ -163,6 +183,8 @@ class LeadLogic:
     def _count_alerts(self, outcome: Outcome) -> None:
         for alert in outcome.alerts:
             self._metrics.alerts.labels(alert.kind, alert.band).inc()
+        for signal in outcome.signals:
+            self._metrics.signals.labels(signal.kind).inc()
 
 
 def _log_adoption(adoption: Adoption) -> None:

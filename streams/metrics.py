@@ -27,6 +27,9 @@ class WorkerMetrics:
             "leadheat_dead_letters", "Records that could not be scored", ["topic", "reason"], registry=registry
         )
         self.alerts = Counter("leadheat_alerts", "Records written to hot-leads", ["kind", "band"], registry=registry)
+        self.signals = Counter(
+            "leadheat_buying_signals", "Records written to buying-signals", ["kind"], registry=registry
+        )
         self.chunk_seconds = Histogram(
             "leadheat_chunk_seconds", "Scoring one chunk", registry=registry, buckets=_SECONDS
         )

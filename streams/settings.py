@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     pending_records: int = Field(
         50_000, ge=1, le=10_000_000, description="records that wait for a transaction before a shard stops reading"
     )
+    contacts_max: int = Field(
+        200, ge=1, le=10_000, description="people whom an account lists one by one; the others are kept as a sum"
+    )
     adopt_leads_per_s: int = Field(
         5_000, ge=1, le=1_000_000, description="leads per shard and second that are brought under a new model"
     )

@@ -70,23 +70,31 @@ class Topic:
 
 WEB_EVENTS: Final = Topic("web-events", "lead id", "Event", append_time=True)
 EMAIL_EVENTS: Final = Topic("email-events", "lead id", "Event", append_time=True)
+ACCOUNT_UPDATES: Final = Topic("account-updates", "account key", "AccountUpdate", append_time=True)
+ACCOUNT_SCORES: Final = Topic("account-scores", "account key", "AccountScore", cleanup="compact")
+BUYING_SIGNALS: Final = Topic("buying-signals", "account key", "BuyingSignal")
 LEAD_SCORES: Final = Topic("lead-scores", "lead id", "LeadScore", cleanup="compact")
 HOT_LEADS: Final = Topic("hot-leads", "lead id", "Alert")
 DEAD_LETTERS: Final = Topic("dead-letters", "key of the record", "DeadLetter")
 MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption")
 JOURNAL: Final = Topic("journal", "none", "JournalEntry")
-ROUTED: Final = Topic("routed", "identity", "Message", append_time=True, internal=True)
+ROUTED: Final = Topic("routed", "identity or account key", "Message", append_time=True, internal=True)
 IDENTITY_CONFLICTS: Final = Topic("identity-conflicts", "identity", "Conflict")
-CHANGELOG: Final = Topic("changelog", "identity", "LeadState or Pointer", cleanup="compact")
+CHANGELOG: Final = Topic(
+    "changelog", "identity or account key", "LeadState, AccountState or Pointer", cleanup="compact"
+)
 
 EVENT_TOPICS: Final = (WEB_EVENTS, EMAIL_EVENTS)
-SOURCES: Final = (*EVENT_TOPICS, ROUTED)
+SOURCES: Final = (*EVENT_TOPICS, ACCOUNT_UPDATES, ROUTED)
 """What a worker reads."""
 
 TOPICS: Final = (
     *EVENT_TOPICS,
+    ACCOUNT_UPDATES,
     LEAD_SCORES,
+    ACCOUNT_SCORES,
     HOT_LEADS,
+    BUYING_SIGNALS,
     DEAD_LETTERS,
     IDENTITY_CONFLICTS,
     MODEL_REPORTS,

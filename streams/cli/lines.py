@@ -8,20 +8,28 @@ from typing import Any, Final
 
 import msgspec
 from rich.text import Text
+from scoring.account_updates import AccountUpdate
+from scoring.signal_records import BuyingSignal
 
+from scoring.account_records import AccountScore
+from scoring.account_state import AccountState, decode_account
 from scoring.adoption import Adoption
 from scoring.alerts import Alert
+from scoring.companies import is_account
 from scoring.errors import EventError
 from scoring.events import Event
 from scoring.lead_state import LeadState, decode_state
 from scoring.pointers import decode_pointer, is_pointer
-from scoring.routed import Absorb, Check, Conflict, Forward, Link, decode_message
+from scoring.routed import Absorb, Check, Conflict, Forward, Link, Reply, Tell, decode_message
 from scoring.score_records import LeadScore
 from streams.cli.alert_lines import describe_call, show_score_reasons
-from streams.cli.output import printable, show_band, show_lead, show_time
+from streams.cli.output import printable, show_account, show_band, show_lead, show_time
 from streams.dead_letters import decode_dead_letter
 from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Step, Tick, decode_entry
 from streams.topics import (
+    ACCOUNT_SCORES,
+    ACCOUNT_UPDATES,
+    BUYING_SIGNALS,
     CHANGELOG,
     DEAD_LETTERS,
     EMAIL_EVENTS,
@@ -41,6 +49,9 @@ _decode_event = msgspec.json.Decoder(Event).decode
 _decode_score = msgspec.json.Decoder(LeadScore).decode
 _decode_report = msgspec.json.Decoder(Adoption).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
+_decode_update = msgspec.json.Decoder(AccountUpdate).decode
+_decode_account_score = msgspec.json.Decoder(AccountScore).decode
+_decode_signal = msgspec.json.Decoder(BuyingSignal).decode
 _decode_conflict = msgspec.json.Decoder(Conflict).decode
 
 _UNREADABLE: Final = (msgspec.DecodeError, EventError, UnicodeDecodeError, RecursionError)
@@ -92,7 +103,9 @@ def record_as_json(topic: Topic, record: Any) -> dict[str, object]:
 
 def _value_as_json(topic: Topic, record: Any) -> object:
     if topic is CHANGELOG and record.key not in (META_KEY, MEMO_KEY):
-        decode = decode_pointer if is_pointer(record.value) else decode_state
+        if is_pointer(record.value):
+            return msgspec.structs.asdict(decode_pointer(record.value))
+        decode = decode_account if is_account(record.key or b"") else decode_state
         return msgspec.structs.asdict(decode(record.value))
     if topic is ROUTED:
         message = decode_message(record.value)
@@ -145,6 +158,36 @@ def _describe_step(step: Step, now_ms: int) -> str:
     return f"brought leads up to {printable(step.to, 255)} under the model"
 
 
+def _describe_update(record: Any, now_ms: int) -> Text:
+    update = _decode_update(record.value)
+    time = _time(update.time, now_ms) if isinstance(update.time, int) else f"{printable(update.time, 40)} "
+    facts = "".join(f" {printable(name)}={printable(str(value), 60)}" for name, value in (update.facts or {}).items())
+    company = printable(update.domain or update.account_id or "nobody")
+    return Text.assemble(time, (printable(update.type), "cyan"), (f" {company}", "bold"), facts, _dim(update.id))
+
+
+def _describe_account(record: Any, now_ms: int) -> Text:
+    account = _decode_account_score(record.value)
+    name = (show_account(account.account), "bold")
+    if account.merged_into:
+        return Text.assemble(name, f" has turned out to be {show_account(account.merged_into)}")
+    fit = "fit unknown" if account.fit is None else f"fit {account.fit:.1f} ({printable(account.level)})"
+    line = Text.assemble(_time(account.at_ms, now_ms), name, f" {account.score:.1f} points, ")
+    line.append_text(show_band(account.band))
+    return line.append(f", {fit}, {account.people} people")
+
+
+def _describe_signal(record: Any, now_ms: int) -> Text:
+    signal = _decode_signal(record.value)
+    return Text.assemble(
+        _time(signal.time_ms, now_ms),
+        (printable(signal.signal), "cyan" if signal.polarity == "positive" else "red"),
+        (f" {show_account(signal.account)}", "bold"),
+        f" {printable(signal.summary, 300)}",
+        " (nobody there is known)" if signal.without_contact else "",
+    )
+
+
 def _describe_message(record: Any, now_ms: int) -> Text:
     message = decode_message(record.value)
     match message:
@@ -156,6 +199,10 @@ def _describe_message(record: Any, now_ms: int) -> Text:
             what = f"is {show_lead(message.weak)} too" + (", with what that was worth" if message.state else "")
         case Check():
             what = f"should be {show_lead(message.lead)}"
+        case Tell():
+            what = f"{'loses' if message.is_gone else 'has'} {show_lead(message.contact.lead)}"
+        case Reply():
+            what = f"is at {show_account(message.account)}"
     return Text.assemble(_time(record.timestamp, now_ms), (show_lead(message.to), "bold"), f" {what}")
 
 
@@ -193,6 +240,10 @@ def _describe_state(record: Any, now_ms: int) -> Text:
     if is_pointer(record.value):
         into = show_lead(decode_pointer(record.value).target)
         return Text.assemble(time, (show_lead(_text_of(record.key)), "bold"), f" is {into}")
+    if is_account(record.key or b""):
+        account: AccountState = decode_account(record.value)
+        who = (show_account(_text_of(record.key)), "bold")
+        return Text.assemble(time, who, f" band {account.band}, {len(account.contacts)} people")
     state: LeadState = decode_state(record.value)
     return Text.assemble(
         time,
@@ -207,6 +258,9 @@ _DESCRIBE: Final[dict[Topic, Callable[[Any, int], Text]]] = {
     LEAD_SCORES: lambda record, now_ms: describe_score(_decode_score(record.value), now_ms),
     ROUTED: _describe_message,
     IDENTITY_CONFLICTS: _describe_conflict,
+    ACCOUNT_UPDATES: _describe_update,
+    ACCOUNT_SCORES: _describe_account,
+    BUYING_SIGNALS: _describe_signal,
     HOT_LEADS: lambda record, now_ms: describe_call(_decode_alert(record.value), now_ms),
     DEAD_LETTERS: _describe_letter,
     MODEL_REPORTS: _describe_report,

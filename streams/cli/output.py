@@ -74,6 +74,15 @@ def show_lead(lead: str) -> str:
     return printable(lead.removeprefix("email:"), 255)
 
 
+def show_account(account: str) -> str:
+    """Return an account's key as people know it: a domain without its prefix.
+
+    >>> show_account("domain:acme.com"), show_account("account:42")
+    ('acme.com', 'account:42')
+    """
+    return printable(account.removeprefix("domain:"), 255)
+
+
 def show_band(band: str) -> Text:
     """Return a band's name in its colour."""
     return Text(printable(band), style=_BAND_STYLES.get(band, ""))

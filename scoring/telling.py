@@ -1,0 +1,105 @@
+"""What an account is told of a lead: the snapshot, whose contact it is, and whether it still is one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from scoring.bands import Bands
+from scoring.contacts import MARKS_TOLD, SESSIONS_TOLD, Contact, Mark
+from scoring.lead_state import NOTHING_TOLD, LeadState, read_events
+from scoring.routed import Message, Tell
+from scoring.rules import Rulebook
+from scoring.score_records import LeadScore
+from scoring.traits import TraitBook
+from scoring.visits import read_starts
+
+ROLES: Final = ("decision_role", "buying_role", "role", "job_title", "title")
+"""Traits that say what somebody's part in a purchase is, the most telling first."""
+
+
+def account_of(state: LeadState) -> str:
+    """Return the key of a lead's account: by the id that an event has named, or by its domain; or nothing.
+
+    >>> account_of(LeadState(account="acme.com")), account_of(LeadState(account="42", account_at=1))
+    ('domain:acme.com', 'account:42')
+    """
+    if not state.account:
+        return ""
+    return f"account:{state.account}" if state.account_at else f"domain:{state.account}"
+
+
+class Teller:
+    """Tells accounts of their leads, by one rulebook."""
+
+    def __init__(self, book: Rulebook, traits: TraitBook, bands: Bands) -> None:
+        self._book, self._traits, self._bands = book, traits, bands
+        self.is_active = book.follows_accounts
+        asked = book.model.rules_of_signals
+        self._asked = {number: name for number, name in enumerate(book.names) if name in asked}
+
+    def tell(
+        self, state: LeadState, lead: str, record: LeadScore, was: tuple[str, int], messages: list[Message]
+    ) -> None:
+        """Add what a lead's account, and the one that it had before, are to be told; notes in ``state`` that they are.
+
+        ``record`` is what is published of the lead now; ``was`` its account's key and its last event's time before.
+        """
+        account = account_of(state) if self._bands.has_account(state, lead) else ""
+        was_account, was_ms = was
+        before = None if state.told_score < 0 else (state.told_score, was_ms)
+        if before is not None and account != was_account:
+            messages.append(self.leave(state, lead, was))
+            before, state.facts_version, state.facts = None, 0, None
+        if not account:
+            state.told_score = NOTHING_TOLD
+            return
+        state.told += 1
+        state.told_score = record.score
+        contact = self._contact(state, lead, record, account)
+        messages.append(Tell(account, 0, contact, before=before, facts=max(0, state.facts_version)))
+
+    def leave(self, state: LeadState, lead: str, was: tuple[str, int]) -> Tell:
+        """Return what the account under which a lead ``was`` is told when the lead is no more one of its people."""
+        state.told += 1
+        gone = Contact(lead, state.told, account=was[0])
+        return Tell(was[0], 0, gone, is_gone=True, before=(state.told_score, was[1]))
+
+    def _contact(self, state: LeadState, lead: str, record: LeadScore, account: str) -> Contact:
+        contact = Contact(
+            lead,
+            state.told,
+            account,
+            record.score,
+            state.last,
+            bytes(state.days),
+            read_starts(state.visits[-SESSIONS_TOLD * 12 :]),
+            self._marks(state),
+            record.band,
+            record.phase,
+            record.stage,
+        )
+        if state.person is not None:
+            known = self._traits.told(state)
+            contact.name = str(known.get("name", ""))
+            contact.role = next((str(known[role]) for role in ROLES if role in known), "")
+        return contact
+
+    def _marks(self, state: LeadState) -> list[Mark]:
+        """Return the latest matches of the rules that signals ask about, as far as the lead remembers its events."""
+        if self._asked.keys().isdisjoint(state.rules):
+            return []
+        times: dict[int, list[int]] = {}
+        for _, time_ms, mark in read_events(state):
+            for at in range(1, len(mark), 2):
+                number = mark[at] << 8 | mark[at + 1]
+                if number in self._asked:
+                    times.setdefault(number, []).append(time_ms)
+        marks = []
+        for number, found in times.items():
+            found.sort()
+            subject = state.subjects[state.rules.index(number)] if number in state.rules else ""
+            latest = found[-1]
+            name = self._asked[number]
+            marks += [Mark(at, name, subject if at == latest else "") for at in found[-MARKS_TOLD:]]
+        marks.sort()
+        return marks
