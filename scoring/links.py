@@ -41,6 +41,16 @@ def add_link(memory: bytes, identity: str, *, confirmed: bool = False) -> bytes:
     return (memory + _digest(identity.encode()) + (_CONFIRMED if confirmed else _ASKED))[-LINKS_KEPT * _BYTES :]
 
 
+def drop_link(memory: bytes, identity: str) -> bytes:
+    """Return the memory without an identity.
+
+    >>> drop_link(add_link(b"", "anon:a-1"), "anon:a-1")
+    b''
+    """
+    at = _find(memory, identity)
+    return memory if at < 0 else memory[:at] + memory[at + _BYTES :]
+
+
 def merge_links(memory: bytes, other: bytes) -> bytes:
     """Return two leads' memories as one.
 

@@ -24,14 +24,14 @@ class Refusal:
 class Outcome:
     """What a chunk caused; ``states`` and ``scores`` hold the last of each lead, keyed by the lead's id in bytes.
 
-    ``states`` holds pointers, too: of identities that have become another lead. ``messages`` are for the shards where
-    the identities that they name lie, this one among them.
+    ``states`` holds pointers, too: of identities that have become another lead; None is gone. ``messages`` are for the
+    shards where the identities that they name lie, this one among them.
     """
 
     events: int = 0
     duplicates: int = 0
-    states: dict[bytes, bytes] = field(default_factory=dict)
-    scores: dict[bytes, bytes] = field(default_factory=dict)
+    states: dict[bytes, bytes | None] = field(default_factory=dict)
+    scores: dict[bytes, bytes | None] = field(default_factory=dict)
     account_scores: dict[bytes, bytes] = field(default_factory=dict)
     signals: list[BuyingSignal] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)

@@ -16,11 +16,11 @@ from scoring.events import Event
 from scoring.identity import IDENTITY_LENGTH_MAX, is_stronger, strongest_identity
 from scoring.lead_state import LeadState, decode_state, encode_state
 from scoring.leads import NOT_TOLD, LeadEvents, LeadScorer, Raised
-from scoring.links import add_link, is_confirmed, is_linked
+from scoring.links import add_link, drop_link, is_confirmed, is_linked
 from scoring.merging import read_rules, renumber
 from scoring.outcomes import Outcome, Refusal
 from scoring.pointers import HOPS_MAX, Pointer, decode_pointer, encode_pointer, is_pointer
-from scoring.routed import Absorb, Check, Conflict, Forward, Link, Message, Reply
+from scoring.routed import Absorb, Check, Conflict, Forward, Link, Message, Reply, Unlink
 
 POINTER_REFRESH_MS: Final = 30 * 86_400_000
 """How much older than its use the time in a pointer may be: it is not written anew for every event."""
@@ -43,7 +43,7 @@ EVERYTHING: Final = Place(0, lambda identity: 0)
 Origin = Callable[[int], Forward]
 """The index of an event in its chunk → the event as it is to be passed on, but for whom it goes to."""
 
-Known = Link | Absorb | Check | Reply
+Known = Link | Absorb | Check | Unlink | Reply
 
 
 class Resolution:
@@ -126,6 +126,11 @@ class Resolution:
             target = decode_pointer(known).target
             if not (isinstance(message, Check) and target == message.lead):
                 pass_on(message, target, outcome)
+        elif isinstance(message, Unlink):
+            if known is not None:
+                state = decode_state(known)
+                state.linked = drop_link(state.linked, message.weak)
+                outcome.states[key] = encode_state(state)
         elif isinstance(message, Reply):
             if known is not None:
                 self._take_reply(message, key, known, index, received_ms, outcome, raised)

@@ -70,6 +70,14 @@ class Check(msgspec.Struct, array_like=True, tag="check", gc=False):
     cause: Cause
 
 
+class Unlink(msgspec.Struct, array_like=True, tag="unlink", gc=False):
+    """The pointer of ``weak`` to the lead ``to`` has been forgotten: it has to be told again when it is seen again."""
+
+    to: str
+    hops: int
+    weak: str
+
+
 class Tell(msgspec.Struct, array_like=True, tag="tell", gc=False):
     """A lead's snapshot for its account ``to``; where it ``is_gone``, it is a contact of this account no more.
 
@@ -94,7 +102,7 @@ class Reply(msgspec.Struct, array_like=True, tag="reply", gc=False):
     facts: AccountFacts
 
 
-Message = Forward | Link | Absorb | Check | Tell | Reply
+Message = Forward | Link | Absorb | Check | Unlink | Tell | Reply
 
 encode_message = msgspec.msgpack.Encoder().encode
 decode_message = msgspec.msgpack.Decoder(Message).decode

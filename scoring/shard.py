@@ -18,6 +18,7 @@ from scoring.accounts import AccountScorer
 from scoring.companies import Companies, is_account
 from scoring.errors import EventError
 from scoring.events import decode_event
+from scoring.forgetting import Sweep, forget
 from scoring.grouping import ForeignKeyError, Grouping, Record, group_by_identity, group_by_key
 from scoring.lead_state import cools_at_of, decode_state
 from scoring.leads import LeadEvents, LeadScorer, Raised
@@ -60,6 +61,7 @@ class Shard:
         self.scorer = LeadScorer(self.book)
         self._people = Resolution(leads, self.scorer, place)
         self._accounts = AccountScorer(model, self.book.numbering.generation, contacts_max)
+        self._sweep: Sweep | None = None
         self._unadopted: list[bytes] | None = None  # in descending order, once the pass has begun
 
     @property
@@ -192,9 +194,27 @@ class Shard:
             outcome.adoption = adoption
         return outcome
 
+    def silent(self, clock_ms: int, silence_ms: int, keys_max: int) -> tuple[list[bytes], bool]:
+        """Look at the next ``keys_max`` keys; return which are to be :meth:`forget`, and whether all have been seen.
+
+        Those are visitors and pointers that have been silent for ``silence_ms`` at ``clock_ms``.
+        """
+        if self._sweep is None:
+            self._sweep = Sweep(self.leads, silence_ms)
+        return self._sweep.find(clock_ms, keys_max), self._sweep.is_over
+
+    def forget(self, keys: list[bytes]) -> Outcome:
+        """Forget what is kept under ``keys``."""
+        outcome = forget(self.leads, keys)
+        self._apply(outcome)
+        return outcome
+
     def _apply(self, outcome: Outcome) -> None:
-        self.leads.update(outcome.states)
-        for cools_at, key in _coolings(outcome.states):
+        kept = {key: value for key, value in outcome.states.items() if value is not None}
+        self.leads.update(kept)
+        for key in outcome.states.keys() - kept.keys():
+            self.leads.pop(key, None)
+        for cools_at, key in _coolings(kept):
             self._timers.put(key, cools_at)
         adoption = self.book.numbering.adoption
         if adoption is not None and not adoption.is_finished:

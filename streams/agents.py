@@ -27,6 +27,7 @@ from streams.topics import (
     ACCOUNT_SCORES,
     ACCOUNT_UPDATES,
     BUYING_SIGNALS,
+    DAY_MS,
     DEAD_LETTERS,
     HOT_LEADS,
     IDENTITY_CONFLICTS,
@@ -57,6 +58,7 @@ class LeadLogic:
         self._partition_of = lru_cache(_IDENTITIES_KEPT)(lambda name: partition_of(name.encode(), partitions))
         self._shard = Shard(model, leads, memo, Place(partition, self._partition_of), settings.contacts_max)
         self._metrics = metrics
+        self._silence_ms = int(settings.visitor_days * DAY_MS)
         self._routed = ROUTED.full_name(prefix)
         self._account_updates = ACCOUNT_UPDATES.full_name(prefix)
         self._account_scores = ACCOUNT_SCORES.full_name(prefix)
@@ -117,6 +119,13 @@ class LeadLogic:
             if outcome.adoption.leads:
                 work.records[self._model_reports] = [(None, self._encode(outcome.adoption))]
         return work, self._shard.adopted_to
+
+    def forget(self, clock_ms: int, keys_max: int) -> tuple[Work, list[str], bool]:
+        """Forget what has been silent for long among the next keys; return what is to be written, and which it was."""
+        silent, is_over = self._shard.silent(clock_ms, self._silence_ms, keys_max)
+        outcome = self._shard.forget(silent)
+        self._metrics.forgotten.inc(len(silent))
+        return self._work(outcome), [key.decode() for key in silent], is_over
 
     def _work(self, outcome: Outcome) -> Work:
         version = self._shard.book.model.version

@@ -64,6 +64,9 @@ class WorkerMetrics:
         self.merged_leads = Counter(
             "leadheat_merged_leads", "Leads that turned out to be another one", registry=registry
         )
+        self.forgotten = Counter(
+            "leadheat_forgotten_identities", "Visitors, and identities of leads, silent for too long", registry=registry
+        )
         self.conflicts = Counter(
             "leadheat_identity_conflicts", "Identities seen with a second lead; the first stands", registry=registry
         )

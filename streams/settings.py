@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     pending_records: int = Field(
         50_000, ge=1, le=10_000_000, description="records that wait for a transaction before a shard stops reading"
     )
+    visitor_days: float = Field(
+        180, gt=0, description="silence after which visitors, and identities that lead to a lead, are forgotten"
+    )
     contacts_max: int = Field(
         200, ge=1, le=10_000, description="people whom an account lists one by one; the others are kept as a sum"
     )

@@ -20,12 +20,12 @@ from scoring.errors import EventError
 from scoring.events import Event
 from scoring.lead_state import LeadState, decode_state
 from scoring.pointers import decode_pointer, is_pointer
-from scoring.routed import Absorb, Check, Conflict, Forward, Link, Reply, Tell, decode_message
+from scoring.routed import Absorb, Check, Conflict, Forward, Link, Reply, Tell, Unlink, decode_message
 from scoring.score_records import LeadScore
 from streams.cli.alert_lines import describe_call, show_score_reasons
 from streams.cli.output import printable, show_account, show_band, show_lead, show_time
 from streams.dead_letters import decode_dead_letter
-from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Step, Tick, decode_entry
+from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Forgotten, Step, Tick, decode_entry
 from streams.topics import (
     ACCOUNT_SCORES,
     ACCOUNT_UPDATES,
@@ -155,6 +155,8 @@ def _describe_step(step: Step, now_ms: int) -> str:
         return f"took {printable(step.topic)} {step.start} to {step.end - 1}"
     if isinstance(step, Tick):
         return f"cooled what was due by {show_time(step.clock_ms, now_ms)}"
+    if isinstance(step, Forgotten):
+        return f"forgot {len(step.keys):,} silent ones"
     return f"brought leads up to {printable(step.to, 255)} under the model"
 
 
@@ -199,6 +201,8 @@ def _describe_message(record: Any, now_ms: int) -> Text:
             what = f"is {show_lead(message.weak)} too" + (", with what that was worth" if message.state else "")
         case Check():
             what = f"should be {show_lead(message.lead)}"
+        case Unlink():
+            what = f"is no longer known as {show_lead(message.weak)}"
         case Tell():
             what = f"{'loses' if message.is_gone else 'has'} {show_lead(message.contact.lead)}"
         case Reply():

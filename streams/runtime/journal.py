@@ -37,7 +37,13 @@ class Pass(msgspec.Struct, array_like=True, tag="pass"):
     to: str
 
 
-Step = ChunkRange | Tick | Pass
+class Forgotten(msgspec.Struct, array_like=True, tag="forgotten"):
+    """What was kept under these keys was forgotten."""
+
+    keys: list[str]
+
+
+Step = ChunkRange | Tick | Pass | Forgotten
 
 
 class JournalEntry(msgspec.Struct, kw_only=True):

@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.stores.memory import Store as MemoryStore
 
 from streams.runtime.chunks import Chunk, ChunkConsumer
-from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Meta, Pass, Tick, decode_meta
+from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Forgotten, Meta, Pass, Tick, decode_meta
 from streams.runtime.transactions import Committed, Work, Writer
 from streams.settings import Settings
 
@@ -26,6 +26,8 @@ _RESTORE_RECORDS = 10_000  # a fetch at a time, so that the loop breathes
 _RESTORE_FETCH_BYTES = 4 << 20
 _RESEEK_S = 1.0
 _TICK_S = 0.25
+_SWEEP_KEYS = 1_000  # four times a second: a million keys in four minutes, at less than 1 % of a core
+_SWEEP_PAUSE_MS = 3_600_000
 _TICK_LEADS = 5_000  # a tick holds the loop: 0.2 ms a lead
 
 log = structlog.get_logger(__name__)
@@ -35,7 +37,8 @@ class Logic(Protocol):
     """What a shard does with a chunk's records; ``memo`` is given to the next logic on the same table.
 
     Something is due, in silence, at ``due_ms`` by the shard's clock: then it wants a tick. While ``is_adopting``, what
-    an earlier logic left in the table is brought up to date, some keys at a time.
+    an earlier logic left in the table is brought up to date, some keys at a time. What may be forgotten is looked for
+    in the same way, again and again; ``forget`` says which keys it was, and whether it has come to the end.
     """
 
     @property
@@ -52,6 +55,8 @@ class Logic(Protocol):
     def tick(self, clock_ms: int, leads_max: int) -> tuple[Work, int]: ...
 
     def adopt(self, leads_max: int) -> tuple[Work, str]: ...
+
+    def forget(self, clock_ms: int, keys_max: int) -> tuple[Work, list[str], bool]: ...
 
 
 OpenLogic = Callable[[int, dict[bytes, bytes], bytes], Logic]
@@ -76,6 +81,7 @@ class OpenShard:
         self.next = dict(meta.next)
         self.clock_ms = meta.clock_ms
         self.is_adopting = logic.is_adopting
+        self.sweeps_at_ms = 0
         self.sought: dict[str, float] = {}
 
     def unseen(self, chunk: Chunk) -> list[Any] | None:
@@ -219,6 +225,13 @@ class Shards:
             work, adopted_to = shard.logic.adopt(max(1, int(self.settings.adopt_leads_per_s * _TICK_S)))
             work.steps.append(Pass(adopted_to))
             self._add(shard, work)
+        if shard.clock_ms >= shard.sweeps_at_ms:
+            work, keys, is_over = shard.logic.forget(shard.clock_ms, _SWEEP_KEYS)
+            if is_over:
+                shard.sweeps_at_ms = shard.clock_ms + _SWEEP_PAUSE_MS
+            if keys:
+                work.steps.append(Forgotten(keys))
+                self._add(shard, work)
 
     def _clock_of(self, partition: int, shard: OpenShard) -> int:
         """Return the time (ms) up to which a shard has had everything: no record appended before it is still to come.

@@ -37,7 +37,7 @@ class Work:
     """
 
     states: dict[bytes, bytes | None] = field(default_factory=dict)
-    latest: dict[str, dict[bytes, bytes]] = field(default_factory=dict)
+    latest: dict[str, dict[bytes, bytes | None]] = field(default_factory=dict)
     records: dict[str, list[tuple[Key, bytes | None]]] = field(default_factory=dict)
     messages: dict[tuple[str, int], list[tuple[Key, bytes]]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)

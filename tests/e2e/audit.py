@@ -18,7 +18,7 @@ from scoring.routed import Message, encode_message
 from scoring.score_records import LeadScore
 from scoring.shard import Outcome, Place, Shard
 from streams.reading import partition_of
-from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Pass, Tick, decode_entry
+from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Forgotten, Pass, Tick, decode_entry
 from streams.settings import Settings
 from streams.topics import CHANGELOG, DEAD_LETTERS, HOT_LEADS, JOURNAL, LEAD_SCORES, ROUTED, SOURCES, Topic
 from tests import oracle
@@ -26,7 +26,7 @@ from tests import oracle
 Records = dict[int, list[ConsumerRecord]]
 SAMPLED_LEADS = 300
 
-Done = list[ConsumerRecord] | Tick | Pass
+Done = list[ConsumerRecord] | Tick | Pass | Forgotten
 """What a shard did in one step: the records of a chunk that it took, or a passing of time."""
 
 _decode_alert = msgspec.json.Decoder(Alert).decode
@@ -160,7 +160,9 @@ def _replay(settings: Settings, partition: int, done: list[Done]) -> Again:
     for step in done:
         if isinstance(step, Pass):
             continue  # another model's; what it does to a lead is the same whenever it is done
-        if isinstance(step, Tick):
+        if isinstance(step, Forgotten):
+            outcome = again.shard.forget([key.encode() for key in step.keys])
+        elif isinstance(step, Tick):
             outcome = again.shard.tick(step.clock_ms)
         elif step and _is_routed(step[0]):
             outcome = again.shard.take_routed(step)
