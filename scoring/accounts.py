@@ -56,11 +56,11 @@ class AccountScorer:
 
     def __init__(self, model: ScoringModel, generation: int, contacts_max: int) -> None:
         self._model, self._generation, self._contacts_max = model, generation, contacts_max
-        self._contact_max = model.accounts.contact_max
-        self._half_life_days = model.accounts.half_life_days
-        self._rate = 1.0 / (model.accounts.half_life_days * DAY_MS)
-        self._bands = list(model.accounts.bands.items())
-        self._event_points: Mapping[str, float] = model.accounts.company_events
+        self._contact_max = getattr(model.accounts, "contact_max", 100.0)
+        self._half_life_days = getattr(model.accounts, "half_life_days", 30.0)
+        self._rate = 1.0 / (getattr(model.accounts, "half_life_days", 30.0) * DAY_MS)
+        self._bands = list(getattr(model.accounts, "bands", {}).items())
+        self._event_points: Mapping[str, float] = getattr(model.accounts, "company_events", {})
         self._fit, self._signals = FitBook(model), SignalBook(model)
         self._max_age_ms = int(model.alerts.max_age_h * 3_600_000)
         self._inherited = frozenset(model.trait_properties) - PERSONAL

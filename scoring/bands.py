@@ -51,9 +51,11 @@ class Bands:
         wanted = top if state.held_until > now else self.entered(total)
         reached = wanted
         while reached > band and not (opens := self.opens(state, lead, reached)):
-            if opens is None and state.waiting is None:
-                state.waiting = Waiting(cause, key, received_ms)
-            reached -= 1
+            if opens is None:
+                state.waiting = state.waiting or Waiting(cause, key, received_ms)
+                reached = band
+            else:
+                reached -= 1
         if reached > band:
             state.band, state.cools_at = reached, UNSURE
             alerting = next((b for b in range(reached, band, -1) if bands[b].cooldown_ms is not None), 0)

@@ -235,7 +235,10 @@ class ScoringModel(Section):
     @property
     def follows_accounts(self) -> bool:
         """Whether the model says anything of accounts, so that leads have to tell them of themselves."""
-        return bool(self.profiles or self.exclusions or self.signals) or "accounts" in self.model_fields_set
+        return (
+            bool(self.profiles or self.exclusions or getattr(self, "signals", None))
+            or "accounts" in self.model_fields_set
+        )
 
     @property
     def trait_properties(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Replay:
 
     def __init__(self, model: ScoringModel) -> None:
         self.shard = Shard(model, {})
-        self._scores: dict[bytes, bytes] = {}
+        self._scores: dict[bytes, bytes | None] = {}
         self._decode_score = msgspec.json.Decoder(LeadScore).decode
 
     def take(self, records: list[FileRecord]) -> Outcome:
@@ -68,7 +68,8 @@ class Replay:
     def scores(self) -> Iterator[LeadScore]:
         """Yield the latest score record of every lead, in the order of their first events."""
         for value in self._scores.values():
-            yield self._decode_score(value)
+            if value is not None:
+                yield self._decode_score(value)
 
 
 def read_records(lines: Iterable[bytes], now_ms: int, *, live: bool) -> Iterator[FileRecord]:

@@ -1,5 +1,8 @@
 from __future__ import annotations
+
 import msgspec
+
+
 class BuyingSignal(msgspec.Struct, kw_only=True, omit_defaults=True):
     id: str
     account: str

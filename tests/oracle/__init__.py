@@ -60,8 +60,8 @@ nothing, whatever they say.
 - The phase is the furthest of the rules that contribute at least 1 point, channels' ceilings aside.
 - A lead is a *visitor* by its name; else *converted* once an event matched, counted or not, a rule that converts;
   else *inactive*.
-- The account is the newest ``account_id`` (of equal times the larger), else the domain of the address (or of the
-  trait ``email``) unless it gives free mail to anybody.
+- The account is the newest ``account_id`` (of equal times the larger), else what is registered of the domain of the
+  address (or of the trait ``email``), by :func:`scoring.account_identity.account_of_domain`.
 - A touch is (time, source, medium, campaign, page); see :func:`tests.oracle.people.touch_of`. The first is the
   smallest, the last the largest with a source or a campaign.
 """

