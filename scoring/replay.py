@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import msgspec
 
+from scoring.account_records import AccountScore
+from scoring.account_updates import ACCOUNT_TYPES
 from scoring.errors import EventError
 from scoring.events import parse_time
 from scoring.model import ScoringModel
@@ -43,27 +46,46 @@ class Replay:
     def __init__(self, model: ScoringModel) -> None:
         self.shard = Shard(model, {})
         self._scores: dict[bytes, bytes | None] = {}
+        self._accounts: dict[bytes, bytes] = {}
+        self._decode_account = msgspec.json.Decoder(AccountScore).decode
         self._decode_score = msgspec.json.Decoder(LeadScore).decode
 
     def take(self, records: list[FileRecord]) -> Outcome:
-        """Score one chunk of records, in order, and then what this tells of who is who."""
-        outcome = self.shard.take(records)
-        while outcome.messages:
-            messages, outcome.messages = outcome.messages, []
-            received_ms = records[-1].timestamp
-            told = [FileRecord(number, received_ms, encode_message(each)) for number, each in enumerate(messages)]
-            outcome.extend(self.shard.take_routed(told))
-        for weak, _ in outcome.merged:
-            self._scores.pop(weak.encode(), None)
-            outcome.scores.pop(weak.encode(), None)
-        self._scores.update(outcome.scores)
-        return outcome
+        """Score one chunk of records, in order, and then what this tells of who is who, and of accounts.
+
+        Records of companies are told from those of people by their type.
+        """
+        outcome, first = Outcome(), 0
+        for of_accounts, run in groupby(records, _is_of_account):
+            chunk = list(run)
+            done = self.shard.take_updates(chunk) if of_accounts else self.shard.take(chunk)
+            for refusal in done.refusals:
+                refusal.index += first
+            first += len(chunk)
+            outcome.extend(done)
+        return self._settle(outcome, records[-1].timestamp if records else 0)
 
     def tick(self, clock_ms: int) -> Outcome:
         """Let time pass: apply every cooling that is due at or before ``clock_ms`` (ms since 1970)."""
-        outcome = self.shard.tick(clock_ms)
+        return self._settle(self.shard.tick(clock_ms), clock_ms)
+
+    def _settle(self, outcome: Outcome, received_ms: int) -> Outcome:
+        """Take what the shard has told itself, until it has no more to tell, and remember the latest records."""
+        while outcome.messages:
+            messages, outcome.messages = outcome.messages, []
+            told = [FileRecord(number, received_ms, encode_message(each)) for number, each in enumerate(messages)]
+            outcome.extend(self.shard.take_routed(told))
+        for gone, _ in outcome.merged:
+            for records in (outcome.scores, outcome.account_scores, self._scores, self._accounts):
+                records.pop(gone.encode(), None)
         self._scores.update(outcome.scores)
+        self._accounts.update(outcome.account_scores)
         return outcome
+
+    def accounts(self) -> Iterator[AccountScore]:
+        """Yield the latest record of every account, in the order in which they were first heard of."""
+        for value in self._accounts.values():
+            yield self._decode_account(value)
 
     def scores(self) -> Iterator[LeadScore]:
         """Yield the latest score record of every lead, in the order of their first events."""
@@ -86,6 +108,21 @@ def read_records(lines: Iterable[bytes], now_ms: int, *, live: bool) -> Iterator
             continue
         clock = max(clock, min(_event_time(value), now_ms)) if live else now_ms
         yield FileRecord(number, clock, value)
+
+
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
+_decode_typed = msgspec.json.Decoder(_Typed).decode
+
+
+def _is_of_account(record: FileRecord) -> bool:
+    """Tell a record of a company from one of a person."""
+    try:
+        return _decode_typed(record.value or b"").type in ACCOUNT_TYPES
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False  # refused as whatever it is
 
 
 class _Timed(msgspec.Struct):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -15,7 +15,7 @@ from scoring.model import ScoringModel, load_model
 from scoring.model_file import FILE_BYTES_MAX, Advice, Document, Fault, KeyPath, find_faults, read_document, show, tell
 from scoring.models import DEFAULT_MODEL
 from scoring.replay import FileRecord
-from scoring.scenario_forms import Form, expected_alert, expected_score
+from scoring.scenario_forms import Form, expected_alert, expected_record, expected_signal
 from scoring.scenario_sections import SCENARIOS_MAX, ScenarioFile, ScenarioForm, Step, keys_at
 
 _KEYS: Final = "a scenario file has model and scenarios"
@@ -31,7 +31,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One scenario, ready to run: ``alerts`` (None: not checked) and ``scores`` are what must come of ``steps``."""
+    """One scenario, ready to run: what must come of ``steps``; ``alerts`` and ``signals`` are not checked if None."""
 
     name: str
     line: int
@@ -40,6 +40,8 @@ class Scenario:
     steps: Sequence[FileRecord | Tick]
     alerts: list[Form] | None
     scores: dict[str, Form]
+    signals: list[Form] | None = None
+    accounts: dict[str, Form] = field(default_factory=dict)
 
 
 def load_scenarios(path: Path) -> list[Scenario]:
@@ -128,7 +130,9 @@ class _Models:
             start_ms=file.start,
             steps=tuple(_steps(form, file.start)),
             alerts=None if form.alerts is None else [expected_alert(alert) for alert in form.alerts],
-            scores={lead: expected_score(score) for lead, score in form.scores.items()},
+            scores={lead: expected_record(score) for lead, score in form.scores.items()},
+            signals=None if form.signals is None else [expected_signal(signal) for signal in form.signals],
+            accounts={account: expected_record(record) for account, record in form.accounts.items()},
         )
 
     def check(self, path: KeyPath, raw: object) -> None:

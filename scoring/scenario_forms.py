@@ -11,10 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
+from scoring.account_records import AccountLine, AccountScore
 from scoring.alerts import Alert, Origin
-from scoring.scenario_sections import AlertForm, ScoreForm
+from scoring.scenario_sections import AccountForm, AlertForm, ScoreForm, SignalForm
 from scoring.scenario_times import NEVER, is_offset, show_moment, show_offset
 from scoring.score_records import LeadScore
+from scoring.signal_records import BuyingSignal
 
 PLACES: Final = 2
 """Decimals to which points are written and compared."""
@@ -26,8 +28,13 @@ _DEFAULTS: Final[Form] = {
     **dict.fromkeys(("phase", "cause", "stage", "account", "first_touch", "last_touch"), ""),
     **dict.fromkeys(("cools", "held_until"), NEVER),
     **dict.fromkeys(("coverage", "fit")),
+    **dict.fromkeys(("company", "name", "owner"), ""),
+    "fit_level": "unknown",
     "contact": {},
     "unknown": [],
+    "people": [],
+    "evidence": [],
+    "negative": False,
 }
 """What an alert need not say."""
 
@@ -66,8 +73,60 @@ def alert_form(alert: Alert, start_ms: int) -> Form:
             "unknown": list(alert.unknown),
             "coverage": None if alert.coverage is None else _points(alert.coverage),
             "fit": None if alert.fit is None else _points(alert.fit),
+            "fit_level": alert.fit_level or "unknown",
+            "company": alert.company,
         }
     )
+
+
+def signal_form(signal: BuyingSignal, start_ms: int) -> Form:
+    """Return a buying signal as a scenario file writes it, without its id, its model and its sentence."""
+    return _without_defaults(
+        {
+            "signal": signal.signal,
+            "account": signal.account,
+            "at": show_offset(signal.time_ms - start_ms),
+            "people": [person.lead for person in signal.people],
+            "evidence": [
+                " ".join(filter(None, (show_offset(each.time_ms - start_ms), each.what, each.lead, each.subject)))
+                for each in signal.evidence
+            ],
+            "negative": signal.polarity == "negative",
+            "score": _points(signal.score),
+            "band": signal.band,
+            "fit": None if signal.fit is None else _points(signal.fit),
+            "fit_level": signal.fit_level,
+            "name": signal.name,
+            "owner": signal.owner,
+        }
+    )
+
+
+def account_form(account: AccountScore, start_ms: int) -> Form:
+    """Return a published account as a scenario file writes it, with every field."""
+    return {
+        "score": _points(account.score),
+        "band": account.band,
+        "at": show_offset(account.at_ms - start_ms),
+        "fit": None if account.fit is None else _points(account.fit),
+        "level": account.level,
+        "profile": account.profile,
+        "coverage": _points(account.coverage),
+        "reason": account.reason,
+        "name": account.name,
+        "owner": account.owner,
+        "people": account.people,
+        "contacts": [contact.lead for contact in account.contacts],
+        "ledger": _sums(account.ledger),
+        "cools": show_moment(account.cools_at_ms, start_ms),
+    }
+
+
+def _sums(ledger: list[AccountLine]) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for line in ledger:
+        sums[line.name] = _points(sums.get(line.name, 0.0) + line.points)
+    return sums
 
 
 def score_form(score: LeadScore, start_ms: int) -> Form:
@@ -86,6 +145,10 @@ def score_form(score: LeadScore, start_ms: int) -> Form:
         "stage": score.stage,
         "phase": score.phase,
         "account": score.account,
+        "company": score.company,
+        "fit": None if score.fit is None else _points(score.fit),
+        "fit_level": score.fit_level,
+        "held_back": score.held_back,
         "contact": dict(score.contact),
     }
 
@@ -110,15 +173,31 @@ def expected_alert(form: AlertForm) -> Form:
     )
 
 
-def expected_score(form: ScoreForm) -> Form:
-    """Return what is expected of a score, in the form of :func:`score_form`; only what the file gives."""
+def expected_signal(form: SignalForm) -> Form:
+    """Return what is expected in the very form in which :func:`signal_form` gives what is found."""
+    return _without_defaults(
+        form.model_dump()
+        | {
+            "at": show_offset(form.at),
+            "people": list(form.people),
+            "evidence": list(form.evidence),
+            "score": _points(form.score),
+            "fit": None if form.fit is None else _points(form.fit),
+        }
+    )
+
+
+def expected_record(form: ScoreForm | AccountForm) -> Form:
+    """Return what is expected of a lead or an account, in the form of what is found; only what the file gives."""
     expected: Form = {}
     for name, value in form.model_dump(include=set(form.model_fields_set)).items():
         if name in {"at", "inactive_from", "cools", "held_until"}:
             expected[name] = show_moment(value, 0)
         elif isinstance(value, float):
             expected[name] = _points(value)
-        elif name in {"rules", "traits", "channels"}:
+        elif name == "contacts":
+            expected[name] = list(value)
+        elif name in {"rules", "traits", "channels", "ledger"}:
             expected[name] = {key: _points(points) for key, points in value.items()}
         else:
             expected[name] = value

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
+from scoring.account_updates import ACCOUNT_TYPES
 from scoring.conditions_file import fault, raise_faults
 from scoring.errors import EventError
 from scoring.events import EVENT_TYPES, parse_time
@@ -38,9 +39,12 @@ def _check_scalar(raw: object) -> object:
     return raw
 
 
+_TYPES: Final = EVENT_TYPES | ACCOUNT_TYPES
+
+
 def _check_event_type(raw: object) -> object:
-    if isinstance(raw, str) and raw not in EVENT_TYPES:
-        raise fault(f"{show(raw)} is not an event type; {suggest(raw, sorted(EVENT_TYPES), 'there are')}")
+    if isinstance(raw, str) and raw not in _TYPES:
+        raise fault(f"{show(raw)} is not an event type; {suggest(raw, sorted(_TYPES), 'there are')}")
     return raw
 
 
@@ -52,7 +56,7 @@ EventType = Annotated[str, BeforeValidator(_check_event_type)]
 
 
 class Step(Section):
-    """An event, or passing time."""
+    """An event of a lead or of a company, or passing time."""
 
     tick: Offset | None = None
     at: Offset | None = None
@@ -65,6 +69,8 @@ class Step(Section):
     user_id: str | None = None
     anonymous_id: str | None = None
     account_id: str | None = None
+    domain: str | None = None
+    facts: dict[str, Any] | None = None
     source: str | None = None
     properties: dict[str, Any] = Field(default_factory=dict)
     traits: dict[str, Any] | None = None
@@ -78,12 +84,25 @@ class Step(Section):
             faults += [((key,), "stands beside `tick`, which stands alone") for key in sorted(given - {"tick"})]
         else:
             faults += [((key,), "is required") for key in ("at", "type") if key not in given]
-            if not given & {"email", "user_id", "anonymous_id"}:
-                faults.append((("email",), "is required, or user_id, or anonymous_id"))
+            faults += self._check_subject(given)
             if ("times" in given) != ("every" in given):
                 faults.append((("times",), "`times` and `every` go together"))
         raise_faults(faults)
         return self
+
+    def _check_subject(self, given: set[str]) -> list[tuple[KeyPath, str]]:
+        """Say what is wrong with whom or what an event is about."""
+        people, companies = {"email", "user_id", "anonymous_id"}, {"domain", "facts"}
+        if self.type in ACCOUNT_TYPES:
+            strangers = given & (people | {"traits", "context"})
+            faults: list[tuple[KeyPath, str]] = [((key,), "is of people, not of companies") for key in strangers]
+            if not given & {"domain", "account_id"}:
+                faults.append((("domain",), "is required, or account_id"))
+            return faults
+        faults = [((key,), "is of companies, not of people") for key in sorted(given & companies)]
+        if not given & people:
+            faults.append((("email",), "is required, or user_id, or anonymous_id"))
+        return faults
 
 
 class AlertForm(Section):
@@ -108,6 +127,8 @@ class AlertForm(Section):
     unknown: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
     coverage: float | None = None
     fit: float | None = None
+    fit_level: str = "unknown"
+    company: str = ""
 
 
 class ScoreForm(Section):
@@ -126,7 +147,47 @@ class ScoreForm(Section):
     stage: str = ""
     phase: str = ""
     account: str = ""
+    company: str = ""
+    fit: float | None = None
+    fit_level: str = ""
+    held_back: str = ""
     contact: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class SignalForm(Section):
+    """A buying signal that must come, with every field that the record has but its sentence (defaults left out)."""
+
+    signal: str
+    account: str
+    at: Offset
+    people: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    evidence: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    negative: bool = False
+    score: float = 0.0
+    band: str = "cold"
+    fit: float | None = None
+    fit_level: str = "unknown"
+    name: str = ""
+    owner: str = ""
+
+
+class AccountForm(Section):
+    """What must hold of an account's last published record; what is not given is not checked."""
+
+    score: float = 0.0
+    band: str = ""
+    at: Offset = 0
+    fit: float | None = None
+    level: str = ""
+    profile: str = ""
+    coverage: float = 0.0
+    reason: str = ""
+    name: str = ""
+    owner: str = ""
+    people: int = 0
+    contacts: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    ledger: dict[str, float] = Field(default_factory=dict)
+    cools: Moment = None
 
 
 class ScenarioForm(Section):
@@ -137,7 +198,9 @@ class ScenarioForm(Section):
     events: Annotated[tuple[Step, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
     until: Offset | None = None
     alerts: Annotated[tuple[AlertForm, ...] | None, BeforeValidator(_as_tuple)] = None
+    signals: Annotated[tuple[SignalForm, ...] | None, BeforeValidator(_as_tuple)] = None
     scores: dict[str, ScoreForm] = Field(default_factory=dict)
+    accounts: dict[str, AccountForm] = Field(default_factory=dict)
 
 
 class ScenarioFile(Section):
@@ -155,6 +218,7 @@ _SECTIONS: Final[dict[KeyPath, type[Section]]] = {
     ("scenarios",): ScenarioForm,
     ("scenarios", "events"): Step,
     ("scenarios", "alerts"): AlertForm,
+    ("scenarios", "signals"): SignalForm,
 }
 
 
@@ -162,7 +226,8 @@ def keys_at(path: KeyPath) -> list[str]:
     """Return the keys that may stand in the mapping at ``path``.
 
     >>> keys_at(("scenarios", 0))
-    ['name', 'model', 'events', 'until', 'alerts', 'scores']
+    ['name', 'model', 'events', 'until', 'alerts', 'signals', 'scores', 'accounts']
     """
     steps = tuple(step for step in path if isinstance(step, str))
-    return _SECTIONS.get(steps, ScoreForm).file_keys()
+    of_account = steps[:2] == ("scenarios", "accounts")
+    return _SECTIONS.get(steps, AccountForm if of_account else ScoreForm).file_keys()

@@ -16,7 +16,7 @@ import msgspec
 
 from scoring.replay import FileRecord, Replay
 from scoring.scenario_file import Scenario, Tick, load_scenarios, parse_scenarios
-from scoring.scenario_forms import Form, alert_form, score_form, write_flow
+from scoring.scenario_forms import Form, account_form, alert_form, score_form, signal_form, write_flow
 
 __all__ = ["Form", "Result", "Scenario", "Tick", "load_scenarios", "parse_scenarios", "run_scenario"]
 
@@ -28,6 +28,7 @@ class Result:
     scenario: Scenario
     alerts: list[Form]
     scores: dict[str, Form]
+    signals: list[Form] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
 
     @property
@@ -51,7 +52,7 @@ def run_scenario(scenario: Scenario) -> Result:
     >>> run_scenario(scenario).differences
     ['user:ann: score is 1; expected 2']
     """
-    replay, alerts, differences = Replay(scenario.model), list[Form](), list[str]()
+    replay, alerts, signals, differences = Replay(scenario.model), list[Form](), list[Form](), list[str]()
     for step in scenario.steps:
         if isinstance(step, Tick):
             happened = replay.tick(step.clock_ms)
@@ -59,12 +60,18 @@ def run_scenario(scenario: Scenario) -> Result:
             happened = replay.take([step])
             differences += [f"{_event_id(step)} is refused: {refusal.error}" for refusal in happened.refusals]
         alerts += [alert_form(alert, scenario.start_ms) for alert in happened.alerts]
+        signals += [signal_form(signal, scenario.start_ms) for signal in happened.signals]
     scores = {score.lead: score_form(score, scenario.start_ms) for score in replay.scores()}
+    accounts = {account.account: account_form(account, scenario.start_ms) for account in replay.accounts()}
     if scenario.alerts is not None:
-        differences += _compare_alerts(scenario.alerts, alerts)
+        differences += _compare_lists("alert", _CROSSING, scenario.alerts, alerts)
+    if scenario.signals is not None:
+        differences += _compare_lists("signal", _SIGNAL, scenario.signals, signals)
     for lead, expected in scenario.scores.items():
-        differences += _compare_score(lead, expected, scores.get(lead))
-    return Result(scenario, alerts, scores, differences)
+        differences += _compare_record(lead, expected, scores.get(lead))
+    for account, expected in scenario.accounts.items():
+        differences += _compare_record(account, expected, accounts.get(account))
+    return Result(scenario, alerts, scores, signals, differences)
 
 
 def _event_id(record: FileRecord) -> str:
@@ -74,31 +81,32 @@ def _event_id(record: FileRecord) -> str:
 # ── comparing ────────────────────────────────────────────────────────────────────────────────────────────────
 
 _CROSSING: Final = ("kind", "lead", "band", "from_band")
+_SIGNAL: Final = ("signal", "account")
 
 
-def _compare_alerts(expected: list[Form], found: list[Form]) -> Iterator[str]:
-    """Pair the alerts that are about the same crossing, and tell how each pair differs and what has no partner."""
-    crossings = [[tuple(form[name] for name in _CROSSING) for form in forms] for forms in (expected, found)]
+def _compare_lists(what: str, key: tuple[str, ...], expected: list[Form], found: list[Form]) -> Iterator[str]:
+    """Pair what has the same ``key``, and tell how each pair differs and what has no partner."""
+    crossings = [[tuple(form[name] for name in key) for form in forms] for forms in (expected, found)]
     matcher = SequenceMatcher(None, crossings[0], crossings[1], autojunk=False)
     for _, start, end, found_start, found_end in matcher.get_opcodes():
         left, right = expected[start:end], found[found_start:found_end]
-        if len(left) == len(right) and all(_are_alike(*pair) for pair in zip(left, right, strict=True)):
+        if len(left) == len(right) and all(_are_alike(key[:2], *pair) for pair in zip(left, right, strict=True)):
             for number, pair in enumerate(zip(left, right, strict=True), start + 1):
-                yield from _compare(f"alert {number}", *pair)
+                yield from _compare(f"{what} {number}", *pair)
         else:
-            yield from (f"missing alert: {write_flow(form)}" for form in left)
-            yield from (f"alert that is not expected: {write_flow(form)}" for form in right)
+            yield from (f"missing {what}: {write_flow(form)}" for form in left)
+            yield from (f"{what} that is not expected: {write_flow(form)}" for form in right)
 
 
-def _are_alike(form: Form, other: Form) -> bool:
-    return all(form[name] == other[name] for name in ("kind", "lead"))
+def _are_alike(key: tuple[str, ...], form: Form, other: Form) -> bool:
+    return all(form[name] == other[name] for name in key)
 
 
-def _compare_score(lead: str, expected: Form, found: Form | None) -> Iterator[str]:
+def _compare_record(name_of: str, expected: Form, found: Form | None) -> Iterator[str]:
     if found is None:
-        yield f"{lead}: has no score"
+        yield f"{name_of}: has no score"
     else:
-        yield from _compare(lead, expected, {name: found[name] for name in expected})
+        yield from _compare(name_of, expected, {name: found[name] for name in expected})
 
 
 def _compare(what: str, expected: Form, found: Form) -> Iterator[str]:

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from scoring.errors import StartError
+from scoring.pointers import HOPS_MAX, decode_pointer, is_pointer
 
 PATIENCE_MS: Final = 10_000
 """How long the broker may take to answer one request."""
@@ -154,6 +155,39 @@ async def open_topic(brokers: str, topic: str) -> AsyncIterator[TopicReader]:
         # While the broker is away, stop() cancels aiokafka's own tasks and raises that here.
         with suppress(KafkaError, asyncio.CancelledError):
             await consumer.stop()
+
+
+async def read_latest(brokers: str, topic: str) -> dict[bytes, bytes]:
+    """Return the last value of every key of a topic; a record without value ends what was before it."""
+    latest: dict[bytes, bytes] = {}
+    async with open_topic(brokers, topic) as reader:
+        async for record in reader.read_to_end():
+            if record.value is None:
+                latest.pop(record.key, None)
+            else:
+                latest[record.key] = record.value
+    return latest
+
+
+async def read_values(reader: TopicReader, key: bytes, count: int) -> list[bytes]:
+    """Return the last values of a key, which all lie in one partition; a record without value ends what was before."""
+    values: deque[bytes] = deque(maxlen=count)
+    async for record in reader.read_to_end([partition_of(key, len(reader.partitions))]):
+        if record.key == key:
+            values.clear() if record.value is None else values.append(record.value)
+    return list(values)
+
+
+async def follow_pointers(brokers: str, changelog: str, identity: str) -> str | None:
+    """Return the lead or account that an identity has turned out to be, if it is another one."""
+    found = None
+    async with open_topic(brokers, changelog) as reader:
+        for _ in range(HOPS_MAX):
+            latest = await read_values(reader, (found or identity).encode(), 1)
+            if not latest or not is_pointer(latest[0]):
+                break
+            found = decode_pointer(latest[0]).target
+    return found
 
 
 async def _find_partitions(brokers: str, topic: str) -> list[int]:

@@ -22,7 +22,7 @@ from streams.cli.output import (
     write_json,
 )
 from streams.cli.stages import Stage, StageOption
-from streams.settings import Settings, load_settings
+from streams.settings import load_settings
 
 if TYPE_CHECKING:
     from scoring.score_records import LeadScore
@@ -73,9 +73,11 @@ def list_leads(
       leadheat leads list --limit 1000 --json | jq -r '[.lead, .score_now] | @tsv'
     """
     from streams.clock import now_ms
+    from streams.reading import read_latest
+    from streams.topics import LEAD_SCORES
 
     settings, now = load_settings(), now_ms()
-    latest = asyncio.run(_read_latest(settings))
+    latest = asyncio.run(read_latest(settings.brokers, LEAD_SCORES.full_name(settings.prefix)))
     found = _choose(latest, now, band, stage, account, include_visitors or stage is Stage.VISITOR)
     hottest = nlargest(limit, found, key=lambda lead: (lead.score_now, lead.record.at_ms))
     if wants_json(as_json):
@@ -83,21 +85,6 @@ def list_leads(
             write_json(lead)
     else:
         _print(hottest, now, len(hottest) == limit)
-
-
-async def _read_latest(settings: Settings) -> dict[bytes, bytes]:
-    """Return the last record of every lead; a tombstone ends what was before it."""
-    from streams.reading import open_topic
-    from streams.topics import LEAD_SCORES
-
-    latest: dict[bytes, bytes] = {}
-    async with open_topic(settings.brokers, LEAD_SCORES.full_name(settings.prefix)) as reader:
-        async for record in reader.read_to_end():
-            if record.value is None:
-                latest.pop(record.key, None)
-            else:
-                latest[record.key] = record.value
-    return latest
 
 
 def _choose(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -91,47 +90,21 @@ def lead_id_of(text: str) -> str:
 async def _find(settings: Settings, lead: str, now_ms: int) -> tuple[LeadNow | None, list[str]]:
     """Return a lead, or else ids that are nearly the one asked for."""
     from scoring.score_records import LeadScore
-    from streams.reading import open_topic
-    from streams.topics import HOT_LEADS, LEAD_SCORES
+    from streams.reading import follow_pointers, open_topic, read_values
+    from streams.topics import CHANGELOG, HOT_LEADS, LEAD_SCORES
 
+    changelog = CHANGELOG.full_name(settings.prefix)
     async with open_topic(settings.brokers, LEAD_SCORES.full_name(settings.prefix)) as reader:
-        latest = await _last_values(reader, lead.encode(), 1)
-        if not latest and (person := await _person_behind(settings, lead)) is not None:
+        latest = await read_values(reader, lead.encode(), 1)
+        if not latest and (person := await follow_pointers(settings.brokers, changelog, lead)) is not None:
             lead = person
-            latest = await _last_values(reader, lead.encode(), 1)
+            latest = await read_values(reader, lead.encode(), 1)
         if not latest:
             return None, await _near_ids(reader, lead)
     key = lead.encode()
     async with open_topic(settings.brokers, HOT_LEADS.full_name(settings.prefix)) as reader:
-        alerts = await _last_values(reader, key, ALERTS_SHOWN)
+        alerts = await read_values(reader, key, ALERTS_SHOWN)
     return explain(msgspec.json.decode(latest[0], type=LeadScore), alerts, now_ms), []
-
-
-async def _person_behind(settings: Settings, lead: str) -> str | None:
-    """Return the lead that an identity has turned out to be, if it is another one."""
-    from scoring.pointers import HOPS_MAX, decode_pointer, is_pointer
-    from streams.reading import open_topic
-    from streams.topics import CHANGELOG
-
-    found = None
-    async with open_topic(settings.brokers, CHANGELOG.full_name(settings.prefix)) as reader:
-        for _ in range(HOPS_MAX):
-            latest = await _last_values(reader, (found or lead).encode(), 1)
-            if not latest or not is_pointer(latest[0]):
-                break
-            found = decode_pointer(latest[0]).target
-    return found
-
-
-async def _last_values(reader: TopicReader, key: bytes, count: int) -> list[bytes]:
-    """Return the last values of a key, which all lie in one partition; a tombstone ends what was before it."""
-    from streams.reading import partition_of
-
-    values: deque[bytes] = deque(maxlen=count)
-    async for record in reader.read_to_end([partition_of(key, len(reader.partitions))]):
-        if record.key == key:
-            values.clear() if record.value is None else values.append(record.value)
-    return list(values)
 
 
 async def _near_ids(reader: TopicReader, lead: str) -> list[str]:
