@@ -61,6 +61,7 @@ class Topic:
 
 WEB_EVENTS: Final = Topic("web-events", "lead id", "Event", append_time=True)
 EMAIL_EVENTS: Final = Topic("email-events", "lead id", "Event", append_time=True)
+ACCOUNT_UPDATES: Final = Topic("account-updates", "account key", "AccountUpdate", append_time=True)
 LEAD_SCORES: Final = Topic("lead-scores", "lead id", "LeadScore", cleanup="compact")
 HOT_LEADS: Final = Topic("hot-leads", "lead id", "Alert")
 DEAD_LETTERS: Final = Topic("dead-letters", "key of the record", "DeadLetter")
@@ -69,7 +70,16 @@ JOURNAL: Final = Topic("journal", "none", "JournalEntry")
 LEADS_CHANGELOG: Final = Topic("leads-changelog", "lead id", "LeadState", cleanup="compact")
 
 EVENT_TOPICS: Final = (WEB_EVENTS, EMAIL_EVENTS)
-TOPICS: Final = (*EVENT_TOPICS, LEAD_SCORES, HOT_LEADS, DEAD_LETTERS, MODEL_REPORTS, JOURNAL, LEADS_CHANGELOG)
+TOPICS: Final = (
+    *EVENT_TOPICS,
+    ACCOUNT_UPDATES,
+    LEAD_SCORES,
+    HOT_LEADS,
+    DEAD_LETTERS,
+    MODEL_REPORTS,
+    JOURNAL,
+    LEADS_CHANGELOG,
+)
 
 
 async def create_topics(settings: Settings) -> Mapping[str, str]:
