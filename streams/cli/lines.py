@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 from rich.text import Text
 
+from scoring.account_updates import AccountUpdate
 from scoring.adoption import Adoption
 from scoring.alerts import Alert
 from scoring.errors import EventError
@@ -20,6 +21,7 @@ from streams.cli.output import printable, show_band, show_lead, show_time
 from streams.dead_letters import decode_dead_letter
 from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Step, Tick, decode_entry
 from streams.topics import (
+    ACCOUNT_UPDATES,
     DEAD_LETTERS,
     EMAIL_EVENTS,
     HOT_LEADS,
@@ -34,6 +36,7 @@ from streams.topics import (
 _PROPERTIES_SHOWN: Final = ("name", "path", "form", "asset", "webinar", "link", "subject", "kind", "seconds")
 
 _decode_event = msgspec.json.Decoder(Event).decode
+_decode_update = msgspec.json.Decoder(AccountUpdate).decode
 _decode_score = msgspec.json.Decoder(LeadScore).decode
 _decode_report = msgspec.json.Decoder(Adoption).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
@@ -91,7 +94,6 @@ def _value_as_json(topic: Topic, record: Any) -> object:
 
 def _describe_event(record: Any, now_ms: int) -> Text:
     event = _decode_event(record.value)
-    time = _time(event.time, now_ms) if isinstance(event.time, int) else f"{printable(event.time, 40)} "
     try:
         lead = event.lead_id
     except EventError:
@@ -99,7 +101,26 @@ def _describe_event(record: Any, now_ms: int) -> Text:
     known = {name: event.properties[name] for name in _PROPERTIES_SHOWN if event.properties.get(name) is not None}
     properties = "".join(f" {name}={printable(str(value), 60)}" for name, value in known.items())
     return Text.assemble(
-        time, (printable(event.type), "cyan"), (f" {show_lead(lead)}", "bold"), properties, _dim(printable(event.id))
+        _event_time(event.time, now_ms),
+        (printable(event.type), "cyan"),
+        (f" {show_lead(lead)}", "bold"),
+        properties,
+        _dim(printable(event.id)),
+    )
+
+
+def _describe_update(record: Any, now_ms: int) -> Text:
+    update = _decode_update(record.value)
+    told = "".join(
+        f" {printable(name)}={printable('unknown' if value is None else str(value), 60)}"
+        for name, value in ((update.facts or {}) | (update.properties or {})).items()
+    )
+    return Text.assemble(
+        _event_time(update.time, now_ms),
+        (printable(update.type), "cyan"),
+        (f" {printable(update.key or 'no account', 255)}", "bold"),
+        told,
+        _dim(printable(update.id)),
     )
 
 
@@ -166,6 +187,7 @@ def _describe_state(record: Any, now_ms: int) -> Text:
 _DESCRIBE: Final[dict[Topic, Callable[[Any, int], Text]]] = {
     WEB_EVENTS: _describe_event,
     EMAIL_EVENTS: _describe_event,
+    ACCOUNT_UPDATES: _describe_update,
     LEAD_SCORES: lambda record, now_ms: describe_score(_decode_score(record.value), now_ms),
     HOT_LEADS: lambda record, now_ms: describe_call(_decode_alert(record.value), now_ms),
     DEAD_LETTERS: _describe_letter,
@@ -177,6 +199,10 @@ _DESCRIBE: Final[dict[Topic, Callable[[Any, int], Text]]] = {
 
 def _time(time_ms: int, now_ms: int) -> str:
     return f"{show_time(time_ms, now_ms)} "
+
+
+def _event_time(time: int | str, now_ms: int) -> str:
+    return _time(time, now_ms) if isinstance(time, int) else f"{printable(time, 40)} "
 
 
 def _dim(text: str) -> tuple[str, str]:
