@@ -145,18 +145,13 @@ def decode_event(raw: bytes, received_ms: int) -> Event:
     Raises :class:`EventError` with one of :data:`REASONS`, naming the field.
     """
     if len(raw) > EVENT_BYTES_MAX:
-        raise EventError("too_large", "", f"the event has {len(raw)} bytes; at most {EVENT_BYTES_MAX} are taken")
+        raise too_large(len(raw))
     try:
         event = _decode(raw)
-    except msgspec.ValidationError as error:
-        raise _explain_validation(str(error)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        what = f"not a JSON object: {error}" if raw else "the record has no value"
-        raise EventError("malformed", "", what) from None
-    except RecursionError:
-        raise _too_deep() from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise explain_undecodable(raw, error) from None
     if len(raw) > 2 * NESTING_MAX:
-        check_depth(event, raw)
+        check_depth(raw, event.properties, event.traits, event.context)
     time_ms = event.time
     if (
         event.type in EVENT_TYPES
@@ -177,15 +172,24 @@ def check_event(event: Event, received_ms: int) -> None:
     """
     if event.type not in EVENT_TYPES:
         raise EventError("unknown_type", "type", f"{event.type[:80]!r} is not in the vocabulary")
-    if not event.id:
-        raise EventError("missing_field", "id", "is empty")
-    if len(event.id) > ID_LENGTH_MAX:
-        raise EventError("wrong_type", "id", f"is longer than {ID_LENGTH_MAX} characters")
+    check_id(event.id)
     if event.account_id is not None and len(event.account_id) > ID_LENGTH_MAX:
         raise EventError("bad_identity", "account_id", f"is longer than {ID_LENGTH_MAX} characters")
-    time_ms = event.time
+    event.time = check_time(event.time, received_ms)
+
+
+def check_id(event_id: str) -> None:
+    """Hold the id of an event against the bounds; raises :class:`EventError`."""
+    if not event_id:
+        raise EventError("missing_field", "id", "is empty")
+    if len(event_id) > ID_LENGTH_MAX:
+        raise EventError("wrong_type", "id", f"is longer than {ID_LENGTH_MAX} characters")
+
+
+def check_time(time_ms: int | str, received_ms: int) -> int:
+    """Return the time of an event in milliseconds, held against the bounds; raises :class:`EventError`."""
     if isinstance(time_ms, str):
-        time_ms = event.time = parse_time(time_ms)
+        time_ms = parse_time(time_ms)
     if time_ms < TIME_MIN_MS:
         raise EventError("bad_time", "time", f"{time_ms} lies before 1973: is it in seconds? milliseconds are expected")
     if time_ms > received_ms + AHEAD_MAX_MS:
@@ -195,13 +199,14 @@ def check_event(event: Event, received_ms: int) -> None:
             f"{str(time_ms)[:20]} lies {str((time_ms - received_ms) // 1000)[:20]} s after its receipt; at most "
             f"{AHEAD_MAX_MS // 1000} s are taken (is the sender's clock right, and are these milliseconds?)",
         )
+    return time_ms
 
 
-def check_depth(event: Event, raw: bytes) -> None:
-    """Hold an event, read from ``raw``, against ``NESTING_MAX``; raises :class:`EventError`."""
+def check_depth(raw: bytes, *parents: dict[str, Any] | None) -> None:
+    """Hold what an event carries, read from ``raw``, against ``NESTING_MAX``; raises :class:`EventError`."""
     if raw.count(b"{") + raw.count(b"[") <= NESTING_MAX:
         return  # fewer brackets than levels allowed: nearly every event is spared the walk
-    level: list[Any] = [event.properties, event.traits or {}, event.context or {}]
+    level: list[Any] = [parent for parent in parents if parent]
     for _ in range(NESTING_MAX):
         level = [
             child
@@ -212,6 +217,11 @@ def check_depth(event: Event, raw: bytes) -> None:
         if not level:
             return
     raise _too_deep()
+
+
+def too_large(length: int) -> EventError:
+    """Return the error about an event of ``length`` bytes."""
+    return EventError("too_large", "", f"the event has {length} bytes; at most {EVENT_BYTES_MAX} are taken")
 
 
 def _too_deep() -> EventError:
@@ -242,6 +252,15 @@ def parse_time(text: str) -> int:
     if moment.tzinfo is None:
         raise EventError("bad_time", "time", f"{text[:80]!r} has no offset; add Z or, for example, +01:00")
     return round(moment.timestamp() * 1000)
+
+
+def explain_undecodable(raw: bytes, error: Exception) -> EventError:
+    """Turn what msgspec raised on the bytes of an event into a reason and a field."""
+    if isinstance(error, msgspec.ValidationError):
+        return _explain_validation(str(error))
+    if isinstance(error, RecursionError):
+        return _too_deep()
+    return EventError("malformed", "", f"not a JSON object: {error}" if raw else "the record has no value")
 
 
 def _explain_validation(message: str) -> EventError:

@@ -8,11 +8,10 @@ from typing import Any, Final
 
 import msgspec
 from rich.text import Text
-from scoring.account_updates import AccountUpdate
-from scoring.signal_records import BuyingSignal
 
 from scoring.account_records import AccountScore
 from scoring.account_state import AccountState, decode_account
+from scoring.account_updates import AccountUpdate
 from scoring.adoption import Adoption
 from scoring.alerts import Alert
 from scoring.companies import is_account
@@ -22,6 +21,7 @@ from scoring.lead_state import LeadState, decode_state
 from scoring.pointers import decode_pointer, is_pointer
 from scoring.routed import Absorb, Check, Conflict, Forward, Link, Reply, Tell, Unlink, decode_message
 from scoring.score_records import LeadScore
+from scoring.signal_records import BuyingSignal
 from streams.cli.alert_lines import describe_call, show_score_reasons
 from streams.cli.output import printable, show_account, show_band, show_lead, show_time
 from streams.dead_letters import decode_dead_letter
@@ -115,7 +115,6 @@ def _value_as_json(topic: Topic, record: Any) -> object:
 
 def _describe_event(record: Any, now_ms: int) -> Text:
     event = _decode_event(record.value)
-    time = _time(event.time, now_ms) if isinstance(event.time, int) else f"{printable(event.time, 40)} "
     try:
         lead = event.lead_id
     except EventError:
@@ -123,7 +122,26 @@ def _describe_event(record: Any, now_ms: int) -> Text:
     known = {name: event.properties[name] for name in _PROPERTIES_SHOWN if event.properties.get(name) is not None}
     properties = "".join(f" {name}={printable(str(value), 60)}" for name, value in known.items())
     return Text.assemble(
-        time, (printable(event.type), "cyan"), (f" {show_lead(lead)}", "bold"), properties, _dim(printable(event.id))
+        _event_time(event.time, now_ms),
+        (printable(event.type), "cyan"),
+        (f" {show_lead(lead)}", "bold"),
+        properties,
+        _dim(printable(event.id)),
+    )
+
+
+def _describe_update(record: Any, now_ms: int) -> Text:
+    update = _decode_update(record.value)
+    told = "".join(
+        f" {printable(name)}={printable('unknown' if value is None else str(value), 60)}"
+        for name, value in ((update.facts or {}) | (update.properties or {})).items()
+    )
+    return Text.assemble(
+        _event_time(update.time, now_ms),
+        (printable(update.type), "cyan"),
+        (f" {printable(update.key or 'no account', 255)}", "bold"),
+        told,
+        _dim(printable(update.id)),
     )
 
 
@@ -158,14 +176,6 @@ def _describe_step(step: Step, now_ms: int) -> str:
     if isinstance(step, Forgotten):
         return f"forgot {len(step.keys):,} silent ones"
     return f"brought leads up to {printable(step.to, 255)} under the model"
-
-
-def _describe_update(record: Any, now_ms: int) -> Text:
-    update = _decode_update(record.value)
-    time = _time(update.time, now_ms) if isinstance(update.time, int) else f"{printable(update.time, 40)} "
-    facts = "".join(f" {printable(name)}={printable(str(value), 60)}" for name, value in (update.facts or {}).items())
-    company = printable(update.domain or update.account_id or "nobody")
-    return Text.assemble(time, (printable(update.type), "cyan"), (f" {company}", "bold"), facts, _dim(update.id))
 
 
 def _describe_account(record: Any, now_ms: int) -> Text:
@@ -275,6 +285,10 @@ _DESCRIBE: Final[dict[Topic, Callable[[Any, int], Text]]] = {
 
 def _time(time_ms: int, now_ms: int) -> str:
     return f"{show_time(time_ms, now_ms)} "
+
+
+def _event_time(time: int | str, now_ms: int) -> str:
+    return _time(time, now_ms) if isinstance(time, int) else f"{printable(time, 40)} "
 
 
 def _dim(text: str) -> tuple[str, str]:

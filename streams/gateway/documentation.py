@@ -9,15 +9,18 @@ from typing import Any, Final
 
 import msgspec
 
+from scoring.account_updates import ACCOUNT_UPDATED, FACT_NAME_MAX, FACT_TEXTS_MAX, FACTS_MAX, AccountUpdate
+from scoring.company_events import NEGATIVE_EVENTS, POSITIVE_EVENTS
 from scoring.events import EMAIL_TYPES, WEB_TYPES, Event
 from streams.gateway.ingest.segment_messages import Call, Message
 
 TITLE: Final = "leadheat gateway"
 DESCRIPTION: Final = """
-The way in for events: what people do on your pages, in your product and with your e-mails.
+The way in for events, what people do on your pages, in your product and with your e-mails, and for what is known of
+companies.
 
 * **You use a Segment SDK?** Point its host at this address; nothing else changes.
-* **You write your own sender?** Post to `/v1/events`.
+* **You write your own sender?** Post to `/v1/events`, and what you know of companies to `/v1/accounts`.
 
 `200` means that Kafka has acknowledged every event. On `503`, send the same bytes again after `Retry-After`
 seconds: events carry ids, and one that arrives twice counts once.
@@ -94,7 +97,7 @@ _EXAMPLE_EVENT: Final = {
     "properties": {"path": "/pricing", "seconds": 12},
 }
 
-CANONICAL: Final = _route(
+EVENTS: Final = _route(
     summary="Send events in our own form",
     description=(
         'One event, an array of events, or `{"events": [...]}`. All are taken or none: a single fault refuses the '
@@ -121,6 +124,52 @@ CANONICAL: Final = _route(
             {
                 "errors": [
                     _fault("emial", "unknown_field", "is not a field of an event; did you mean 'email'?", index=0)
+                ]
+            },
+        ),
+    },
+)
+
+_EXAMPLE_UPDATE: Final = {
+    "id": "u-1",
+    "type": ACCOUNT_UPDATED,
+    "time": "2026-01-01T12:00:00Z",
+    "domain": "acme.com",
+    "facts": {"industry": "Software", "employees": 120, "technologies": ["Kafka", "Redis"], "owner": "Jo Marsh"},
+}
+
+ACCOUNTS: Final = _route(
+    summary="Send what is known of companies",
+    description=(
+        'One account update, an array of them, or `{"batch": [...]}`. All are taken or none: a single fault refuses '
+        "the whole body, and the answer lists every fault. `time` is RFC 3339 with an offset, or milliseconds since "
+        "1970. At least one of `account_id` and `domain` is needed; both together tell that the id is that domain's "
+        "account.\n\n"
+        f"`{ACCOUNT_UPDATED}` tells `facts`: the newest of each name counts, and null takes it back. A fact is a text, "
+        f"a number, true or false, or a list of at most {FACT_TEXTS_MAX} texts; an update has at most {FACTS_MAX} of "
+        f"them, with names of 1 to {FACT_NAME_MAX} characters.\n\n"
+        f"Other types: {', '.join(sorted(POSITIVE_EVENTS))}; {', '.join(sorted(NEGATIVE_EVENTS))}."
+    ),
+    schema=_schema(AccountUpdate),
+    examples={
+        "facts": {"value": _EXAMPLE_UPDATE},
+        "several": {
+            "value": {
+                "batch": [
+                    _EXAMPLE_UPDATE,
+                    {"id": "u-2", "type": "funding", "time": 1767268800000, "account_id": "42"},
+                ]
+            }
+        },
+    },
+    answers={
+        200: _answer("Kafka has every update.", {"accepted": 2}),
+        400: _answer(
+            "Nothing was taken; every fault is listed.",
+            {
+                "errors": [
+                    _fault("facts.offices", "wrong_type", "is a list of other things than texts", index=0),
+                    _fault("type", "unknown_type", "'fundign' is not in the vocabulary: …", index=1),
                 ]
             },
         ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
+from scoring.account_updates import AccountUpdate
 from scoring.events import Event
 from streams.dead_letters import DeadLetter
 from streams.gateway.answers import Refusal, json_answer, unavailable
@@ -19,10 +20,11 @@ from streams.gateway.producer import BrokerUnavailable, EventProducer
 
 @dataclass(frozen=True)
 class Submission:
-    """What a reader made of a body: events to write, dead letters about the rest, and the answer once written."""
+    """What a reader made of a body: what to write, dead letters about the rest, and the answer once written."""
 
-    events: Sequence[Event]
     answer: Mapping[str, object]
+    events: Sequence[Event] = ()
+    updates: Sequence[AccountUpdate] = ()
     letters: Sequence[DeadLetter] = ()
 
 
@@ -61,11 +63,14 @@ class Intake:
             return json_answer(submission.answer)
 
     async def _write(self, submission: Submission, caller: Caller, route: str) -> None:
-        count = len(submission.events) + len(submission.letters)
+        good = len(submission.events) + len(submission.updates)
+        count = good + len(submission.letters)
         self._metrics.in_flight_events.inc(count)
         try:
             if submission.events:
                 await self._producer.send(submission.events)
+            if submission.updates:
+                await self._producer.send_account_updates(submission.updates)
             if submission.letters:
                 await self._producer.send_dead_letters(submission.letters)
         except BrokerUnavailable as error:
@@ -73,7 +78,7 @@ class Intake:
             raise unavailable(f"{error}; try again") from error
         finally:
             self._metrics.in_flight_events.dec(count)
-        self._count(caller, route, ACCEPTED, len(submission.events))
+        self._count(caller, route, ACCEPTED, good)
         self._count(caller, route, REFUSED, len(submission.letters))
 
     def _count(self, caller: Caller, route: str, outcome: str, count: int) -> None:

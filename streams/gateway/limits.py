@@ -11,9 +11,10 @@ from typing import Final
 
 from starlette.requests import Request
 
-from scoring.errors import EventError
-from scoring.events import EVENT_BYTES_MAX, Event, check_depth, encode_event
+from scoring.account_updates import AccountUpdate
+from scoring.events import EVENT_BYTES_MAX, Event, too_large
 from streams.gateway.answers import Refusal
+from streams.records import encode
 
 BODY_BYTES_MAX: Final = 500 * 1024
 BODY_TIMEOUT_S: Final = 30.0
@@ -53,12 +54,12 @@ async def read_body(request: Request) -> bytes:
 async def _collect(request: Request) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and len(declared) < 20 and int(declared) > BODY_BYTES_MAX:
-        raise _too_large()
+        raise _body_too_large()
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > BODY_BYTES_MAX:
-            raise _too_large()
+            raise _body_too_large()
     return bytes(body)
 
 
@@ -78,7 +79,7 @@ def gunzip(packed: bytes) -> bytes:
     except zlib.error as error:
         raise _bad_gzip(str(error)) from None
     if len(body) > BODY_BYTES_MAX:
-        raise _too_large()
+        raise _body_too_large()
     if not unpacker.eof:
         raise _bad_gzip("it is cut short")
     if unpacker.unused_data:
@@ -89,24 +90,19 @@ def gunzip(packed: bytes) -> bytes:
 def check_raw_size(raw: bytes) -> None:
     """Hold the bytes of one event against ``EVENT_BYTES_MAX``; raises :class:`EventError`."""
     if len(raw) > EVENT_BYTES_MAX:
-        raise _event_too_large(len(raw))
+        raise too_large(len(raw))
 
 
-def check_written_size(event: Event, raw: bytes) -> None:
-    """Make sure that the worker can read what we are about to write of ``raw``: its size and its depth.
+def check_written_size(item: Event | AccountUpdate, raw: bytes) -> None:
+    """Make sure that the worker can read what we are about to write of ``raw``.
 
     Raises :class:`EventError` (``too_large``).
     """
-    check_depth(event, raw)
-    if len(raw) * GROWTH_MAX > EVENT_BYTES_MAX and (length := len(encode_event(event))) > EVENT_BYTES_MAX:
-        raise _event_too_large(length)
+    if len(raw) * GROWTH_MAX > EVENT_BYTES_MAX and (length := len(encode(item))) > EVENT_BYTES_MAX:
+        raise too_large(length)
 
 
-def _event_too_large(length: int) -> EventError:
-    return EventError("too_large", "", f"the event has {length} bytes; at most {EVENT_BYTES_MAX} are taken")
-
-
-def _too_large() -> Refusal:
+def _body_too_large() -> Refusal:
     return Refusal.because(
         413, "too_large", "", f"the body has more than {BODY_BYTES_MAX} bytes (unpacked); send smaller batches"
     )

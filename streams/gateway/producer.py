@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from scoring.account_updates import AccountUpdate
 from scoring.errors import LeadheatError
-from scoring.events import EMAIL_TYPES, Event, encode_event
+from scoring.events import Event
 from streams.dead_letters import DeadLetter, encode_dead_letter, original_key
+from streams.records import Record, to_record
 from streams.settings import Settings
-from streams.topics import DEAD_LETTERS, EMAIL_EVENTS, WEB_EVENTS
+from streams.topics import ACCOUNT_UPDATES, DEAD_LETTERS, EVENT_TOPICS
 
 CHECK_TIMEOUT_S: Final = 2.0
 """Patience of :meth:`KafkaEventProducer.check`; orchestrators give a readiness probe little more."""
@@ -49,14 +51,11 @@ class EventProducer(Protocol):
     async def send(self, events: Sequence[Event]) -> None:
         """Write events; returns once the broker has acknowledged every one."""
 
+    async def send_account_updates(self, updates: Sequence[AccountUpdate]) -> None:
+        """Write account updates; returns once the broker has acknowledged every one."""
+
     async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters; returns once the broker has acknowledged every one."""
-
-
-class _Record(NamedTuple):
-    topic: str
-    value: bytes
-    key: bytes | None
 
 
 class KafkaEventProducer:
@@ -71,8 +70,7 @@ class KafkaEventProducer:
         self._timeout_s = settings.produce_timeout_s
         self._waiting_max = settings.in_flight_events
         self._waiting = 0
-        self._web_events = WEB_EVENTS.full_name(settings.prefix)
-        self._email_events = EMAIL_EVENTS.full_name(settings.prefix)
+        self._prefix = settings.prefix
         self._dead_letters = DEAD_LETTERS.full_name(settings.prefix)
         self._client: Any = None
         self._state = "is not connected yet"
@@ -105,18 +103,19 @@ class KafkaEventProducer:
     async def send(self, events: Sequence[Event]) -> None:
         """Write events to their topics, keyed by lead, so that a lead's events share a partition."""
         with self._room_for(len(events)):
-            await self._write([self._record(event) for event in events])
+            await self._write([to_record(event, self._prefix) for event in events])
+
+    async def send_account_updates(self, updates: Sequence[AccountUpdate]) -> None:
+        """Write account updates, keyed by account, so that an account's updates share a partition."""
+        with self._room_for(len(updates)):
+            await self._write([to_record(update, self._prefix) for update in updates])
 
     async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters under the key of the record that they are about."""
         with self._room_for(len(letters)):
             await self._write(
-                [_Record(self._dead_letters, encode_dead_letter(letter), original_key(letter)) for letter in letters]
+                [Record(self._dead_letters, encode_dead_letter(letter), original_key(letter)) for letter in letters]
             )
-
-    def _record(self, event: Event) -> _Record:
-        topic = self._email_events if event.type in EMAIL_TYPES else self._web_events
-        return _Record(topic, encode_event(event), event.lead_id.encode())
 
     @contextlib.contextmanager
     def _room_for(self, count: int) -> Iterator[None]:
@@ -131,7 +130,7 @@ class KafkaEventProducer:
         finally:
             self._waiting -= count
 
-    async def _write(self, records: Sequence[_Record]) -> None:
+    async def _write(self, records: Sequence[Record]) -> None:
         client = self._connected()
         acknowledgements: list[asyncio.Future[object]] = []
         try:
@@ -188,7 +187,7 @@ class KafkaEventProducer:
 
     async def _await_topics(self, client: Any) -> None:
         """Wait until the broker has our topics: to write to an absent one could create it with wrong settings."""
-        names = {self._web_events, self._email_events, self._dead_letters}
+        names = {topic.full_name(self._prefix) for topic in (*EVENT_TOPICS, ACCOUNT_UPDATES, DEAD_LETTERS)}
         while True:
             answered = await client.client.force_metadata_update()
             absent = sorted(names - client.client.cluster.topics())

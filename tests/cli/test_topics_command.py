@@ -53,7 +53,7 @@ def test_missing_topics_are_created_and_existing_ones_are_left(
 
     wrong = run("topics", "create", settings=ours, LEADHEAT_PARTITIONS="3")
     assert wrong.code == 2
-    assert f"LEADHEAT_PARTITIONS=3 partitions, but {ours.prefix}.dead-letters.v1 has 2" in wrong.err
+    assert f"LEADHEAT_PARTITIONS=3 partitions, but {ours.prefix}.account-updates.v1 has 2" in wrong.err
 
 
 def test_without_a_broker_it_is_said_where_one_was_looked_for(run: Callable[..., Any]) -> None:

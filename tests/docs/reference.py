@@ -6,6 +6,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from scoring.account_updates import ACCOUNT_TYPES
 from scoring.events import EMAIL_TYPES, REASONS, WEB_TYPES
 from streams.clock import now_ms
 from streams.metrics import WorkerMetrics
@@ -58,6 +59,8 @@ def _events() -> list[str]:
         "On web-events: " + ", ".join(f"`{name}`" for name in sorted(WEB_TYPES)) + ".",
         "",
         "On email-events: " + ", ".join(f"`{name}`" for name in sorted(EMAIL_TYPES)) + ".",
+        "",
+        "On account-updates: " + ", ".join(f"`{name}`" for name in sorted(ACCOUNT_TYPES)) + ".",
         "",
         "Reasons of dead letters: " + ", ".join(f"`{reason}`" for reason in REASONS) + ".",
         "",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import httpx
 import pytest
 
+from scoring.account_updates import AccountUpdate, decode_account_update, encode_account_update
 from scoring.events import Event, decode_event, encode_event
 from streams.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
 from streams.gateway.app import create_gateway
@@ -23,6 +24,7 @@ class FakeProducer:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.updates: list[AccountUpdate] = []
         self.letters: list[DeadLetter] = []
         self.why: str | None = None
         self.running = False
@@ -40,6 +42,10 @@ class FakeProducer:
     async def send(self, events: Sequence[Event]) -> None:
         await self.check()
         self.events += [decode_event(encode_event(event), NOW_MS * 10) for event in events]
+
+    async def send_account_updates(self, updates: Sequence[AccountUpdate]) -> None:
+        await self.check()
+        self.updates += [decode_account_update(encode_account_update(update), NOW_MS * 10) for update in updates]
 
     async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         await self.check()
@@ -74,6 +80,10 @@ class Gateway:
     @property
     def events(self) -> list[Event]:
         return self.producer.events
+
+    @property
+    def updates(self) -> list[AccountUpdate]:
+        return self.producer.updates
 
     @property
     def letters(self) -> list[DeadLetter]:

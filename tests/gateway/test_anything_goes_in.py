@@ -9,11 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scoring.account_updates import ACCOUNT_TYPES, AccountUpdate, decode_account_update, encode_account_update
 from scoring.events import EVENT_BYTES_MAX, EVENT_TYPES, Event, decode_event, encode_event
 from streams.gateway.ingest.segment_messages import Message
 
 NOW_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z, the gateway's clock
-ROUTES = [f"/v1/{call}" for call in ("track", "page", "screen", "identify", "group", "alias", "batch", "events")]
+ROUTES = [
+    f"/v1/{call}" for call in ("track", "page", "screen", "identify", "group", "alias", "batch", "events", "accounts")
+]
 
 SCALARS = (
     st.none()
@@ -31,8 +34,11 @@ ANYTHING = st.recursive(
 )
 SEGMENT_FIELDS = Message.__struct_encode_fields__
 OUR_FIELDS = Event.__struct_fields__
+ACCOUNT_FIELDS = AccountUpdate.__struct_fields__
 KNOWN = {
-    "type": st.sampled_from(["track", "page", "screen", "identify", "group", "alias", *sorted(EVENT_TYPES)]),
+    "type": st.sampled_from(
+        ["track", "page", "screen", "identify", "group", "alias", *sorted(EVENT_TYPES | ACCOUNT_TYPES)]
+    ),
     "event": st.sampled_from(["Signed Up", "Email Opened", "Demo Requested", "Whatever"]) | st.text(),
     "context": st.fixed_dictionaries({"page": ANYTHING, "traits": ANYTHING, "groupId": ANYTHING, "campaign": ANYTHING}),
     "traits": st.fixed_dictionaries({"email": ANYTHING}),
@@ -41,6 +47,9 @@ KNOWN = {
     "user_id": st.text(),
     "userId": st.text() | st.integers(),
     "id": st.text(),
+    "account_id": st.text(),
+    "domain": st.sampled_from(["acme.com", "https://www.acme.co.uk/", "gmail.com", "com"]) | st.text(),
+    "facts": st.dictionaries(st.text(max_size=8), SCALARS | st.lists(st.text(max_size=4), max_size=3), max_size=4),
 }
 
 
@@ -49,7 +58,7 @@ def messages_of(fields):
     return st.fixed_dictionaries({}, optional={name: KNOWN.get(name, ANYTHING) | ANYTHING for name in fields})
 
 
-MESSAGES = messages_of(SEGMENT_FIELDS) | messages_of(OUR_FIELDS) | ANYTHING
+MESSAGES = messages_of(SEGMENT_FIELDS) | messages_of(OUR_FIELDS) | messages_of(ACCOUNT_FIELDS) | ANYTHING
 BODIES = (
     MESSAGES
     | st.lists(MESSAGES, max_size=4)
@@ -67,6 +76,7 @@ BODIES = (
 )
 def test_no_body_makes_the_gateway_fail(gateway, route, body, packed):
     gateway.events.clear()
+    gateway.updates.clear()
     gateway.letters.clear()
 
     headers = {"Content_Encoding": "gzip"} if packed else {}
@@ -74,13 +84,17 @@ def test_no_body_makes_the_gateway_fail(gateway, route, body, packed):
 
     assert answer.status_code in (200, 400, 413), answer.text
     if answer.status_code != 200:
-        assert gateway.events == []
-        assert gateway.letters == []
+        assert gateway.events == gateway.updates == gateway.letters == []
     for event in gateway.events:
         written = encode_event(event)
         assert len(written) <= EVENT_BYTES_MAX
         assert decode_event(written, NOW_MS) == event
         assert event.lead_id.encode()
+    for update in gateway.updates:
+        written = encode_account_update(update)
+        assert len(written) <= EVENT_BYTES_MAX
+        assert decode_account_update(written, NOW_MS) == update
+        assert update.key.encode()
 
 
 @pytest.fixture

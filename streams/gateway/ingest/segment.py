@@ -69,7 +69,7 @@ def read_single(call: Call, body: bytes, received_ms: int, caller: Caller) -> Su
         event = to_event(message, call, raw=body, received_ms=received_ms, sent_at=message.sent_at, source=source)
     except EventError as error:
         raise Refusal(413 if error.reason == "too_large" else 400, [fault_of(error)]) from None
-    return Submission([event], {"success": True})
+    return Submission({"success": True}, [event])
 
 
 def read_batch(body: bytes, received_ms: int, caller: Caller) -> Submission:
@@ -86,7 +86,7 @@ def read_batch(body: bytes, received_ms: int, caller: Caller) -> Submission:
         except EventError as error:
             refused.append(fault_of(error, index))
             letters.append(make_dead_letter(error, at_ms=received_ms, topic=f"http:{BATCH_ROUTE}", value=raw))
-    return Submission(events, {"success": True, "accepted": len(events), "refused": refused}, letters)
+    return Submission({"success": True, "accepted": len(events), "refused": refused}, events, letters=letters)
 
 
 def _read_item(raw: bytes, received_ms: int, sent_at: object, source: str) -> Event:

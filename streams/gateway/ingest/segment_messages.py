@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from scoring.errors import EventError
-from scoring.events import EVENT_TYPES, Event, check_event, parse_time
+from scoring.events import EVENT_TYPES, Event, check_depth, check_event, parse_time
 from scoring.identity import normalise_email
 from streams.gateway.limits import check_raw_size, check_written_size
 
@@ -121,6 +121,7 @@ def to_event(message: Message, call: Call, *, raw: bytes, received_ms: int, sent
         context={name: context[name] for name in CONTEXT_KEPT if context.get(name) is not None},
     )
     _check(event, received_ms)
+    check_depth(raw, event.properties, event.traits, event.context)
     check_written_size(event, raw)
     return event
 
