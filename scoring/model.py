@@ -1,8 +1,8 @@
 """The scoring model: what a YAML file says, checked and ready to be compiled.
 
-The classes mirror the file section by section (:mod:`scoring.model_sections`), so the file's shape, its JSON Schema and
-its checks have one source; see docs/model.md for the file as people write it. Whatever is wrong is told at once, each
-fault with its line.
+The classes mirror the file section by section (:mod:`scoring.model_sections` and its neighbours), so the file's shape,
+its JSON Schema and its checks have one source; see docs/model.md for the file as people write it. Whatever is wrong is
+told at once, each fault with its line.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ from scoring.conditions_file import (
     raise_faults,
 )
 from scoring.errors import ModelError
+from scoring.model_bands import AccountBand, Band, BandName, BandOfFile, name_bands
+from scoring.model_engagement import Accounts, Waking
 from scoring.model_file import FILE_BYTES_MAX, Document, Fault, KeyPath, find_faults, read_document, show, tell
 from scoring.model_sections import (
     VIRTUAL_PROPERTIES,
     Alerts,
-    Band,
-    BandName,
-    BandOfFile,
     Channel,
     ChannelWithNames,
     ContactNames,
@@ -49,15 +48,18 @@ from scoring.model_sections import (
     Visits,
     check_trait_property,
 )
+from scoring.model_signals import KINDS, SIGNALS_MAX, Signal, SignalOfFile, with_rules
 from scoring.model_warnings import (
     answers_that_never_count,
     bands_out_of_reach,
     channels_that_do_little,
     names_that_ledgers_confuse,
     rules_that_never_count,
+    signals_that_contradict_themselves,
     unused_names,
 )
 from scoring.model_words import (
+    describe_accounts,
     describe_alerts,
     describe_band,
     describe_channel,
@@ -65,11 +67,14 @@ from scoring.model_words import (
     describe_contact,
     describe_inactivity,
     describe_rule,
+    describe_signal,
     describe_trait,
     describe_visits,
 )
 
 __all__ = [
+    "AccountBand",
+    "Accounts",
     "Alerts",
     "Answer",
     "Band",
@@ -79,10 +84,13 @@ __all__ = [
     "Inactivity",
     "Rule",
     "ScoringModel",
+    "Signal",
     "Trait",
     "VisitCount",
     "Visits",
+    "Waking",
     "describe_model",
+    "find_model_faults",
     "load_model",
     "parse_model",
 ]
@@ -145,6 +153,12 @@ class ScoringModel(Section):
         min_length=1, max_length=10, description="The bands above cold, from low to high."
     )
     alerts: Alerts = Field(default_factory=Alerts, description="What alerts have in common.")
+    accounts: Accounts = Field(default_factory=Accounts, description="What accounts have in common.")
+    signals: dict[Name, SignalOfFile] = Field(
+        default_factory=dict,
+        max_length=SIGNALS_MAX,
+        description="The buying signals of accounts.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -161,6 +175,9 @@ class ScoringModel(Section):
             if isinstance(data.get(key), dict):
                 entries = data[key].items()
                 data = {**data, key: {name: _with_names(entry, names, channels, key) for name, entry in entries}}
+        if isinstance(data.get("signals"), dict):
+            signals = {name: with_rules(signal, data.get("rules")) for name, signal in data["signals"].items()}
+            data = {**data, "signals": signals}
         return data
 
     @field_validator("version")
@@ -189,8 +206,7 @@ class ScoringModel(Section):
     @field_validator("bands")
     @classmethod
     def _check_bands(cls, bands: dict[str, Band]) -> dict[str, Band]:
-        raise_faults(list(_compare_bands(bands)))
-        return {name: band.model_copy(update={"name": name}) for name, band in bands.items()}
+        return name_bands(bands)
 
     def is_own(self, email: str) -> bool:
         """Whether an address (normalised) is of our own people, by ``names: own_domains``: they never alert."""
@@ -205,6 +221,11 @@ class ScoringModel(Section):
         if flagged & set(VIRTUAL_PROPERTIES):
             flagged |= {"email"}  # what they are derived from, for leads that are not known by their address
         return tuple(sorted((asked | flagged | set(self.contact)) - set(VIRTUAL_PROPERTIES)))
+
+    @property
+    def signal_rules(self) -> tuple[str, ...]:
+        """The rules whose matches a contact tells its account, because signals ask about them. Sorted."""
+        return tuple(sorted({rule for signal in self.signals.values() for rule in signal.asked}))
 
     @model_validator(mode="after")
     def _check_memory(self) -> ScoringModel:
@@ -222,6 +243,7 @@ class ScoringModel(Section):
             *channels_that_do_little(self.channels, self.rules),
             *names_that_ledgers_confuse(self.rules, self.traits, self.channels),
             *bands_out_of_reach(self.bands, self.rules, self.traits, self.channels),
+            *signals_that_contradict_themselves(self.signals, self.rules),
         ]
 
     @classmethod
@@ -230,8 +252,9 @@ class ScoringModel(Section):
         schema = cls.model_json_schema(schema_generator=_FileSchema)
         # 2026.1 and 2026 without quotes are fine as a version, though an editor takes them for numbers.
         schema["properties"]["version"]["type"] = ["string", "number"]
-        for key in ("names", "rules", "traits", "channels", "bands"):
+        for key in ("names", "rules", "traits", "channels", "bands", "signals"):
             schema["properties"][key]["additionalProperties"] = False
+        schema["$defs"]["Accounts"]["properties"]["bands"]["additionalProperties"] = False
         # The one name that is a list must not be held against the pattern of all others too.
         ((pattern, conditions),) = schema["properties"]["names"]["patternProperties"].items()
         others = pattern.replace("^", f"^(?!{OWN_DOMAINS}$)", 1)
@@ -240,15 +263,19 @@ class ScoringModel(Section):
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "leadheat scoring model"}
 
     @classmethod
-    def keys_at(cls, path: KeyPath) -> list[str]:
-        """Return the keys that may stand in the mapping at ``path``.
+    def keys_at(cls, path: KeyPath, data: Mapping[str, Any]) -> list[str]:
+        """Return the keys that may stand in the mapping at ``path`` of a file that says ``data``.
 
-        >>> ScoringModel.keys_at(("bands", "hot"))
+        >>> ScoringModel.keys_at(("bands", "hot"), {})
         ['enter', 'leave', 'fit_min', 'cooldown_h']
+        >>> ScoringModel.keys_at(("signals", "busy"), {"signals": {"busy": {"kind": "count"}}})
+        ['kind', 'cooldown_h', 'sessions', 'within_days']
         """
-        # In a section of named entries, the second step is a name.
-        steps = (*path[:1], *("*" for _ in path[1:2]), *path[2:])
-        return (_SECTIONS[steps] if steps else cls).file_keys()
+        if not path:
+            return cls.file_keys()
+        if path[0] == "signals":
+            return KINDS[data["signals"][path[1]]["kind"]].file_keys()
+        return next(section for at, section in _SECTIONS.items() if _leads_to(at, path)).file_keys()
 
 
 _SECTIONS: Final[Mapping[KeyPath, type[Section]]] = {
@@ -261,8 +288,15 @@ _SECTIONS: Final[Mapping[KeyPath, type[Section]]] = {
     ("inactivity",): Inactivity,
     ("bands", "*"): Band,
     ("alerts",): Alerts,
+    ("accounts",): Accounts,
+    ("accounts", "bands", "*"): AccountBand,
+    ("accounts", "waking"): Waking,
 }
-"""The sections whose keys are fixed, by where they lie."""
+"""The sections whose keys are fixed, by where they lie; * stands for a name."""
+
+
+def _leads_to(at: KeyPath, path: KeyPath) -> bool:
+    return len(at) == len(path) and all(step in ("*", own) for step, own in zip(at, path, strict=True))
 
 
 def _with_names(entry: object, names: object, channels: object, section: str) -> object:
@@ -293,24 +327,6 @@ def _check_trait_names(traits: Mapping[str, Trait], rules: Mapping[str, Rule]) -
 
 def _with_source(name: str, trait: Trait) -> Trait:
     return trait.model_copy(update={"sources": (name,)}) if trait.is_question and not trait.sources else trait
-
-
-def _compare_bands(bands: Mapping[str, Band]) -> Iterable[tuple[KeyPath, str]]:
-    """Yield what is wrong with the bands taken together."""
-    below: tuple[str, Band] | None = None
-    for name, band in bands.items():
-        if below is not None:
-            lower, other = below
-            if band.enter == other.enter:
-                yield (name, "enter"), f"{show(band.enter)} is where {lower} is entered too"
-            elif band.enter < other.enter:
-                yield (
-                    (name, "enter"),
-                    f"{show(band.enter)} is below the {show(other.enter)} of {lower}; list low to high",
-                )
-            elif band.leave < other.leave:
-                yield (name, "leave"), f"{show(band.leave)} is below the {show(other.leave)} at which {lower} is left"
-        below = name, band
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -361,7 +377,13 @@ def _validate(document: Document) -> tuple[ScoringModel | None, list[Fault]]:
     try:
         return ScoringModel.model_validate(document.data), []
     except ValidationError as error:
-        return None, find_faults(error, document, ScoringModel.keys_at)
+        return None, find_model_faults(error, document)
+
+
+def find_model_faults(error: ValidationError, document: Document) -> list[Fault]:
+    """Translate what is wrong with a model, which is all of ``document``, into faults with their places."""
+    data = document.data or {}
+    return find_faults(error, document, lambda path: ScoringModel.keys_at(path, data))
 
 
 # ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -391,6 +413,8 @@ def describe_model(model: ScoringModel) -> str:
     lines.append("cold: below the first band")
     lines += [f"{name}: {describe_band(band)}" for name, band in model.bands.items()]
     lines += describe_alerts(model.alerts)
+    lines += describe_accounts(model.accounts)
+    lines += [f"signal {name}: {describe_signal(signal)}" for name, signal in model.signals.items()]
     return "\n".join(lines)
 
 
