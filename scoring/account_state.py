@@ -21,6 +21,8 @@ UPDATES_KEPT: Final = 64
 
 _COOLS_AT: Final = slice(2, 10)  # after the array's header and the integer's
 
+_KINDS: Final = (b"domain:", b"account:")
+
 Value = str | int | float | bool | list[str]
 """What is known of an account by one name."""
 
@@ -81,3 +83,12 @@ def account_cools_at(state: bytes) -> int:
     1767225600000
     """
     return int.from_bytes(state[_COOLS_AT])
+
+
+def is_account(key: bytes) -> bool:
+    """Tell the key of an account from a lead's id.
+
+    >>> is_account(b"domain:acme.com"), is_account(b"email:ann@acme.com")
+    (True, False)
+    """
+    return key.startswith(_KINDS)

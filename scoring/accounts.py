@@ -13,6 +13,7 @@ import xxhash
 from scoring.account_records import AccountContact, AccountLine, AccountScore
 from scoring.account_state import EVENTS_KEPT, UPDATES_KEPT, AccountState, CompanyEvent, Known, Others, Value
 from scoring.account_updates import AccountUpdate
+from scoring.alerts import signal_id
 from scoring.company_events import COMPANY_EVENTS
 from scoring.contacts import AccountFacts, Contact
 from scoring.cooling import ROUNDING
@@ -20,7 +21,7 @@ from scoring.decay import DAY_MS
 from scoring.fit import Fit, FitBook
 from scoring.model import ScoringModel
 from scoring.routed import Tell
-from scoring.signal_records import BuyingSignal
+from scoring.signal_records import BuyingSignal, Finding, SignalPerson
 from scoring.signals import SignalBook
 from scoring.timers import NEVER
 
@@ -56,11 +57,11 @@ class AccountScorer:
 
     def __init__(self, model: ScoringModel, generation: int, contacts_max: int) -> None:
         self._model, self._generation, self._contacts_max = model, generation, contacts_max
-        self._contact_max = getattr(model.accounts, "contact_max", 100.0)
-        self._half_life_days = getattr(model.accounts, "half_life_days", 30.0)
-        self._rate = 1.0 / (getattr(model.accounts, "half_life_days", 30.0) * DAY_MS)
-        self._bands = list(getattr(model.accounts, "bands", {}).items())
-        self._event_points: Mapping[str, float] = getattr(model.accounts, "company_events", {})
+        self._contact_max = model.accounts.contact_max
+        self._half_life_days = model.accounts.half_life_days
+        self._rate = 1.0 / (model.accounts.half_life_days * DAY_MS)
+        self._bands = list(model.accounts.bands.items())
+        self._event_points: Mapping[str, float] = model.accounts.company_events
         self._fit, self._signals = FitBook(model), SignalBook(model)
         self._max_age_ms = int(model.alerts.max_age_h * 3_600_000)
         self._inherited = frozenset(model.trait_properties) - PERSONAL
@@ -231,24 +232,40 @@ class AccountScorer:
     def _detect(
         self, state: AccountState, account: str, score: float, fit: Fit, received_ms: int
     ) -> list[BuyingSignal]:
-        found = self._signals.detect(state.contacts, state.events, state.last, state.fired)
+        news = [(event.type, event.time_ms, event.id) for event in state.events]
+        found = self._signals.detect(state.contacts, news, state.last, state.fired)
         for finding in found:
             state.fired[finding.signal] = finding.at_ms
         return [
-            self._signals.record(
-                finding,
-                account,
-                contacts=state.contacts,
-                name=_text(_value(state, "name")),
-                owner=_text(_value(state, "owner")),
-                score=score,
-                band=self._band_name(state),
-                fit=fit.value,
-                fit_level=fit.level,
-            )
+            self._give(finding, state, account, score, fit)
             for finding in found
             if received_ms - finding.at_ms <= self._max_age_ms
         ]
+
+    def _give(self, finding: Finding, state: AccountState, account: str, score: float, fit: Fit) -> BuyingSignal:
+        people = {contact.lead: contact for contact in state.contacts}
+        return BuyingSignal(
+            id=signal_id(account, finding.signal, str(finding.at_ms)),
+            account=account,
+            signal=finding.signal,
+            kind=finding.kind,
+            polarity=finding.polarity,
+            time_ms=finding.at_ms,
+            summary=finding.summary,
+            model=self._model.version,
+            name=_text(_value(state, "name")),
+            evidence=finding.evidence,
+            people=[
+                SignalPerson(lead=lead, name=people[lead].name, role=people[lead].role, score=people[lead].score)
+                for lead in finding.people
+            ],
+            without_contact=not state.contacts,
+            score=score,
+            band=self._band_name(state),
+            fit=fit.value,
+            fit_level=fit.level,
+            owner=_text(_value(state, "owner")),
+        )
 
     def _band_name(self, state: AccountState) -> str:
         return self._bands[state.band - 1][0] if state.band else "cold"

@@ -7,13 +7,16 @@ arrive, the same days come out.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
+from struct import Struct
 from typing import Final
 
 DAY_MS: Final = 86_400_000
 DAYS_KEPT: Final = 28
 EVENTS_MAX: Final = 255
 _BYTES: Final = 3
+_DAY: Final = Struct(">HB")
 
 
 def note_activity(memory: bytearray, time_ms: int, events: int = 1) -> None:
@@ -44,7 +47,20 @@ def note_activity(memory: bytearray, time_ms: int, events: int = 1) -> None:
 
 def read_activity(memory: bytes | bytearray) -> list[tuple[int, int]]:
     """Return the days in ``memory``, the earliest first: (days since 1970, events)."""
-    return [(int.from_bytes(memory[start : start + 2]), memory[start + 2]) for start in range(0, len(memory), _BYTES)]
+    return [*_DAY.iter_unpack(memory)]
+
+
+def last_day(memory: bytes | bytearray) -> int:
+    """Return the latest day in ``memory`` (days since 1970), or 0 where there is none."""
+    return int.from_bytes(memory[-_BYTES:-1])
+
+
+def known_from(memory: bytes | bytearray) -> int:
+    """Return the day (since 1970) from which on a day that is not in ``memory`` had no events.
+
+    A full memory may have forgotten what lies before its first day; any other has forgotten nothing, which is 0.
+    """
+    return int.from_bytes(memory[:2]) if len(memory) >= DAYS_KEPT * _BYTES else 0
 
 
 def merge_activity(memories: Iterable[bytes | bytearray]) -> dict[int, int]:
@@ -55,8 +71,7 @@ def merge_activity(memories: Iterable[bytes | bytearray]) -> dict[int, int]:
     >>> merge_activity([one, other])
     {20000: 2}
     """
-    days: dict[int, int] = {}
-    for memory in memories:
-        for day, events in read_activity(memory):
-            days[day] = days.get(day, 0) + events
-    return days
+    days: defaultdict[int, int] = defaultdict(int)
+    for day, events in _DAY.iter_unpack(b"".join(memories)):
+        days[day] += events
+    return dict(days)

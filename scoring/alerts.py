@@ -101,6 +101,15 @@ def alert_id(lead: str, band: str, event_id: str) -> str:
     return _digest(lead, band, event_id)
 
 
+def signal_id(account: str, signal: str, cause: str) -> str:
+    """Return the id of the buying signal that ``cause``, a record's id, completes at ``account``: 32 hex digits.
+
+    >>> signal_id("domain:acme.com", "surge", "e-1") == signal_id("domain:acme.com", "surge", "e-2")
+    False
+    """
+    return _digest(account, signal, cause)
+
+
 def cooled_id(entered_id: str) -> str:
     """Return the id of the record that says an alert has cooled; it derives from the alert's."""
     return _digest(entered_id, "cooled")

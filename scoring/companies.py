@@ -15,20 +15,9 @@ from scoring.errors import EventError
 from scoring.outcomes import Outcome
 from scoring.pointers import Pointer, decode_pointer, encode_pointer, is_pointer
 from scoring.resolution import Place, pass_on
-from scoring.routed import Absorb, Check, Conflict, Forward, Link, Reply, Tell
+from scoring.routed import Absorb, Check, Conflict, Forward, Link, Reply, Tell, Unlink
 
-_KINDS = (b"domain:", b"account:")
-
-ToAccount = Link | Absorb | Check | Tell
-
-
-def is_account(key: bytes) -> bool:
-    """Tell the key of an account from a lead's id.
-
-    >>> is_account(b"domain:acme.com"), is_account(b"email:ann@acme.com")
-    (True, False)
-    """
-    return key.startswith(_KINDS)
+ToAccount = Link | Absorb | Check | Unlink | Tell
 
 
 class Companies:
@@ -64,7 +53,7 @@ class Companies:
             self._scorer.merge(found, other)
             asking = self._asking.setdefault(message.to, {})
             asking.update((contact.lead, (contact.account, 0)) for contact in other.contacts)
-        elif message.to != message.lead:
+        elif isinstance(message, Check) and message.to != message.lead:
             conflict = Conflict(identity=message.weak, lead=message.to, other=message.lead, cause=message.cause)
             self._outcome.conflicts.append(conflict)
 

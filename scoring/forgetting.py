@@ -6,6 +6,7 @@ were are part of a run's journal.
 
 from __future__ import annotations
 
+from scoring.account_state import is_account
 from scoring.explain import VISITOR
 from scoring.lead_state import decode_state
 from scoring.outcomes import Outcome
@@ -39,6 +40,8 @@ class Sweep:
     def _is_silent(self, key: bytes, since_ms: int) -> bool:
         value = self._table.get(key)
         if value is None:
+            return False
+        if is_account(key):
             return False
         if is_pointer(value):
             return decode_pointer(value).used_ms < since_ms

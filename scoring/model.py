@@ -1,8 +1,8 @@
 """The scoring model: what a YAML file says, checked and ready to be compiled.
 
-The classes mirror the file section by section (:mod:`scoring.model_sections`, :mod:`scoring.model_accounts`), so the
-file's shape, its JSON Schema and its checks have one source; see docs/model.md for the file as people write it.
-Whatever is wrong is told at once, each fault with its line.
+The classes mirror the file section by section (:mod:`scoring.model_sections` and its neighbours), so the file's shape,
+its JSON Schema and its checks have one source; see docs/model.md for the file as people write it. Whatever is wrong is
+told at once, each fault with its line.
 """
 
 from __future__ import annotations
@@ -33,19 +33,17 @@ from scoring.errors import ModelError
 from scoring.model_accounts import (
     EXCLUSIONS_MAX,
     PROFILES_MAX,
-    Accounts,
     Component,
     Exclusion,
     FitLevels,
     Profile,
 )
+from scoring.model_bands import AccountBand, Band, BandName, BandOfFile, name_bands
+from scoring.model_engagement import Accounts, Waking
 from scoring.model_file import FILE_BYTES_MAX, Document, Fault, KeyPath, find_faults, read_document, show, tell
 from scoring.model_sections import (
     VIRTUAL_PROPERTIES,
     Alerts,
-    Band,
-    BandName,
-    BandOfFile,
     Channel,
     ChannelWithNames,
     ContactNames,
@@ -59,6 +57,7 @@ from scoring.model_sections import (
     Visits,
     check_trait_property,
 )
+from scoring.model_signals import KINDS, SIGNALS_MAX, Signal, SignalOfFile, with_rules
 from scoring.model_warnings import (
     answers_that_never_count,
     bands_out_of_reach,
@@ -67,10 +66,12 @@ from scoring.model_warnings import (
     names_that_ledgers_confuse,
     profiles_that_never_fit_well,
     rules_that_never_count,
+    signals_that_contradict_themselves,
     unused_names,
 )
 from scoring.model_words import (
     describe_account_fit,
+    describe_accounts,
     describe_alerts,
     describe_band,
     describe_channel,
@@ -78,11 +79,13 @@ from scoring.model_words import (
     describe_contact,
     describe_inactivity,
     describe_rule,
+    describe_signal,
     describe_trait,
     describe_visits,
 )
 
 __all__ = [
+    "AccountBand",
     "Accounts",
     "Alerts",
     "Answer",
@@ -97,10 +100,13 @@ __all__ = [
     "Profile",
     "Rule",
     "ScoringModel",
+    "Signal",
     "Trait",
     "VisitCount",
     "Visits",
+    "Waking",
     "describe_model",
+    "find_model_faults",
     "load_model",
     "parse_model",
 ]
@@ -172,6 +178,11 @@ class ScoringModel(Section):
         default_factory=dict, max_length=EXCLUSIONS_MAX, description="Accounts that are out of the question, and why."
     )
     accounts: Accounts = Field(default_factory=Accounts, description="What accounts have in common.")
+    signals: dict[Name, SignalOfFile] = Field(
+        default_factory=dict,
+        max_length=SIGNALS_MAX,
+        description="The buying signals of accounts.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -188,6 +199,9 @@ class ScoringModel(Section):
             if isinstance(data.get(key), dict):
                 entries = data[key].items()
                 data = {**data, key: {name: _with_names(entry, names, channels, about) for name, entry in entries}}
+        if isinstance(data.get("signals"), dict):
+            signals = {name: with_rules(signal, data.get("rules")) for name, signal in data["signals"].items()}
+            data = {**data, "signals": signals}
         return data
 
     @field_validator("version")
@@ -224,8 +238,7 @@ class ScoringModel(Section):
     @field_validator("bands")
     @classmethod
     def _check_bands(cls, bands: dict[str, Band]) -> dict[str, Band]:
-        raise_faults(list(_compare_bands(bands)))
-        return {name: band.model_copy(update={"name": name}) for name, band in bands.items()}
+        return name_bands(bands)
 
     def is_own(self, email: str) -> bool:
         """Whether an address (normalised) is of our own people, by ``names: own_domains``: they never alert."""
@@ -235,10 +248,7 @@ class ScoringModel(Section):
     @property
     def follows_accounts(self) -> bool:
         """Whether the model says anything of accounts, so that leads have to tell them of themselves."""
-        return (
-            bool(self.profiles or self.exclusions or getattr(self, "signals", None))
-            or "accounts" in self.model_fields_set
-        )
+        return bool(self.profiles or self.exclusions or self.signals) or "accounts" in self.model_fields_set
 
     @property
     def trait_properties(self) -> tuple[str, ...]:
@@ -248,6 +258,11 @@ class ScoringModel(Section):
         if flagged & set(VIRTUAL_PROPERTIES):
             flagged |= {"email"}  # what they are derived from, for leads that are not known by their address
         return tuple(sorted((asked | flagged | set(self.contact)) - set(VIRTUAL_PROPERTIES)))
+
+    @property
+    def signal_rules(self) -> tuple[str, ...]:
+        """The rules whose matches a contact tells its account, because signals ask about them. Sorted."""
+        return tuple(sorted({rule for signal in self.signals.values() for rule in signal.asked}))
 
     @model_validator(mode="after")
     def _check_memory(self) -> ScoringModel:
@@ -267,6 +282,7 @@ class ScoringModel(Section):
             *bands_out_of_reach(self.bands, self.rules, self.traits, self.channels),
             *profiles_that_never_fit_well(self.profiles, self.accounts.fit),
             *exclusions_that_never_hold(self.exclusions),
+            *signals_that_contradict_themselves(self.signals, self.rules),
         ]
 
     def _answers(self) -> Iterator[tuple[str, tuple[Answer, ...]]]:
@@ -281,10 +297,11 @@ class ScoringModel(Section):
         schema = cls.model_json_schema(schema_generator=_FileSchema)
         # 2026.1 and 2026 without quotes are fine as a version, though an editor takes them for numbers.
         schema["properties"]["version"]["type"] = ["string", "number"]
-        for key in ("names", "rules", "traits", "channels", "bands", "profiles", "exclusions"):
+        for key in ("names", "rules", "traits", "channels", "bands", "profiles", "exclusions", "signals"):
             schema["properties"][key]["additionalProperties"] = False
         for profile in schema["properties"]["profiles"]["patternProperties"].values():
             profile["additionalProperties"] = False
+        schema["$defs"]["Accounts"]["properties"]["bands"]["additionalProperties"] = False
         # The one name that is a list must not be held against the pattern of all others too.
         ((pattern, conditions),) = schema["properties"]["names"]["patternProperties"].items()
         others = pattern.replace("^", f"^(?!{OWN_DOMAINS}$)", 1)
@@ -293,14 +310,18 @@ class ScoringModel(Section):
         return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "leadheat scoring model"}
 
     @classmethod
-    def keys_at(cls, path: KeyPath) -> list[str]:
-        """Return the keys that may stand in the mapping at ``path``.
+    def keys_at(cls, path: KeyPath, data: Mapping[str, Any]) -> list[str]:
+        """Return the keys that may stand in the mapping at ``path`` of a file that says ``data``.
 
-        >>> ScoringModel.keys_at(("bands", "hot"))
+        >>> ScoringModel.keys_at(("bands", "hot"), {})
         ['enter', 'leave', 'fit_min', 'cooldown_h']
+        >>> ScoringModel.keys_at(("signals", "busy"), {"signals": {"busy": {"kind": "count"}}})
+        ['kind', 'cooldown_h', 'sessions', 'within_days']
         """
         if not path:
             return cls.file_keys()
+        if path[0] == "signals":
+            return KINDS[data["signals"][path[1]]["kind"]].file_keys()
         return next(section for at, section in _SECTIONS.items() if _leads_to(at, path)).file_keys()
 
 
@@ -318,6 +339,8 @@ _SECTIONS: Final[Mapping[KeyPath, type[Section]]] = {
     ("exclusions", "*"): Exclusion,
     ("accounts",): Accounts,
     ("accounts", "fit"): FitLevels,
+    ("accounts", "bands", "*"): AccountBand,
+    ("accounts", "waking"): Waking,
 }
 """The sections whose keys are fixed, by where they lie; * stands for a name."""
 
@@ -361,24 +384,6 @@ def _with_source(name: str, trait: Trait) -> Trait:
 
 def _with_fact(name: str, component: Component) -> Component:
     return component if component.sources else component.model_copy(update={"sources": (name,)})
-
-
-def _compare_bands(bands: Mapping[str, Band]) -> Iterable[tuple[KeyPath, str]]:
-    """Yield what is wrong with the bands taken together."""
-    below: tuple[str, Band] | None = None
-    for name, band in bands.items():
-        if below is not None:
-            lower, other = below
-            if band.enter == other.enter:
-                yield (name, "enter"), f"{show(band.enter)} is where {lower} is entered too"
-            elif band.enter < other.enter:
-                yield (
-                    (name, "enter"),
-                    f"{show(band.enter)} is below the {show(other.enter)} of {lower}; list low to high",
-                )
-            elif band.leave < other.leave:
-                yield (name, "leave"), f"{show(band.leave)} is below the {show(other.leave)} at which {lower} is left"
-        below = name, band
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -429,7 +434,13 @@ def _validate(document: Document) -> tuple[ScoringModel | None, list[Fault]]:
     try:
         return ScoringModel.model_validate(document.data), []
     except ValidationError as error:
-        return None, find_faults(error, document, ScoringModel.keys_at)
+        return None, find_model_faults(error, document)
+
+
+def find_model_faults(error: ValidationError, document: Document) -> list[Fault]:
+    """Translate what is wrong with a model, which is all of ``document``, into faults with their places."""
+    data = document.data or {}
+    return find_faults(error, document, lambda path: ScoringModel.keys_at(path, data))
 
 
 # ── telling ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -460,6 +471,8 @@ def describe_model(model: ScoringModel) -> str:
     lines += [f"{name}: {describe_band(band)}" for name, band in model.bands.items()]
     lines += describe_alerts(model.alerts)
     lines += describe_account_fit(model.profiles, model.exclusions, model.accounts.fit)
+    lines += describe_accounts(model.accounts)
+    lines += [f"signal {name}: {describe_signal(signal)}" for name, signal in model.signals.items()]
     return "\n".join(lines)
 
 

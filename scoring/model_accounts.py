@@ -109,9 +109,3 @@ class FitLevels(Section):
         if moderate >= strong:
             raise fault(f"{show(moderate)} is not below strong ({show(strong)})")
         return moderate
-
-
-class Accounts(Section):
-    """What all accounts have in common."""
-
-    fit: FitLevels = Field(default_factory=FitLevels, description="What a fit is called, and when it is known.")

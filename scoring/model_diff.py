@@ -13,7 +13,19 @@ from typing import Any, Literal, TypeVar
 
 from scoring.conditions import join_words
 from scoring.conditions_file import OWN_DOMAINS
-from scoring.model import Answer, Band, Channel, Component, Exclusion, Profile, Rule, ScoringModel, Trait
+from scoring.model import (
+    AccountBand,
+    Answer,
+    Band,
+    Channel,
+    Component,
+    Exclusion,
+    Profile,
+    Rule,
+    ScoringModel,
+    Signal,
+    Trait,
+)
 from scoring.model_file import show
 from scoring.model_sections import VIRTUAL_PROPERTIES
 from scoring.model_words import (
@@ -25,9 +37,12 @@ from scoring.model_words import (
     describe_coverage_min,
     describe_exclusion,
     describe_inactivity,
+    describe_levels,
     describe_rule,
+    describe_signal,
     describe_trait,
     describe_visit_count,
+    describe_waking,
     show_days,
     show_minutes,
     show_points,
@@ -77,6 +92,8 @@ def diff_models(old: ScoringModel, new: ScoringModel) -> list[Change]:
         *_diff_entries(old.profiles, new.profiles, _tell_profile, _diff_profile, "profile "),
         *_diff_entries(old.exclusions, new.exclusions, _tell_exclusion, _diff_exclusion, "exclusion "),
         *_diff_fit_levels(old, new),
+        *_diff_accounts(old, new),
+        *_diff_signals(old, new),
     ]
 
 
@@ -251,10 +268,7 @@ def _tell_band(band: Band) -> tuple[str, Effect]:
 
 
 def _diff_band(name: str, old: Band, new: Band) -> Iterator[Change]:
-    if old.enter != new.enter:
-        yield Change(f"{name}: entered from {show(old.enter)} → {show(new.enter)} points", "at once")
-    if old.leave != new.leave:
-        yield Change(f"{name}: left below {show(old.leave)} → {show(new.leave)} points", "at once")
+    yield from _diff_levels(name, old, new)
     if old.fit_min != new.fit_min:
         yield Change(f"{name}: account fit at least {_show_or(old.fit_min)} → {_show_or(new.fit_min)}", "at once")
     if old.cooldown_h != new.cooldown_h:
@@ -263,6 +277,13 @@ def _diff_band(name: str, old: Band, new: Band) -> Iterator[Change]:
             for band in (old, new)
         )
         yield Change(f"{name}: {before} → {after}", "at once")
+
+
+def _diff_levels(name: str, old: Band | AccountBand, new: Band | AccountBand) -> Iterator[Change]:
+    if old.enter != new.enter:
+        yield Change(f"{name}: entered from {show(old.enter)} → {show(new.enter)} points", "at once")
+    if old.leave != new.leave:
+        yield Change(f"{name}: left below {show(old.leave)} → {show(new.leave)} points", "at once")
 
 
 def _show_or(fit_min: float | None) -> str:
@@ -322,6 +343,55 @@ def _diff_fit_levels(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:
     if before.coverage_min != after.coverage_min:
         known = f"{describe_coverage_min(before)} → {describe_coverage_min(after)}"
         yield Change(f"account fit: unknown where {known}", "at once")
+
+
+# ── accounts ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _diff_accounts(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:
+    # Accounts hold what each lead has told last, and the news, and work everything else out from these.
+    before, after = old.accounts, new.accounts
+    if before.contact_max != after.contact_max:
+        most = f"{show(before.contact_max)} → {show(after.contact_max)}"
+        yield Change(f"account engagement: at most {most} points of each person", "at once")
+    if before.half_life_days != after.half_life_days:
+        halves = f"{show_days(before.half_life_days)} → {show_days(after.half_life_days)}"
+        yield Change(f"account engagement: halves every {halves}", "at once")
+    yield from _diff_entries(before.bands, after.bands, _tell_account_band, _diff_levels, "account ")
+    yield from _diff_entries(
+        before.company_events, after.company_events, _tell_company_event, _diff_company_event, "account "
+    )
+    if before.waking != after.waking:
+        yield Change(f"worth waking: {describe_waking(before.waking)} → {describe_waking(after.waking)}", "at once")
+
+
+def _tell_account_band(band: AccountBand) -> tuple[str, Effect]:
+    return f"a band {describe_levels(band)}", "at once"
+
+
+def _tell_company_event(points: float) -> tuple[str, Effect]:
+    return f"{show_points(points)} points", "at once"
+
+
+def _diff_company_event(name: str, old: float, new: float) -> Iterator[Change]:
+    if old != new:
+        yield Change(f"{name}: {show(old)} → {show(new)} points", "at once")
+
+
+def _diff_signals(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:
+    remembered = {*old.signal_rules}
+
+    def effect_of(signal: Signal) -> Effect:
+        # Leads tell their accounts of matches of the rules that some signal asks about, and of no others.
+        return "at once" if signal.asked <= remembered else "from now on"
+
+    def diff(name: str, before: Signal, after: Signal) -> Iterator[Change]:
+        if before != after:
+            yield Change(f"{name}: {describe_signal(before)} → {describe_signal(after)}", effect_of(after))
+
+    yield from _diff_entries(
+        old.signals, new.signals, lambda signal: (describe_signal(signal), effect_of(signal)), diff, "signal "
+    )
 
 
 def _same(one: Any, other: Any) -> bool:

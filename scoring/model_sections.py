@@ -19,13 +19,11 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import InitErrorDetails, PydanticKnownError
+from pydantic_core import PydanticKnownError
 
 from scoring.conditions_file import Answer, Answers, Where, fault
 from scoring.events import EVENT_TYPES
@@ -40,7 +38,7 @@ CHANNELS_KNOWN: Final = ("web", "email")
 VIRTUAL_PROPERTIES: Final = ("email_domain", "email_kind")
 """What an address says of a lead without any event telling it."""
 
-_NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,63}$"
+NAME_PATTERN: Final = r"^[a-z][a-z0-9_]{0,63}$"
 _SOURCES_MAX = 10
 _CONTACT_MAX = 20
 _POINTS_MAX = 10_000
@@ -49,16 +47,10 @@ _POINTS_MAX = 10_000
 # ── names and lists ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _check_name(name: str) -> str:
-    if re.fullmatch(_NAME_PATTERN, name) is None:
+def check_name(name: str) -> str:
+    if re.fullmatch(NAME_PATTERN, name) is None:
         raise fault(f"{show(name)} is not a name: 1 to 64 of a-z, 0-9 and _, beginning with a letter")
     return name
-
-
-def _check_band_name(name: str) -> str:
-    if name == "cold":
-        raise fault("cold is what lies below the first band; it is not listed")
-    return _check_name(name)
 
 
 def _check_event_type(name: str) -> str:
@@ -118,21 +110,10 @@ def _check_channel_name(raw: object) -> object:
     return raw.channel
 
 
-def _refuse_band_name(raw: object) -> object:
-    """Refuse ``name:`` inside a band of the file, where the key is the name."""
-    if isinstance(raw, dict) and "name" in raw:
-        details = InitErrorDetails(type="extra_forbidden", loc=("name",), input=raw["name"])
-        raise ValidationError.from_exception_data("model", [details])
-    return raw
-
-
 _EVENT_TYPE_SCHEMA: Final = {"enum": sorted(EVENT_TYPES)}
 _TRAIT_NAME_SCHEMA: Final = {"type": "string", "minLength": 1, "maxLength": 64}
 
-Name = Annotated[str, AfterValidator(_check_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})]
-BandName = Annotated[
-    str, AfterValidator(_check_band_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})
-]
+Name = Annotated[str, AfterValidator(check_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})]
 EventTypes = Annotated[
     tuple[Annotated[str, AfterValidator(_check_event_type)], ...],
     BeforeValidator(_as_event_types),
@@ -162,7 +143,7 @@ ContactNames = Annotated[
     WithJsonSchema({"type": "array", "items": _TRAIT_NAME_SCHEMA, "maxItems": _CONTACT_MAX}),
 ]
 ChannelName = Annotated[
-    str, BeforeValidator(_check_channel_name), WithJsonSchema({"type": "string", "pattern": _NAME_PATTERN})
+    str, BeforeValidator(_check_channel_name), WithJsonSchema({"type": "string", "pattern": NAME_PATTERN})
 ]
 
 
@@ -398,40 +379,6 @@ class Inactivity(Section):
 
     after_days: float = Field(gt=0, le=3_650, description="Days after the end of the last visit.")
     points: float = Field(ge=-_POINTS_MAX, lt=0, description="Points from then on until the next visit; below 0.")
-
-
-class Band(Section):
-    """A band above cold: it is entered at ``enter`` points and left below ``leave``.
-
-    A band with a cooldown (hours) raises alerts, at most one per lead within that time.
-    """
-
-    name: SkipJsonSchema[str] = ""
-    """The key under ``bands:``, filled in by the model."""
-    enter: float = Field(gt=0, description="Points from which a lead is in the band.")
-    leave: float = Field(gt=0, description="Points below which a lead has left the band; below enter.")
-    fit_min: float | None = Field(
-        default=None, ge=0, le=10, description="Least account fit, 0 to 10; an unknown fit passes."
-    )
-    cooldown_h: float | None = Field(
-        default=None, ge=0, le=8_760, description="Raise alerts for this band, one per lead in so many hours."
-    )
-
-    @classmethod
-    def file_keys(cls) -> list[str]:
-        """Return the keys as the file writes them: the name is the key above them."""
-        return [key for key in super().file_keys() if key != "name"]
-
-    @field_validator("leave")
-    @classmethod
-    def _check_leave(cls, leave: float, info: ValidationInfo) -> float:
-        enter = info.data.get("enter", math.inf)
-        if leave >= enter:
-            raise fault(f"{show(leave)} is not below enter ({show(enter)})")
-        return leave
-
-
-BandOfFile = Annotated[Band, BeforeValidator(_refuse_band_name)]
 
 
 class Alerts(Section):

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from scoring.company_events import NEGATIVE_EVENTS, POSITIVE_EVENTS
 from scoring.conditions import Condition, join_words
 from scoring.conditions_compared import covers
 from scoring.conditions_file import OWN_DOMAINS, Answer
 from scoring.model_accounts import Component, Exclusion, FitLevels
+from scoring.model_bands import Band
 from scoring.model_file import show
 from scoring.model_sections import (
     VIRTUAL_PROPERTIES,
     VISITS_KEPT,
-    Band,
     Channel,
     Rule,
     Trait,
     Visits,
 )
+from scoring.model_signals import CompanyEvent, Signal
 from scoring.model_words import describe_answer, show_days, show_minutes
 
 _LEDGER_WORDS = ("floor", "inactivity")
@@ -142,3 +144,15 @@ def exclusions_that_never_hold(exclusions: Mapping[str, Exclusion]) -> Iterator[
     for name, exclusion in exclusions.items():
         if any(condition.property == "email_kind" for condition in exclusion.where):
             yield f"exclusions.{name}.where.email_kind: is known of leads and not of accounts; use it in a trait"
+
+
+def signals_that_contradict_themselves(signals: Mapping[str, Signal], rules: Mapping[str, Rule]) -> Iterator[str]:
+    """Warn of signals that call bad news good, good news bad, or a penalty a reason to call."""
+    for name, signal in signals.items():
+        for rule in sorted(signal.asked):
+            if rules[rule].points < 0:
+                yield f"signals.{name}: is a reason to call, but {rule} counts against a lead"
+        if isinstance(signal, CompanyEvent):
+            against, news = (POSITIVE_EVENTS, "good") if signal.negative else (NEGATIVE_EVENTS, "bad")
+            for event in sorted(against.intersection(signal.on)):
+                yield f"signals.{name}.on: {event} is {news} news, but the signal is {signal.polarity}"

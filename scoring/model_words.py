@@ -9,8 +9,20 @@ from itertools import groupby
 from scoring.conditions import Condition, describe_condition, join_words
 from scoring.conditions_file import Answer
 from scoring.model_accounts import Component, Exclusion, FitLevels, Profile
+from scoring.model_bands import AccountBand, Band
+from scoring.model_engagement import Accounts, Waking
 from scoring.model_file import show
-from scoring.model_sections import Alerts, Band, Channel, Inactivity, Rule, Trait, VisitCount, Visits
+from scoring.model_sections import Alerts, Channel, Inactivity, Rule, Trait, VisitCount, Visits
+from scoring.model_signals import (
+    CompanyEvent,
+    Count,
+    DistinctContacts,
+    HandRaise,
+    Reactivation,
+    Signal,
+    StepSequence,
+    Surge,
+)
 
 
 def describe_rule(rule: Rule) -> str:
@@ -113,12 +125,17 @@ def describe_inactivity(inactivity: Inactivity) -> str:
 
 def describe_band(band: Band) -> str:
     """Say when a band is entered and left, and whether it alerts."""
-    parts = [f"from {show(band.enter)}, left below {show(band.leave)}"]
+    parts = [describe_levels(band)]
     if band.fit_min is not None:
         parts.append(f"account fit at least {show(band.fit_min)} or unknown")
     if band.cooldown_h is not None:
         parts.append(f"alerts, at most one per lead in {show(band.cooldown_h)} h")
     return "; ".join(parts)
+
+
+def describe_levels(band: Band | AccountBand) -> str:
+    """Say between which points a band lies."""
+    return f"from {show(band.enter)}, left below {show(band.leave)}"
 
 
 def describe_contact(contact: tuple[str, ...]) -> str:
@@ -184,6 +201,71 @@ def describe_coverage_min(fit: FitLevels) -> str:
     if fit.coverage_min == 0:
         return "nothing of a profile is known"
     return f"less than {show(100 * fit.coverage_min)}% of a profile's weight is known"
+
+
+def describe_accounts(accounts: Accounts) -> Iterator[str]:
+    """Say what accounts have in common; nothing where all is left as it is."""
+    if accounts == Accounts(fit=accounts.fit):
+        return
+    yield f"account engagement: {describe_engagement(accounts)}"
+    for event, points in accounts.company_events.items():
+        yield f"account {event}: {show_points(points)}"
+    for name, band in accounts.bands.items():
+        yield f"account {name}: {describe_levels(band)}"
+    yield f"worth waking: {describe_waking(accounts.waking)}"
+
+
+def describe_engagement(accounts: Accounts) -> str:
+    """Say what people and news add up to.
+
+    >>> describe_engagement(Accounts())
+    'at most 100 of each person; halves every 30 days'
+    """
+    return f"at most {show(accounts.contact_max)} of each person; halves every {show_days(accounts.half_life_days)}"
+
+
+def describe_waking(waking: Waking) -> str:
+    """Say which leads are worth waking."""
+    return f"account fit at least {show(waking.fit_min)}, and nothing for {show_days(waking.quiet_days)}"
+
+
+def describe_signal(signal: Signal) -> str:
+    """Say what a signal is, whether it is bad news, and how often it is said.
+
+    >>> describe_signal(Count(kind="count", sessions=3, within_days=7, cooldown_h=24))
+    '3 visits within 7 days; once in 24 h'
+    """
+    often = f"once in {show(signal.cooldown_h)} h" if signal.cooldown_h else "each time"
+    parts = [_describe_what(signal), *(["negative"] if signal.polarity == "negative" else []), often]
+    return "; ".join(parts)
+
+
+def _describe_what(signal: Signal) -> str:
+    match signal:
+        case HandRaise():
+            return f"a match of {join_words(signal.rules)}"
+        case Count():
+            return f"{signal.sessions} visits within {show_days(signal.within_days)}"
+        case DistinctContacts():
+            same = f", or as many with {join_words(signal.or_rules)} about the same" if signal.or_rules else ""
+            return f"{signal.people} people within {show_days(signal.within_days)}{same}"
+        case Surge():
+            return (
+                f"in 7 days {show(signal.factor)} times the mean of the 3 weeks before, "
+                f"and {show_events(signal.events_min)}"
+            )
+        case StepSequence():
+            steps = ", then ".join(join_words(step) for step in signal.steps)
+            return f"{steps}, within {show_days(signal.within_days)}"
+        case Reactivation():
+            return f"{show_events(signal.events)} after {show_days(signal.quiet_days)} without any"
+        case CompanyEvent():
+            return f"news: {join_words(signal.on)}"
+
+
+def show_events(count: int) -> str:
+    """Return a number of events in words."""
+    return "1 event" if count == 1 else f"{count} events"
 
 
 def show_points(points: float) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from pydantic import ValidationError
 
 from scoring.errors import ModelError
-from scoring.model import ScoringModel, load_model
+from scoring.model import ScoringModel, find_model_faults, load_model
 from scoring.model_file import FILE_BYTES_MAX, Advice, Document, Fault, KeyPath, find_faults, read_document, show, tell
 from scoring.models import DEFAULT_MODEL
 from scoring.replay import FileRecord
@@ -170,7 +170,7 @@ class _Models:
         try:
             return ScoringModel.model_validate(inner.data)
         except ValidationError as error:
-            found = find_faults(error, inner, ScoringModel.keys_at)
+            found = find_model_faults(error, inner)
             self.faults += [Fault(place, (*path, *inside), message) for place, inside, message in found]
             return None
 

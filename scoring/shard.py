@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from scoring.account_state import account_cools_at
+from scoring.account_state import account_cools_at, is_account
 from scoring.account_updates import decode_account_update
 from scoring.accounts import AccountScorer
-from scoring.companies import Companies, is_account
+from scoring.companies import Companies
 from scoring.errors import EventError
 from scoring.events import decode_event
 from scoring.forgetting import Sweep, forget

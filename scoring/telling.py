@@ -34,7 +34,7 @@ class Teller:
     def __init__(self, book: Rulebook, traits: TraitBook, bands: Bands) -> None:
         self._book, self._traits, self._bands = book, traits, bands
         self.is_active = book.follows_accounts
-        asked = getattr(book.model, "rules_of_signals", ())
+        asked = book.model.signal_rules
         self._asked = {number: name for number, name in enumerate(book.names) if name in asked}
 
     def tell(

@@ -11,8 +11,8 @@ import msgspec
 import structlog
 
 from scoring.account_records import merged_account
+from scoring.account_state import is_account
 from scoring.adoption import Adoption
-from scoring.companies import is_account
 from scoring.model import ScoringModel
 from scoring.routed import Message, encode_message
 from scoring.score_records import merged_record
@@ -144,7 +144,7 @@ class LeadLogic:
             records[self._conflicts] = [(each.identity.encode(), self._encode(each)) for each in outcome.conflicts]
         return Work(
             states=dict(outcome.states),
-            latest={self._lead_scores: outcome.scores, self._account_scores: outcome.account_scores},
+            latest={self._lead_scores: outcome.scores, self._account_scores: {**outcome.account_scores}},
             records=records,
             messages=self._addressed(outcome.messages),
             model=version,

@@ -10,11 +10,10 @@ import msgspec
 from rich.text import Text
 
 from scoring.account_records import AccountScore
-from scoring.account_state import AccountState, decode_account
+from scoring.account_state import AccountState, decode_account, is_account
 from scoring.account_updates import AccountUpdate
 from scoring.adoption import Adoption
 from scoring.alerts import Alert
-from scoring.companies import is_account
 from scoring.errors import EventError
 from scoring.events import Event
 from scoring.lead_state import LeadState, decode_state

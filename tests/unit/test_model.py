@@ -254,7 +254,7 @@ def test_any_property_meets_a_condition_or_does_not(where: str, value: object) -
 
 KEYS_ALLOWED = (
     "version, names, visits, rules, traits, channels, inactivity, contact, bands, alerts, "
-    "profiles, exclusions, accounts"
+    "profiles, exclusions, accounts, signals"
 )
 NOT_NAME = "is not a name: 1 to 64 of a-z, 0-9 and _, beginning with a letter"
 FILE_FAULTS = [

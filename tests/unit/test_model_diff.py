@@ -25,6 +25,13 @@ bands:
   warm: {enter: 30, leave: 20}
   hot: {enter: 100, leave: 80, fit_min: 5, cooldown_h: 24}
 alerts: {max_age_h: 24}
+accounts:
+  contact_max: 90
+  bands: {aware: {enter: 50, leave: 35}}
+  company_events: {hiring: 5}
+signals:
+  raised: {kind: hand_raise, rules: form}
+  seen: {kind: count, sessions: 3, within_days: 6}
 """
 AT_ONCE, FROM_NOW_ON = "at once", "from now on"
 
@@ -180,6 +187,57 @@ ONE_CHANGE = [
     ("  warm: {enter: 30, leave: 20}\n", "", "warm: removed", AT_ONCE),
     ("max_age_h: 24", "max_age_h: 48", "alerts: only crossings at most 24 → 48 h old", AT_ONCE),
     ("max_age_h: 24", "visitors: true", "alerts: visitors alert too", AT_ONCE),
+    # Accounts and their signals.
+    ("contact_max: 90", "contact_max: 80", "account engagement: at most 90 → 80 points of each person", AT_ONCE),
+    (
+        "contact_max: 90",
+        "contact_max: 90\n  half_life_days: 1",
+        "account engagement: halves every 30 days → 1 day",
+        AT_ONCE,
+    ),
+    ("enter: 50,", "enter: 60,", "account aware: entered from 50 → 60 points", AT_ONCE),
+    ("{enter: 50, leave: 35}", "{enter: 50, leave: 30}", "account aware: left below 35 → 30 points", AT_ONCE),
+    ("  bands: {aware: {enter: 50, leave: 35}}\n", "", "account aware: removed", AT_ONCE),
+    (
+        "leave: 35}}",
+        "leave: 35}, engaged: {enter: 150, leave: 110}}",
+        "account engaged: new; a band from 150, left below 110",
+        AT_ONCE,
+    ),
+    ("{hiring: 5}", "{hiring: 6}", "account hiring: 5 → 6 points", AT_ONCE),
+    ("{hiring: 5}", "{hiring: 5, layoffs: -9}", "account layoffs: new; -9 points", AT_ONCE),
+    (
+        "{hiring: 5}",
+        "{hiring: 5}\n  waking: {fit_min: 7}",
+        "worth waking: account fit at least 8.1, and nothing for 30 days → account fit at least 7, and nothing for "
+        "30 days",
+        AT_ONCE,
+    ),
+    (
+        "sessions: 3",
+        "cooldown_h: 0, sessions: 3",
+        "signal seen: 3 visits within 6 days; once in 168 h → 3 visits within 6 days; each time",
+        AT_ONCE,
+    ),
+    (
+        "rules: form}",
+        "rules: [form, pricing_page]}",
+        "signal raised: a match of form; once in 168 h → a match of form or pricing_page; once in 168 h",
+        FROM_NOW_ON,  # nobody has told of the pricing page
+    ),
+    ("  raised: {kind: hand_raise, rules: form}\n", "", "signal raised: removed", AT_ONCE),
+    (
+        "signals:\n",
+        "signals:\n  back: {kind: reactivation, quiet_days: 60, events: 1}\n",
+        "signal back: new; 1 event after 60 days without any; once in 168 h",
+        AT_ONCE,
+    ),
+    (
+        "signals:\n",
+        "signals:\n  steps: {kind: sequence, steps: [pricing_page, form], within_days: 14}\n",
+        "signal steps: new; pricing_page, then form, within 14 days; once in 168 h",
+        FROM_NOW_ON,
+    ),
     (
         "[us.com]",
         "[us.com, eu.com]",

@@ -35,7 +35,21 @@ traits:
 channels: {chat: {points_max: 60}}
 inactivity: {after_days: 90, points: -15}
 contact: [name, email]
-alerts: {max_age_h: 2, visitors: true}""") == [
+alerts: {max_age_h: 2, visitors: true}
+accounts:
+  contact_max: 50
+  bands: {aware: {enter: 50, leave: 35}}
+  company_events: {hiring: 5, layoffs: -30}
+  waking: {quiet_days: 1}
+signals:
+  a: {kind: hand_raise, rules: form}
+  b: {kind: count, sessions: 3, within_days: 1}
+  c: {kind: distinct_contacts, people: 2, within_days: 14}
+  d: {kind: distinct_contacts, people: 2, within_days: 14, or_rules: [form]}
+  e: {kind: surge, factor: 1.5, events_min: 5}
+  f: {kind: sequence, steps: [form, [form]], within_days: 14}
+  g: {kind: reactivation, quiet_days: 60, events: 2, cooldown_h: 0}
+  h: {kind: company_event, on: [layoffs, no_budget], negative: true, cooldown_h: 24}""") == [
         "back: +8 at each visit that is at least the 3rd within 1 day; halves every 14 days; at most 16; consideration",
         "form: +5 when form_submitted; halves every 1 day; a conversion; awareness; channel chat",
         "budget: +15 where budget >= 50, else +5 where it >= 10, else -1 where it is like x or y*, else 0; "
@@ -51,6 +65,19 @@ alerts: {max_age_h: 2, visitors: true}""") == [
         "warm: from 1, left below 0.5",
         "a crossing more than 2 h old alerts nobody",
         "visitors alert too",
+        "account engagement: at most 50 of each person; halves every 30 days",
+        "account hiring: +5",
+        "account layoffs: -30",
+        "account aware: from 50, left below 35",
+        "worth waking: account fit at least 8.1, and nothing for 1 day",
+        "signal a: a match of form; once in 168 h",
+        "signal b: 3 visits within 1 day; once in 168 h",
+        "signal c: 2 people within 14 days; once in 168 h",
+        "signal d: 2 people within 14 days, or as many with form about the same; once in 168 h",
+        "signal e: in 7 days 1.5 times the mean of the 3 weeks before, and 5 events; once in 168 h",
+        "signal f: form, then form, within 14 days; once in 168 h",
+        "signal g: 2 events after 60 days without any; each time",
+        "signal h: news: layoffs or no_budget; negative; once in 24 h",
     ]
 
 
@@ -148,6 +175,28 @@ def test_a_rule_called_like_a_line_of_ledgers_is_a_warning(name: str) -> None:
     assert warnings_of(f"{text}channels: {{web: {{points_max: 10}}}}") == [
         f"rules.{name}: a ledger has a line of its own called so; another name is easier to read"
     ]
+
+
+@pytest.mark.parametrize(
+    ("signal", "warning"),
+    [
+        ("{kind: hand_raise, rules: [view, bad]}", "signals.s: is a reason to call, but bad counts against a lead"),
+        (
+            "{kind: sequence, steps: [view, bad], within_days: 1}",
+            "signals.s: is a reason to call, but bad counts against a lead",
+        ),
+        ("{kind: company_event, on: layoffs}", "signals.s.on: layoffs is bad news, but the signal is positive"),
+        (
+            "{kind: company_event, on: [layoffs, hiring], negative: true}",
+            "signals.s.on: hiring is good news, but the signal is negative",
+        ),
+        ("{kind: company_event, on: [layoffs], negative: true}", None),
+        ("{kind: hand_raise, rules: [view]}", None),
+    ],
+)
+def test_a_signal_that_contradicts_itself_is_a_warning(signal: str, warning: str | None) -> None:
+    rules = f"rules: {{{VIEW}, bad: {{on: form_failed, points: -1, half_life_days: 1}}}}"
+    assert warnings_of(f"{rules}\nsignals: {{s: {signal}}}") == [warning] * (warning is not None)
 
 
 # Bands against all that adds up: 20 of the rule, 5 of the visits in a channel's stead, 15 of the best answer, 3.
