@@ -55,7 +55,7 @@ class Bands:
                 state.waiting = state.waiting or Waiting(cause, key, received_ms)
                 reached = band
             else:
-                reached -= 1
+                reached = min(reached - 1, self.entered(total))  # a hold is in the hottest band, or nowhere
         if reached > band:
             state.band, state.cools_at = reached, UNSURE
             alerting = next((b for b in range(reached, band, -1) if bands[b].cooldown_ms is not None), 0)
@@ -117,7 +117,8 @@ class Bands:
             return ""
         if state.waiting is not None:
             return "waits for what is known of the account"
-        facts, fit_min = state.facts, self.book.bands[state.band + 1].fit_min
+        shut = next((band for band in range(state.band + 1, wanted + 1) if self.opens(state, lead, band) is False), 0)
+        facts, fit_min = state.facts, self.book.bands[shut].fit_min
         if facts is None or facts.fit is None or fit_min is None:
             return ""
         if facts.level == EXCLUDED:

@@ -74,7 +74,7 @@ class LeadScorer:
         self._bands = Bands(book, self._sums, self._explainer)
         self._visits = VisitCounter(book)
         self._publisher = Publisher(book, self._sums, self.traits, self._bands)
-        self._teller = Teller(book, self.traits, self._bands)
+        self._teller = Teller(book, self.traits, self._bands, self._sums)
         self._by_type = {
             event_type: self._plan(event_type) for event_type in {*book.by_type, *book.visit_types, *ACTIVITIES}
         }
@@ -194,6 +194,8 @@ class LeadScorer:
                 recheck = self._rate_traits(state, lead) or recheck
                 changed = changed or recheck
             state.last = now
+            if time_ms > state.seen_at:
+                state.seen_at = time_ms
             if len(remembered) == _EVENTS_BYTES:
                 del remembered[:EVENT_BYTES]
                 del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
@@ -273,8 +275,8 @@ class LeadScorer:
         return self._publisher.settle(state, lead)
 
     def standing(self, state: LeadState) -> tuple[str, int]:
-        """Return what :meth:`tell` needs to know of a state from before it was changed: its account, and its now."""
-        return (account_of(state), state.last) if state.told_score >= 0 else NOT_TOLD
+        """Return what :meth:`tell` needs to know of a state from before it was changed: its account, its last event."""
+        return (account_of(state), state.seen_at) if state.told_score >= 0 else NOT_TOLD
 
     def tell(self, state: LeadState, lead: str, was: tuple[str, int], messages: list[Message]) -> None:
         """Add what accounts are to be told of the lead that was settled last; see :class:`Teller`."""

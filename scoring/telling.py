@@ -10,6 +10,7 @@ from scoring.lead_state import NOTHING_TOLD, LeadState, read_events
 from scoring.routed import Message, Tell
 from scoring.rules import Rulebook
 from scoring.score_records import LeadScore
+from scoring.sums import Sums
 from scoring.traits import TraitBook
 from scoring.visits import read_starts
 
@@ -31,8 +32,8 @@ def account_of(state: LeadState) -> str:
 class Teller:
     """Tells accounts of their leads, by one rulebook."""
 
-    def __init__(self, book: Rulebook, traits: TraitBook, bands: Bands) -> None:
-        self._book, self._traits, self._bands = book, traits, bands
+    def __init__(self, book: Rulebook, traits: TraitBook, bands: Bands, sums: Sums) -> None:
+        self._book, self._traits, self._bands, self._sums = book, traits, bands, sums
         self.is_active = book.follows_accounts
         asked = book.model.signal_rules
         self._asked = {number: name for number, name in enumerate(book.names) if name in asked}
@@ -54,7 +55,9 @@ class Teller:
             state.told_score = NOTHING_TOLD
             return
         state.told += 1
-        state.told_score = record.score
+        # What somebody adds to an account is as of their last event: a cooling since is nothing that they did.
+        is_now = state.seen_at == state.last
+        state.told_score = record.score if is_now else self._sums.score(state, state.seen_at)
         contact = self._contact(state, lead, record, account)
         messages.append(Tell(account, 0, contact, before=before, facts=max(0, state.facts_version)))
 
@@ -69,8 +72,8 @@ class Teller:
             lead,
             state.told,
             account,
-            record.score,
-            state.last,
+            state.told_score,
+            state.seen_at,
             bytes(state.days),
             read_starts(state.visits[-SESSIONS_TOLD * 12 :]),
             self._marks(state),

@@ -23,7 +23,11 @@ from scoring.scenario_file import Scenario, Tick, load_scenarios
 from scoring.scenario_forms import Form, alert_form
 
 DAY_MS = 86_400_000
-FILES = sorted((Path(__file__).parent / "scenarios").glob("*.yaml"))
+_SCENARIOS = Path(__file__).parent / "scenarios"
+FILES = sorted(_SCENARIOS.glob("*.yaml"))
+
+OF_PEOPLE = [file for file in FILES if file.stem not in ("accounts", "signals")]
+"""What can follow one another in one stream: companies, unlike people, would be the same ones in every scenario."""
 
 
 @dataclass(frozen=True)

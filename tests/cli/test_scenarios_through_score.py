@@ -12,7 +12,7 @@ import pytest
 
 from scoring.alerts import Alert
 from scoring.scenarios import Scenario, Tick
-from tests.scenario_runs import DAY_MS, FILES, Placed, found_forms, placed_by_model
+from tests.scenario_runs import DAY_MS, OF_PEOPLE, Placed, found_forms, placed_by_model
 
 FIRST_MS = 1_000_000_000_000  # 2001: the scenarios of a file take some years together
 
@@ -35,7 +35,7 @@ def one_after_another(first_ms: int, last_ms: int, end_ms: int) -> int:
 
 GROUPS = [
     pytest.param(model, placed, id=f"{file.stem}-{number}")
-    for file in FILES
+    for file in OF_PEOPLE
     for number, (model, placed) in enumerate(placed_by_model(file, is_file, one_after_another))
 ]
 
