@@ -914,7 +914,7 @@ def test_the_schema_for_editors_is_of_the_file_and_not_of_what_it_becomes() -> N
     assert set(schema["required"]) == {"version", "rules", "bands"}
     assert schema["additionalProperties"] is False
     assert list(schema["properties"]) == list(ScoringModel.model_fields)
-    for key in ("names", "rules", "traits", "channels", "bands"):
+    for key in ("names", "rules", "traits", "channels", "bands", "signals"):
         assert schema["properties"][key]["additionalProperties"] is False, key
     rule = schema["$defs"]["Rule"]
     assert list(rule["properties"]) == list(Rule.model_fields)
