@@ -57,7 +57,7 @@ from scoring.model_sections import (
     Visits,
     check_trait_property,
 )
-from scoring.model_signals import KINDS, SIGNALS_MAX, Signal, SignalOfFile, with_rules
+from scoring.model_signals import KINDS, SIGNALS_MAX, Count, Signal, SignalOfFile, with_rules
 from scoring.model_warnings import (
     answers_that_never_count,
     bands_out_of_reach,
@@ -179,9 +179,7 @@ class ScoringModel(Section):
     )
     accounts: Accounts = Field(default_factory=Accounts, description="What accounts have in common.")
     signals: dict[Name, SignalOfFile] = Field(
-        default_factory=dict,
-        max_length=SIGNALS_MAX,
-        description="The buying signals of accounts.",
+        default_factory=dict, max_length=SIGNALS_MAX, description="The buying signals of accounts."
     )
 
     @model_validator(mode="before")
@@ -258,6 +256,15 @@ class ScoringModel(Section):
         if flagged & set(VIRTUAL_PROPERTIES):
             flagged |= {"email"}  # what they are derived from, for leads that are not known by their address
         return tuple(sorted((asked | flagged | set(self.contact)) - set(VIRTUAL_PROPERTIES)))
+
+    @property
+    def asks_for_visits(self) -> bool:
+        """Whether a rule, inactivity or a signal looks at visits: each takes 12 bytes of a lead's state."""
+        return (
+            self.inactivity is not None
+            or any(rule.visits is not None for rule in self.rules.values())
+            or any(isinstance(signal, Count) for signal in self.signals.values())
+        )
 
     @property
     def signal_rules(self) -> tuple[str, ...]:
@@ -482,8 +489,7 @@ def _describe_common(model: ScoringModel) -> Iterator[str]:
         yield f"channel {name}: {describe_channel(channel)}"
     if model.inactivity is not None:
         yield f"inactivity: {describe_inactivity(model.inactivity)}"
-    asks_for_visits = model.inactivity is not None or any(rule.visits is not None for rule in model.rules.values())
-    if asks_for_visits or model.visits != Visits():
+    if model.asks_for_visits or model.visits != Visits():
         yield describe_visits(model.visits)
     if OWN_DOMAINS in model.names:
         yield f"own domains, which never alert: {describe_conditions(model.names[OWN_DOMAINS])}"

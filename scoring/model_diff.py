@@ -28,6 +28,7 @@ from scoring.model import (
 )
 from scoring.model_file import show
 from scoring.model_sections import VIRTUAL_PROPERTIES
+from scoring.model_signals import Count
 from scoring.model_words import (
     describe_answer,
     describe_band,
@@ -382,8 +383,9 @@ def _diff_signals(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:
     remembered = {*old.signal_rules}
 
     def effect_of(signal: Signal) -> Effect:
-        # Leads tell their accounts of matches of the rules that some signal asks about, and of no others.
-        return "at once" if signal.asked <= remembered else "from now on"
+        # Leads tell their accounts of what some signal asks about, and of nothing else.
+        knows_visits = old.asks_for_visits or not isinstance(signal, Count)
+        return "at once" if signal.asked <= remembered and knows_visits else "from now on"
 
     def diff(name: str, before: Signal, after: Signal) -> Iterator[Change]:
         if before != after:

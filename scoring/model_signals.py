@@ -30,7 +30,10 @@ Polarity: TypeAlias = Literal["positive", "negative"]
 
 @dataclass(frozen=True, slots=True)
 class WithRules:
-    """What a signal says of rules together with those that the file has; ``about_visits`` are among ``names``."""
+    """What a signal says of rules together with those that the file has; ``about_visits`` are among ``names``.
+
+    Without any ``names``, what is wrong with `rules` is told there, and not again at each signal.
+    """
 
     given: object
     names: Sequence[str]
@@ -53,9 +56,8 @@ def _find_strangers(rules: Sequence[object], known: WithRules) -> Iterable[tuple
     for number, name in enumerate(rules):
         if not isinstance(name, str):
             continue  # told as such, when the list is found to be sound otherwise
-        if name not in known.names:
-            rest = suggest(name, known.names, "rules are") if known.names else "the model has no rules"
-            yield (number,), f"{show(name)} is not one of the rules; {rest}"
+        if known.names and name not in known.names:
+            yield (number,), f"{show(name)} is not one of the rules; {suggest(name, known.names, 'rules are')}"
         elif name in known.about_visits:
             yield (number,), f"{name} is about visits; a signal of the kind count asks for these"
 

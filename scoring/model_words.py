@@ -250,10 +250,8 @@ def _describe_what(signal: Signal) -> str:
             same = f", or as many with {join_words(signal.or_rules)} about the same" if signal.or_rules else ""
             return f"{signal.people} people within {show_days(signal.within_days)}{same}"
         case Surge():
-            return (
-                f"in 7 days {show(signal.factor)} times the mean of the 3 weeks before, "
-                f"and {show_events(signal.events_min)}"
-            )
+            usual = f"{show(signal.factor)} times the mean of the 3 weeks before"
+            return f"at least {show_events(signal.events_min)} in 7 days, and {usual}"
         case StepSequence():
             steps = ", then ".join(join_words(step) for step in signal.steps)
             return f"{steps}, within {show_days(signal.within_days)}"

@@ -21,6 +21,7 @@ from scoring.alerts import LedgerLine
 from scoring.conditions import Condition, holds
 from scoring.decay import DAY_MS
 from scoring.model import Rule, ScoringModel
+from scoring.model_signals import Count
 from scoring.visits import last_visit_ms
 
 HOUR_MS = 3_600_000
@@ -145,7 +146,7 @@ class Numbering(msgspec.Struct, omit_defaults=True):
             generation=self.generation + 1,
             half_lives_days={name: rule.half_life_days for name, rule in model.rules.items()},
             matching={name: _digest((rule.on, rule.where, rule.once_per)) for name, rule in model.rules.items()},
-            remembers_visits=_remembers_visits(model),
+            remembers_visits=model.asks_for_visits,
             bands={**self.bands, self.generation + 1: ["cold", *model.bands]},
             adoption=Adoption(model=model.version, from_now_on=self._from_now_on(model)) if self.model else None,
         )
@@ -165,13 +166,11 @@ class Numbering(msgspec.Struct, omit_defaults=True):
                 said.append(f"{name}: matches other events")
         if model.inactivity is not None and not self.remembers_visits:
             said.append("inactivity: visits are remembered from now on")
+        if not self.remembers_visits:
+            counts = [name for name, signal in model.signals.items() if isinstance(signal, Count)]
+            said += [f"signal {name}: visits are remembered from now on" for name in counts]
         new = sorted(set(model.trait_properties) - set(self.properties))
         return [*said, *(f"{name}: answers are remembered from now on" for name in new)]
-
-
-def _remembers_visits(model: ScoringModel) -> bool:
-    """Whether leads remember visits: they take 12 bytes each, so only where the model asks for them."""
-    return model.inactivity is not None or any(rule.visits is not None for rule in model.rules.values())
 
 
 def _digest(belief: object) -> str:
@@ -219,7 +218,7 @@ class Rulebook:
         self.max_age_ms = int(model.alerts.max_age_h * HOUR_MS)
         self.inactive_after_ms = 0 if model.inactivity is None else int(model.inactivity.after_days * DAY_MS)
         self.inactive_points = 0.0 if model.inactivity is None else model.inactivity.points
-        self.visit_types = frozenset(model.visits.on if _remembers_visits(model) else ())
+        self.visit_types = frozenset(model.visits.on if model.asks_for_visits else ())
         self.gap_ms = int(model.visits.gap_minutes * 60_000)
 
     def once_per(self, name: str) -> bool:

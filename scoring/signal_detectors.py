@@ -84,7 +84,8 @@ def detect_count(signal: Count, history: SignalHistory) -> Found | None:
 def detect_distinct_contacts(signal: DistinctContacts, history: SignalHistory) -> Found | None:
     """Find several people whose latest events lie close together, or who have seen the same thing close together.
 
-    The same thing is a rule and the subject of its match. Where both hold at one time, the same thing says more.
+    The same thing is a rule and the subject of its match; what nobody knows the subject of is not the same. Where both
+    hold at one time, the same thing says more.
     """
     within_ms = signal.within_days * DAY_MS
     found = [
@@ -108,7 +109,8 @@ def _find_same(signal: DistinctContacts, history: SignalHistory, within_ms: floa
     same: defaultdict[tuple[str, str], list[Sighting]] = defaultdict(list)
     for match in history.matches_of(signal.or_rules):
         _, rule, _, subject = match
-        same[rule, subject].append(match)
+        if subject:
+            same[rule, subject].append(match)
     meetings = [_latest_meeting(matches, signal.people, within_ms) for matches in same.values()]
     latest = max((meeting for meeting in meetings if meeting), key=lambda meeting: meeting[-1], default=None)
     if latest is None:
@@ -187,8 +189,8 @@ def _steps_before(last: Sighting, steps: Sequence[Sequence[Sighting]]) -> Iterat
 def detect_reactivation(signal: Reactivation, history: SignalHistory) -> Found | None:
     """Find the latest long silence between two active days (UTC), and enough events after it.
 
-    It is completed on the day on which the events are enough: at the latest event, if that is today's day of the
-    account, else at the day's beginning.
+    It is completed on the day on which the events are enough: at the latest event, if that is the latest active day,
+    else at the day's beginning. So it is completed once per silence, and not anew with each event.
     """
     days = sorted(day for day in history.days if day >= history.known_from)
     gaps = [(before, after) for before, after in pairwise(days) if after - before - 1 >= signal.quiet_days]

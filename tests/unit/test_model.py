@@ -15,6 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from scoring.company_events import COMPANY_EVENTS, NEGATIVE_EVENTS, POSITIVE_EVENTS
 from scoring.conditions import Condition, holds
 from scoring.conditions_compared import covers
 from scoring.errors import ModelError
@@ -34,12 +35,14 @@ from scoring.model import (
     Trait,
     VisitCount,
     Visits,
+    Waking,
     describe_model,
     load_model,
     parse_model,
 )
 from scoring.model_diff import diff_models
 from scoring.model_file import DEPTH_MAX, FILE_BYTES_MAX
+from scoring.model_signals import KINDS, CompanyEvent
 from scoring.scenarios import parse_scenarios, run_scenario
 
 ROOT = Path(__file__).parents[2]
@@ -597,7 +600,9 @@ def test_no_text_raises_anything_but_a_model_error(text: str) -> None:
     assert all(re.match(r"m\.yaml:[0-9]+: .", problem) for problem in raised.value.problems)
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["view", *KINDS])
+)
 SECTIONS = list(ScoringModel.model_fields)
 KEYS = st.sampled_from(
     [
@@ -764,6 +769,37 @@ def test_the_default_model_says_what_its_table_says() -> None:
     }
     assert {name: channel.points_max for name, channel in model.channels.items()} == {"web": 60, "email": 40}
     assert model.inactivity is None
+
+
+def test_the_default_model_says_what_the_table_of_accounts_and_signals_says() -> None:
+    model = load_model(DEFAULT)
+    assert (model.accounts.contact_max, model.accounts.half_life_days) == (100, 30)
+    assert [(band.name, band.enter, band.leave) for band in model.accounts.bands.values()] == [
+        ("aware", 50, 35),
+        ("engaged", 150, 110),
+    ]
+    points = model.accounts.company_events
+    assert {event for event, worth in points.items() if worth > 0} == POSITIVE_EVENTS
+    assert {event for event, worth in points.items() if worth < 0} == NEGATIVE_EVENTS
+    assert model.accounts.waking == Waking(fit_min=8.1, quiet_days=30)
+    news = model.signals["company_news"]
+    assert isinstance(news, CompanyEvent)
+    assert set(news.on) == POSITIVE_EVENTS
+    assert {name: signal.model_dump(exclude={"kind", "cooldown_h"}) for name, signal in model.signals.items()} == {
+        "hand_raise": {"rules": ("demo_request",)},
+        "repeat_visits": {"sessions": 3, "within_days": 7},
+        "buying_group": {"people": 2, "within_days": 14, "or_rules": ("demo_request",)},
+        "surge": {"factor": 2, "events_min": 5},
+        "evaluation": {
+            "steps": (("comparison_page",), ("pricing_page",), ("demo_request", "other_form")),
+            "within_days": 14,
+        },
+        "back_again": {"quiet_days": 60, "events": 2},
+        "company_news": {"on": news.on, "negative": False},
+        "company_trouble": {"on": ("layoffs", "market_retreat", "no_budget"), "negative": True},
+    }
+    assert {signal.kind for signal in model.signals.values()} == set(KINDS)
+    assert {signal.cooldown_h for signal in model.signals.values()} == {168}
 
 
 def test_the_inactivity_of_the_default_model_is_switched_on_by_removing_a_hash() -> None:
@@ -995,7 +1031,8 @@ def test_the_guide_names_every_key_and_every_event_type() -> None:
     sections = [ScoringModel, Rule, Hot, VisitCount, Visits, Trait, Channel, Inactivity, Band, Alerts]
     sections += [Component, Exclusion, Accounts, FitLevels]
     keys = [key for section in sections for key in section.file_keys()]
-    assert [word for word in [*keys, *sorted(EVENT_TYPES)] if f"`{word}`" not in guide] == []
+    words = [*keys, *KINDS, *sorted(EVENT_TYPES | COMPANY_EVENTS)]
+    assert [word for word in words if f"`{word}`" not in guide] == []
 
 
 def test_the_scenario_in_the_guide_holds() -> None:

@@ -298,6 +298,21 @@ def test_a_faulty_rule_may_be_named_by_a_signal_without_a_second_fault() -> None
     assert raised.value.problems == ["m.yaml:2: rules.r.points: 0 has no effect; leave the rule out"]
 
 
+def test_signals_of_a_model_without_rules_have_no_faults_of_their_own() -> None:
+    with pytest.raises(ModelError) as raised:
+        parse_model(
+            "version: v1\nbands: {a: {enter: 3, leave: 2}}\nsignals: {s: {kind: hand_raise, rules: r}}", "m.yaml"
+        )
+    assert raised.value.problems == ["m.yaml:1: rules: is required"]
+
+
+def test_a_signal_that_counts_visits_has_leads_remember_them() -> None:
+    text = f"version: v1\nrules: {{{RULES.partition(', back')[0]}}}\nbands: {{warm: {{enter: 30, leave: 20}}}}\n"
+    surge, count = "{kind: surge, factor: 2, events_min: 5}", "{kind: count, sessions: 3, within_days: 7}"
+    assert not parse_model(f"{text}signals: {{s: {surge}}}", "m.yaml").asks_for_visits
+    assert parse_model(f"{text}signals: {{s: {count}}}", "m.yaml").asks_for_visits
+
+
 def test_a_model_inside_a_scenario_knows_the_keys_of_a_signal_too() -> None:
     with pytest.raises(ModelError) as raised:
         parse_scenarios(

@@ -74,7 +74,7 @@ signals:
         "signal b: 3 visits within 1 day; once in 168 h",
         "signal c: 2 people within 14 days; once in 168 h",
         "signal d: 2 people within 14 days, or as many with form about the same; once in 168 h",
-        "signal e: in 7 days 1.5 times the mean of the 3 weeks before, and 5 events; once in 168 h",
+        "signal e: at least 5 events in 7 days, and 1.5 times the mean of the 3 weeks before; once in 168 h",
         "signal f: form, then form, within 14 days; once in 168 h",
         "signal g: 2 events after 60 days without any; each time",
         "signal h: news: layoffs or no_budget; negative; once in 24 h",

@@ -202,7 +202,7 @@ def test_one_page_seen_by_two_people_is_a_group_although_somebody_else_came_long
         ((NOW - days(14), "demo", "/a"), (NOW, "demo", "/a"), True),
         ((NOW - days(14) - 1, "demo", "/a"), (NOW, "demo", "/a"), False),
         ((NOW - 1, "demo", "/a"), (NOW, "demo", "/b"), False),
-        ((NOW - 1, "demo"), (NOW, "demo"), True),  # without a subject the rule itself is the same thing
+        ((NOW - 1, "demo"), (NOW, "demo"), False),  # nobody knows what these were about
         ((NOW - 1, "pricing", "/a"), (NOW, "pricing", "/a"), False),
     ],
 )
@@ -218,9 +218,10 @@ def test_the_same_person_twice_is_one_person() -> None:
 
 
 def test_where_two_people_have_just_seen_the_same_that_is_what_is_said() -> None:
-    finding = found(SAME, [person(at_ms=NOW - 1, marks=[(NOW - 1, "demo")]), person("ben", NOW, marks=[(NOW, "demo")])])
+    ann = person(at_ms=NOW - 1, marks=[(NOW - 1, "demo", "/demo")])
+    finding = found(SAME, [ann, person("ben", NOW, marks=[(NOW, "demo", "/demo")])])
     assert finding is not None
-    assert finding.summary == "2 people with the same within 14 days: demo"
+    assert finding.summary == "2 people with the same within 14 days: demo (/demo)"
 
 
 # ── surge ────────────────────────────────────────────────────────────────────────────────────────────────────
