@@ -59,4 +59,4 @@ def test_the_alerts_of_a_file_are_those_of_its_scenarios(model: str, placed: lis
 
 
 def test_most_scenarios_can_be_files() -> None:
-    assert len(GROUPS) > len(FILES)
+    assert len(GROUPS) > len(OF_PEOPLE)

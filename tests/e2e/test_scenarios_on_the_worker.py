@@ -26,7 +26,7 @@ from streams.settings import Settings
 from streams.topics import HOT_LEADS, WEB_EVENTS, create_topics
 from tests.e2e.audit import read, wait_until_scored
 from tests.e2e.workers import Workers
-from tests.scenario_runs import FILES, Placed, found_forms, placed_by_model
+from tests.scenario_runs import OF_PEOPLE, Placed, found_forms, placed_by_model
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
@@ -100,7 +100,7 @@ def expect(here: Placed, until_ms: int) -> list[Form]:
 
 @pytest.mark.parametrize(
     "file",
-    [pytest.param(file, marks=[] if file.stem in QUICK else pytest.mark.thorough, id=file.stem) for file in FILES],
+    [pytest.param(file, marks=[] if file.stem in QUICK else pytest.mark.thorough, id=file.stem) for file in OF_PEOPLE],
 )
 def test_a_worker_raises_the_alerts_of_the_scenarios(
     settings: Callable[..., Settings], tmp_path: Path, file: Path
