@@ -82,7 +82,7 @@ class LeadScorer:
     def _plan(self, event_type: str) -> _Plan:
         """Return what the hot path needs to know of an event type."""
         is_visit, is_click = event_type in self.book.visit_types, event_type == "email_clicked"
-        activity = ACTIVITY_MARK if event_type in ACTIVITIES else 0
+        activity = ACTIVITY_MARK if self.book.follows_accounts and event_type in ACTIVITIES else 0
         selection = self.book.by_type.get(event_type)
         if selection is None:
             return [], None, lambda text: [], is_visit, is_click, activity

@@ -45,7 +45,7 @@ class Replay:
 
     def __init__(self, model: ScoringModel) -> None:
         self.shard = Shard(model, {})
-        self._scores: dict[bytes, bytes | None] = {}
+        self._scores: dict[bytes, bytes] = {}
         self._accounts: dict[bytes, bytes] = {}
         self._decode_account = msgspec.json.Decoder(AccountScore).decode
         self._decode_score = msgspec.json.Decoder(LeadScore).decode
@@ -90,8 +90,7 @@ class Replay:
     def scores(self) -> Iterator[LeadScore]:
         """Yield the latest score record of every lead, in the order of their first events."""
         for value in self._scores.values():
-            if value is not None:
-                yield self._decode_score(value)
+            yield self._decode_score(value)
 
 
 def read_records(lines: Iterable[bytes], now_ms: int, *, live: bool) -> Iterator[FileRecord]:

@@ -58,7 +58,9 @@ class Resolution:
         known = outcome.states.get(key) or self._leads.get(key)
         if known is None:
             return self._scorer.new_state(lead) if self.place.holds(lead) else lead
-        return decode_pointer(known).target if is_pointer(known) else decode_state(known)
+        if is_pointer(known):
+            return decode_pointer(known).target
+        return decode_state(known)
 
     def knows(self, key: bytes, identity: str) -> bool:
         """Whether the lead under ``key`` has been confirmed to be ``identity``, so that it may take its events."""
@@ -95,8 +97,12 @@ class Resolution:
         """Tell the partition of each weaker identity that the events show who it is, in place; each once."""
         if lead[0] == "a":
             return  # nothing is weaker
+        user = lead[5:] if lead[0] == "u" else None
+        several = [e for _, e, _ in events if e.anonymous_id is not None or e.user_id != user]
+        if not several:
+            return  # nearly always
         shown: dict[tuple[str | None, str | None], Event] = {}
-        for _, event, _ in events:
+        for event in several:
             shown.setdefault((event.user_id, event.anonymous_id), event)
         for (user_id, anonymous_id), event in shown.items():
             if user_id is None and anonymous_id is None:
