@@ -69,6 +69,12 @@ class Replay:
         """Let time pass: apply every cooling that is due at or before ``clock_ms`` (ms since 1970)."""
         return self._settle(self.shard.tick(clock_ms), clock_ms)
 
+    def forget(self, keys: list[bytes], clock_ms: int) -> Outcome:
+        """Forget what is kept under ``keys``, at ``clock_ms``."""
+        for key in keys:
+            self._scores.pop(key, None)
+        return self._settle(self.shard.forget(keys), clock_ms)
+
     def _settle(self, outcome: Outcome, received_ms: int) -> Outcome:
         """Take what the shard has told itself, until it has no more to tell, and remember the latest records."""
         while outcome.messages:
