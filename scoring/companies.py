@@ -63,14 +63,12 @@ class Companies:
         Raises :class:`EventError` where it names no account, or has been passed on too often.
         """
         domain = account_of_domain(update.domain) if update.domain else ""
-        account = domain or account_key(update.account_id, None)
+        account = origin.to or domain or account_key(update.account_id, None)
         if not account:
             raise EventError("bad_identity", "domain", f"{(update.domain or '')[:80]!r} is no company's domain")
-        if domain and update.account_id:
+        if domain and update.account_id and not origin.to:  # else it was told before this was passed on
             cause = Cause(id=update.id, type=update.type, time_ms=int(update.time))
             self._outcome.messages.append(Link(account_key(update.account_id, None), 0, domain, cause))
-            # Whoever passes it on need not say it again.
-            update.account_id = None
         found = self._find(account)
         if isinstance(found, str):
             pass_on(origin, found, self._outcome)
