@@ -48,7 +48,7 @@ def generate(people: int, visits: int, last_ms: int, seed: int) -> Iterator[Seen
     number = 0
     for visit in range(visits):
         who = visit % people
-        email, user, cookie = f"p{who}@c{who % COMPANIES}.com", f"u{who}", f"c{who}-{rng.randrange(3)}"
+        email, user, cookie = f"p{who}@company{who % COMPANIES}.com", f"u{who}", f"c{who}-{rng.randrange(3)}"
         is_last = visit >= visits - people
         for step in range(rng.randrange(1, 5)):
             number += 1
@@ -83,11 +83,16 @@ def company_updates(last_ms: int, settings: Settings) -> Iterator[Message]:
             "id": f"u{number}",
             "type": "account_updated",
             "time": last_ms - 40 * DAY_MS,
-            "domain": f"c{number}.com",
+            "domain": f"company{number}.com",
             "facts": facts if number % 4 else {"name": f"Company {number}"},
         }
         if number % 2:
             update["account_id"] = str(number)
-        news = {"id": f"n{number}", "type": "funding", "time": last_ms - number * DAY_MS, "domain": f"c{number}.com"}
+        news = {
+            "id": f"n{number}",
+            "type": "funding",
+            "time": last_ms - number * DAY_MS,
+            "domain": f"company{number}.com",
+        }
         for each in (update, news):
             yield Message(ACCOUNT_UPDATES.full_name(settings.prefix), b"some key", json.dumps(each).encode())
