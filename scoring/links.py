@@ -33,6 +33,16 @@ def is_confirmed(memory: bytes, identity: str) -> bool:
     return at >= 0 and memory[at + 8 : at + _BYTES] == _CONFIRMED
 
 
+def unconfirmed(memory: bytes) -> bytes:
+    """Return the hashes (8 bytes each) of the identities whose partition has not confirmed them yet.
+
+    >>> memory = add_link(add_link(b"", "anon:a-1"), "user:7", confirmed=True)
+    >>> unconfirmed(memory) == memory[:8]
+    True
+    """
+    return b"".join(memory[at : at + 8] for at in range(0, len(memory), _BYTES) if memory[at + 8 : at + 9] == _ASKED)
+
+
 def add_link(memory: bytes, identity: str, *, confirmed: bool = False) -> bytes:
     """Return the memory with an identity in it, ``confirmed`` or merely told."""
     at = _find(memory, identity)
