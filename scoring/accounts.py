@@ -38,6 +38,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _encode_record = msgspec.json.Encoder().encode
 
 
+People = dict[tuple[str, str], Contact]
+"""Contacts by lead, and by the key under which the lead knows the account."""
+
+
 @dataclass(slots=True)
 class Evaluation:
     """What an account has come to: its record for account-scores, new signals, and what its leads are to know."""
@@ -76,31 +80,36 @@ class AccountScorer:
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────
 
-    def take_contact(self, state: AccountState, told: Tell) -> None:
-        """Take a lead's snapshot, or take the lead out, in place; one that is older than what is known is ignored."""
+    def take_contact(self, state: AccountState, people: People, told: Tell) -> None:
+        """Take a lead's snapshot, or take the lead out, in place; one that is older than what is known is ignored.
+
+        ``people`` are the account's, by lead and key; :meth:`evaluate` brings them into ``state``.
+        """
         contact = told.contact
-        at = next((at for at, known in enumerate(state.contacts) if known.lead == contact.lead), -1)
-        if at >= 0:
-            if contact.version <= state.contacts[at].version:
+        # What a lead tells under one key comes in order, under two perhaps not: each stands until the lead leaves it.
+        key = contact.lead, contact.account
+        known = people.get(key)
+        if known is not None:
+            if contact.version <= known.version:
                 return
-            del state.contacts[at]
+            del people[key]
         elif told.before is not None:
             self._take_out(state.others, *told.before)
         if not told.is_gone:
-            state.contacts.append(contact)
+            people[key] = contact
             state.last = max(state.last, contact.at_ms)
-            if len(state.contacts) > self._contacts_max:
-                self._fold(state)
 
-    def _fold(self, state: AccountState) -> None:
-        """Count the least engaged contact among the others from now on."""
-        at = min(
-            range(len(state.contacts)),
-            key=lambda n: (self._share(state.contacts[n], state.last), state.contacts[n].lead),
-        )
-        contact, others = state.contacts.pop(at), state.others
-        others.points = self._others_points(others, state.last) + self._share(contact, state.last)
-        others.count, others.at_ms = others.count + 1, state.last
+    def _keep_people(self, state: AccountState, people: People) -> None:
+        """List the most engaged people, and count the rest among the others from now on."""
+        contacts = list(people.values())
+        if len(contacts) > self._contacts_max:
+            now, others = state.last, state.others
+            contacts.sort(key=lambda contact: (-self._share(contact, now), contact.lead, contact.account))
+            folded = contacts[self._contacts_max :]
+            points = self._others_points(others, now) + sum(self._share(contact, now) for contact in folded)
+            others.count, others.points, others.at_ms = others.count + len(folded), points, now
+            contacts = contacts[: self._contacts_max]
+        state.contacts = contacts
 
     def _take_out(self, others: Others, score: float, at_ms: int) -> None:
         """Take one of the others out, of whom this was told last."""
@@ -122,10 +131,10 @@ class AccountScorer:
             if known is None or (time_ms, repr(value)) > (known.time_ms, repr(known.value)):
                 state.facts[name] = Known(time_ms, value)
         if update.type in COMPANY_EVENTS:
-            state.events = sorted([*state.events, CompanyEvent(time_ms, update.type, update.id)])[-EVENTS_KEPT:]
+            state.events = sorted({*state.events, CompanyEvent(time_ms, update.type, update.id)})[-EVENTS_KEPT:]
         return True
 
-    def merge(self, state: AccountState, other: AccountState) -> None:
+    def merge(self, state: AccountState, people: People, other: AccountState) -> None:
         """Merge another account into this one, in place: it has turned out to be the same company."""
         state.last = max(state.last, other.last)
         for name, known in other.facts.items():
@@ -134,7 +143,7 @@ class AccountScorer:
                 state.facts[name] = known
         state.events = sorted({*state.events, *other.events})[-EVENTS_KEPT:]
         for contact in other.contacts:
-            self.take_contact(state, Tell("", 0, contact))
+            self.take_contact(state, people, Tell("", 0, contact))
         points = self._others_points(state.others, state.last) + self._others_points(other.others, state.last)
         state.others = Others(state.others.count + other.others.count, points, state.last)
         for signal, fired_ms in other.fired.items():
@@ -148,7 +157,7 @@ class AccountScorer:
 
         Each contact adds ``min(contact_max, score)`` as of its latest event; all fade with the account's half-life.
         """
-        return max(0.0, sum(line.points for line in self._lines(state, now)))
+        return max(0.0, sum(line.points for line in self._lines(state, people_of(state), now)))
 
     def _share(self, contact: Contact, now: int) -> float:
         return min(self._contact_max, contact.score) * exp2((contact.at_ms - now) * self._rate)
@@ -156,11 +165,9 @@ class AccountScorer:
     def _others_points(self, others: Others, now: int) -> float:
         return others.points * exp2((others.at_ms - now) * self._rate) if others.count else 0.0
 
-    def _lines(self, state: AccountState, now: int) -> list[AccountLine]:
+    def _lines(self, state: AccountState, people: list[Contact], now: int) -> list[AccountLine]:
         """Return what each contact, the others and each event contribute, without the floor."""
-        lines = [
-            AccountLine("person", contact.lead, self._share(contact, now), contact.at_ms) for contact in state.contacts
-        ]
+        lines = [AccountLine("person", contact.lead, self._share(contact, now), contact.at_ms) for contact in people]
         if state.others.count:
             lines.append(AccountLine("others", str(state.others.count), self._others_points(state.others, now)))
         for event in state.events:
@@ -169,23 +176,26 @@ class AccountScorer:
                 lines.append(AccountLine("event", event.type, points, event.time_ms))
         return lines
 
-    def evaluate(self, state: AccountState, account: str, received_ms: int) -> Evaluation:
-        """Work an account out anew, in place: engagement, band, fit, signals, and what its leads are to know.
+    def evaluate(self, state: AccountState, listed: People, account: str, received_ms: int) -> Evaluation:
+        """Work an account out anew, in place: people, engagement, band, fit, signals, and what its leads are to know.
 
         A signal whose evidence is older than the model's ``alerts.max_age_h`` at ``received_ms`` is noted, not given.
         """
         state.generation = self._generation
-        now = state.last
-        lines = self._lines(state, now)
+        self._keep_people(state, listed)
+        now, people = state.last, people_of(state)
+        lines = self._lines(state, people, now)
         score = round(max(0.0, sum(line.points for line in lines)), 6)
         self._place(state, score, now)
-        fit = self._fit.rate(self._facts_for_fit(state, account, score))
-        signals = self._detect(state, account, score, fit, received_ms)
+        fit = self._fit.rate(self._facts_for_fit(state, account, score, len(people) + state.others.count))
+        signals = self._detect(state, people, account, score, fit, received_ms)
         facts = self._facts_for_leads(state, fit)
         # What is the same has the same version, whichever account it comes from, in whatever order it arrives.
         facts.version = int.from_bytes(_digest(_encode(facts))[:4]) or 1
         is_news, state.told = facts.version != state.told, facts.version
-        return Evaluation(_encode_record(self._record(state, account, score, lines, fit)), signals, facts, is_news)
+        return Evaluation(
+            _encode_record(self._record(state, people, account, score, lines, fit)), signals, facts, is_news
+        )
 
     def _place(self, state: AccountState, score: float, now: int) -> None:
         """Let the band follow the score, and find out when it will be left."""
@@ -204,9 +214,8 @@ class AccountScorer:
         """Move an account's now to ``clock_ms``, in place, since it leaves its band by then."""
         state.last = max(state.last, clock_ms)
 
-    def _facts_for_fit(self, state: AccountState, account: str, score: float) -> dict[str, Value]:
+    def _facts_for_fit(self, state: AccountState, account: str, score: float, people: int) -> dict[str, Value]:
         facts = {name: known.value for name, known in state.facts.items() if known.value is not None}
-        people = len(state.contacts) + state.others.count
         if people:
             facts.setdefault("stakeholders", people)
         if account.startswith(DOMAIN):
@@ -230,20 +239,22 @@ class AccountScorer:
         )
 
     def _detect(
-        self, state: AccountState, account: str, score: float, fit: Fit, received_ms: int
+        self, state: AccountState, people: list[Contact], account: str, score: float, fit: Fit, received_ms: int
     ) -> list[BuyingSignal]:
         news = [(event.type, event.time_ms, event.id) for event in state.events]
-        found = self._signals.detect(state.contacts, news, state.last, state.fired)
+        found = self._signals.detect(_without_doubles(people), news, state.last, state.fired)
         for finding in found:
             state.fired[finding.signal] = finding.at_ms
         return [
-            self._give(finding, state, account, score, fit)
+            self._give(finding, state, people, account, score, fit)
             for finding in found
             if received_ms - finding.at_ms <= self._max_age_ms
         ]
 
-    def _give(self, finding: Finding, state: AccountState, account: str, score: float, fit: Fit) -> BuyingSignal:
-        people = {contact.lead: contact for contact in state.contacts}
+    def _give(
+        self, finding: Finding, state: AccountState, people: list[Contact], account: str, score: float, fit: Fit
+    ) -> BuyingSignal:
+        known = {contact.lead: contact for contact in people}
         return BuyingSignal(
             id=signal_id(account, finding.signal, str(finding.at_ms)),
             account=account,
@@ -256,10 +267,10 @@ class AccountScorer:
             name=_text(_value(state, "name")),
             evidence=finding.evidence,
             people=[
-                SignalPerson(lead=lead, name=people[lead].name, role=people[lead].role, score=people[lead].score)
+                SignalPerson(lead=lead, name=known[lead].name, role=known[lead].role, score=known[lead].score)
                 for lead in finding.people
             ],
-            without_contact=not state.contacts,
+            without_contact=not people,
             score=score,
             band=self._band_name(state),
             fit=fit.value,
@@ -271,9 +282,15 @@ class AccountScorer:
         return self._bands[state.band - 1][0] if state.band else "cold"
 
     def _record(
-        self, state: AccountState, account: str, score: float, lines: list[AccountLine], fit: Fit
+        self,
+        state: AccountState,
+        people: list[Contact],
+        account: str,
+        score: float,
+        lines: list[AccountLine],
+        fit: Fit,
     ) -> AccountScore:
-        shown = sorted(state.contacts, key=lambda contact: (-self._share(contact, state.last), contact.lead))
+        shown = sorted(people, key=lambda contact: (-self._share(contact, state.last), contact.lead))
         return AccountScore(
             account=account,
             score=score,
@@ -289,7 +306,7 @@ class AccountScorer:
             reason=fit.reason,
             profiles=fit.profiles,
             ledger=_ledger(lines),
-            people=len(state.contacts) + state.others.count,
+            people=len(people) + state.others.count,
             contacts=[
                 AccountContact(c.lead, c.score, c.at_ms, c.band, c.name, c.role, c.phase)
                 for c in shown[:CONTACTS_SHOWN]
@@ -299,6 +316,24 @@ class AccountScorer:
             owner=_text(_value(state, "owner")),
             cools_at_ms=None if state.cools_at == NEVER else state.cools_at,
         )
+
+
+def people_of(state: AccountState) -> list[Contact]:
+    """Return an account's people as far as it lists them: of a lead that it has under two of its keys, the newest."""
+    newest: dict[str, Contact] = {}
+    for contact in state.contacts:
+        known = newest.setdefault(contact.lead, contact)
+        if contact.version > known.version:
+            newest[contact.lead] = contact
+    return list(newest.values())
+
+
+def _without_doubles(people: list[Contact]) -> list[Contact]:
+    """Leave out leads that have been seen to be another one of ``people``: they are about to be merged into that."""
+    doubles = {contact.same[at : at + _ID_BYTES] for contact in people for at in range(0, len(contact.same), _ID_BYTES)}
+    if not doubles:
+        return people
+    return [contact for contact in people if _digest(contact.lead.encode()) not in doubles]
 
 
 def _ledger(lines: Iterable[AccountLine]) -> list[AccountLine]:

@@ -6,11 +6,14 @@ has told which domain the id is. Where somebody has, a pointer leads from the id
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from scoring.account_identity import account_key, account_of_domain
 from scoring.account_state import AccountState, decode_account, encode_account
 from scoring.account_updates import AccountUpdate
-from scoring.accounts import AccountScorer
+from scoring.accounts import AccountScorer, People
 from scoring.alerts import Cause
+from scoring.contacts import Contact
 from scoring.errors import EventError
 from scoring.outcomes import Outcome
 from scoring.pointers import Pointer, decode_pointer, encode_pointer, is_pointer
@@ -26,7 +29,8 @@ class Companies:
     def __init__(self, table: dict[bytes, bytes], scorer: AccountScorer, place: Place, outcome: Outcome) -> None:
         self._table, self._scorer, self._place, self._outcome = table, scorer, place, outcome
         self._open: dict[str, AccountState] = {}
-        self._asking: dict[str, dict[str, tuple[str, int]]] = {}
+        self._people: dict[str, People] = {}
+        self._asking: dict[str, dict[str, _Asking]] = {}
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -42,17 +46,18 @@ class Companies:
             if not (isinstance(message, Check) and found == message.lead):
                 pass_on(message, found, self._outcome)
         elif isinstance(message, Tell):
-            self._scorer.take_contact(found, message)
+            self._scorer.take_contact(found, self._people[message.to], message)
             asking, contact = self._asking.setdefault(message.to, {}), message.contact
-            if message.is_gone:
-                asking.pop(contact.lead, None)
-            else:
-                asking[contact.lead] = contact.account, message.facts
+            if not message.is_gone:
+                _ask(asking, contact, message.facts)
+            elif contact.lead in asking and asking[contact.lead].account == contact.account:
+                del asking[contact.lead]
         elif isinstance(message, Absorb):
             other = decode_account(message.state)
-            self._scorer.merge(found, other)
+            self._scorer.merge(found, self._people[message.to], other)
             asking = self._asking.setdefault(message.to, {})
-            asking.update((contact.lead, (contact.account, 0)) for contact in other.contacts)
+            for contact in other.contacts:
+                _ask(asking, contact, 0)
         elif isinstance(message, Check) and message.to != message.lead:
             conflict = Conflict(identity=message.weak, lead=message.to, other=message.lead, cause=message.cause)
             self._outcome.conflicts.append(conflict)
@@ -92,6 +97,7 @@ class Companies:
         if known is None and not self._place.holds(account):
             return account
         state = self._open[account] = self._scorer.new_state() if known is None else decode_account(known)
+        self._people[account] = {(contact.lead, contact.account): contact for contact in state.contacts}
         return state
 
     def _link(self, link: Link, found: AccountState | str) -> None:
@@ -103,9 +109,10 @@ class Companies:
             elif found != link.lead:
                 outcome.messages.append(Check(found, 0, link.to, link.lead, link.cause))
             return
+        found.contacts = list(self._people.pop(link.to).values())
         del self._open[link.to]
         self._asking.pop(link.to, None)
-        if key in self._table or found.contacts or found.facts:
+        if key in self._table or found.contacts or found.updates:
             outcome.messages.append(Absorb(link.lead, 0, link.to, link.cause, encode_account(found)))
             outcome.merged.append((link.to, link.lead))
         outcome.account_scores.pop(key, None)
@@ -117,17 +124,33 @@ class Companies:
         """Work out every account that was opened, and answer the leads that do not know what theirs is."""
         outcome = self._outcome
         for account, state in self._open.items():
-            done = self._scorer.evaluate(state, account, received_ms)
+            done = self._scorer.evaluate(state, self._people[account], account, received_ms)
             key = account.encode()
             outcome.account_scores[key] = done.record
             outcome.states[key] = encode_account(state)
             outcome.signals += done.signals
             asking = self._asking.get(account, {})
             if done.is_news:
-                asking = {contact.lead: (contact.account, 0) for contact in state.contacts} | asking
+                for contact in state.contacts:
+                    _ask(asking, contact, 0)
             outcome.messages += [
-                Reply(lead, 0, known_as, done.facts)
-                for lead, (known_as, version) in asking.items()
-                if version != done.facts.version
+                Reply(lead, 0, asked.account, done.facts)
+                for lead, asked in asking.items()
+                if asked.facts != done.facts.version
             ]
-        self._open, self._asking = {}, {}
+        self._open, self._people, self._asking = {}, {}, {}
+
+
+class _Asking(NamedTuple):
+    """Whom to answer: which of a lead's snapshots asks, under which key, and the version of the facts that it knows."""
+
+    version: int
+    account: str
+    facts: int
+
+
+def _ask(asking: dict[str, _Asking], contact: Contact, facts: int) -> None:
+    """Note that a lead is to be answered, unless a newer snapshot of it already asks."""
+    known = asking.get(contact.lead)
+    if known is None or contact.version > known.version:
+        asking[contact.lead] = _Asking(contact.version, contact.account, facts)

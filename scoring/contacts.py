@@ -30,7 +30,9 @@ class Contact(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     ``version`` counts the lead's snapshots from 1; ``account`` is the key by which the lead knows its account.
     ``score`` (points, at least 0) is as of ``at_ms``, the lead's latest event (ms since 1970). ``days`` is a memory of
     :mod:`scoring.activity`, ``sessions`` are when the latest visits began (ms, in order, at most 8), ``marks`` the
-    latest matches of the rules that signals ask about (in order, at most 4 a rule). The rest is for people to read.
+    latest matches of the rules that signals ask about (in order, at most 4 a rule). ``same`` are hashes (8 bytes each)
+    of other identities that the lead has just been seen under: until all is known, they may still be contacts of their
+    own. The rest is for people to read.
     """
 
     lead: str
@@ -46,6 +48,7 @@ class Contact(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):
     stage: str = ""
     name: str = ""
     role: str = ""
+    same: bytes = b""
 
 
 class AccountFacts(msgspec.Struct, array_like=True, gc=False, omit_defaults=True):

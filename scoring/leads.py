@@ -234,7 +234,7 @@ class LeadScorer:
         self,
         state: LeadState,
         lead: str,
-        other: LeadState | None,
+        other: LeadState,
         weak: str,
         cause: Cause,
         received_ms: int,
@@ -242,15 +242,13 @@ class LeadScorer:
     ) -> list[Alert]:
         """Merge what was known under ``weak`` into a lead, in place; return the alerts that this raises.
 
-        ``other`` is None where nothing was known. Both sides cool first, up to the later one's last event; then the
+        Both sides cool first, up to the later one's last event; then the
         higher band stands, and the latest alert: what was open on either side stays open.
         """
         if state.generation != self._generation:
             self.adopt(state, lead, adopted)
         state.linked = add_link(state.linked, weak, confirmed=True)
         alerts: list[Alert] = []
-        if other is None:
-            return alerts
         now, seen_at = max(state.last, other.last), max(state.seen_at, other.seen_at)
         for side in (state, other):
             self._forget_due(side)

@@ -1,8 +1,8 @@
 """The weaker identities that a lead knows to be its own.
 
-A memory of 9 bytes each: a hash of the identity (8) and whether its own partition has confirmed it (1). What is
-confirmed stays so, since pointers are written once: events that show no other identity can be taken at once. The
-latest 32 are remembered; telling a forgotten one again does no harm.
+A memory of 9 bytes each: a hash of the identity (8) and whether its own partition has led to the lead (1), with
+something that it passed on. What is confirmed so stays so, since pointers are written once: events that show no other
+identity can be taken at once. The latest 32 are remembered; telling a forgotten one again does no harm.
 """
 
 from __future__ import annotations
@@ -31,6 +31,16 @@ def is_confirmed(memory: bytes, identity: str) -> bool:
     """Tell whether an identity's partition points to this lead."""
     at = _find(memory, identity)
     return at >= 0 and memory[at + 8 : at + _BYTES] == _CONFIRMED
+
+
+def unconfirmed(memory: bytes) -> bytes:
+    """Return the hashes (8 bytes each) of the identities whose partition has not confirmed them yet.
+
+    >>> memory = add_link(add_link(b"", "anon:a-1"), "user:7", confirmed=True)
+    >>> unconfirmed(memory) == memory[:8]
+    True
+    """
+    return b"".join(memory[at : at + 8] for at in range(0, len(memory), _BYTES) if memory[at + 8 : at + 9] == _ASKED)
 
 
 def add_link(memory: bytes, identity: str, *, confirmed: bool = False) -> bytes:

@@ -7,6 +7,7 @@ from typing import Final
 from scoring.bands import Bands
 from scoring.contacts import MARKS_TOLD, SESSIONS_TOLD, Contact, Mark
 from scoring.lead_state import NOTHING_TOLD, LeadState, read_events
+from scoring.links import unconfirmed
 from scoring.routed import Message, Tell
 from scoring.rules import Rulebook
 from scoring.score_records import LeadScore
@@ -79,6 +80,7 @@ class Teller:
             record.band,
             record.phase,
             record.stage,
+            same=unconfirmed(state.linked) if state.linked else b"",
         )
         if state.person is not None:
             known = self._traits.told(state)
