@@ -35,6 +35,7 @@ _DEFAULTS: Final[Form] = {
     "people": [],
     "evidence": [],
     "negative": False,
+    "without_contact": False,
 }
 """What an alert need not say."""
 
@@ -92,6 +93,7 @@ def signal_form(signal: BuyingSignal, start_ms: int) -> Form:
                 for each in signal.evidence
             ],
             "negative": signal.polarity == "negative",
+            "without_contact": signal.without_contact,
             "score": _points(signal.score),
             "band": signal.band,
             "fit": None if signal.fit is None else _points(signal.fit),

@@ -163,6 +163,7 @@ class SignalForm(Section):
     people: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
     evidence: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
     negative: bool = False
+    without_contact: bool = False
     score: float = 0.0
     band: str = "cold"
     fit: float | None = None
