@@ -15,7 +15,7 @@ from scoring.errors import EventError
 from scoring.events import Event
 from scoring.identity import IDENTITY_LENGTH_MAX, is_stronger, strongest_identity
 from scoring.lead_state import LeadState, decode_state, encode_state
-from scoring.leads import NOT_TOLD, LeadEvents, LeadScorer, Raised
+from scoring.leads import NOT_TOLD, LeadEvents, LeadScorer
 from scoring.links import add_link, drop_link, is_confirmed, is_linked
 from scoring.merging import read_rules, renumber
 from scoring.outcomes import Outcome, Refusal
@@ -43,7 +43,8 @@ EVERYTHING: Final = Place(0, lambda identity: 0)
 Origin = Callable[[int], Forward]
 """The index of an event in its chunk → the event as it is to be passed on, but for whom it goes to."""
 
-Known = Link | Absorb | Check | Unlink | Reply
+ToLead = Absorb | Unlink | Reply
+"""What is told to a lead."""
 
 
 class Resolution:
@@ -54,7 +55,10 @@ class Resolution:
         self._leads, self._scorer = leads, scorer
 
     def find(self, key: bytes, lead: str, outcome: Outcome) -> LeadState | str:
-        """Return the state that is kept under an identity, a new one if there is none, or where to go on."""
+        """Return the state that is kept under an identity, a new one if there is none, or where to go on.
+
+        A new one is not in the table before it is kept.
+        """
         known = outcome.states.get(key) or self._leads.get(key)
         if known is None:
             return self._scorer.new_state(lead) if self.place.holds(lead) else lead
@@ -77,6 +81,10 @@ class Resolution:
         outcome.states[key] = encode_state(state)
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def holds_lead(self, key: bytes, outcome: Outcome) -> bool:
+        """Whether anything is kept under an identity."""
+        return key in outcome.states or key in self._leads
 
     def forward(self, to: str, key: bytes, events: LeadEvents, outcome: Outcome, origin: Origin) -> None:
         """Pass events on to ``to``: what the pointer under ``key`` says, or whose partition is another."""
@@ -117,8 +125,8 @@ class Resolution:
 
     # ── what other shards tell ───────────────────────────────────────────────────────────────────────────────
 
-    def take(self, message: Known, index: int, received_ms: int, outcome: Outcome, raised: Raised) -> None:
-        """Take what is told of the identity ``message.to``, or pass it on to whom that is.
+    def take(self, message: Link | Check, outcome: Outcome) -> None:
+        """Take what is told of the identity ``message.to`` itself, or pass it on to whom that is.
 
         Raises :class:`EventError` where it has been passed on too often.
         """
@@ -128,22 +136,27 @@ class Resolution:
             pass_on(message, message.to, outcome)
         elif isinstance(message, Link):
             self._link(message, key, known, outcome)
-        elif known is not None and is_pointer(known):
-            target = decode_pointer(known).target
-            if not (isinstance(message, Check) and target == message.lead):
-                pass_on(message, target, outcome)
-        elif isinstance(message, Unlink):
-            if known is not None:
-                state = decode_state(known)
-                state.linked = drop_link(state.linked, message.weak)
-                outcome.states[key] = encode_state(state)
-        elif isinstance(message, Reply):
-            if known is not None:
-                self._take_reply(message, key, known, index, received_ms, outcome, raised)
-        elif isinstance(message, Check):
+        elif known is None or not is_pointer(known):
             self._check(message, known, outcome)
-        elif alerts := self._absorb(message, key, known, received_ms, outcome):
-            raised.append((index, alerts))
+        elif (target := decode_pointer(known).target) != message.lead:
+            pass_on(message, target, outcome)
+
+    def apply(self, message: ToLead, state: LeadState, received_ms: int, outcome: Outcome) -> tuple[bool, list[Alert]]:
+        """Apply what is told to a lead, in place; return whether that may have changed its score, and the alerts."""
+        lead, scorer = message.to, self._scorer
+        if isinstance(message, Unlink):
+            state.linked = drop_link(state.linked, message.weak)
+            return False, []
+        if isinstance(message, Absorb):
+            other = self._unpack(message)
+            return True, scorer.absorb(state, lead, other, message.weak, message.cause, received_ms, outcome.adopted)
+        facts = message.facts
+        if scorer.standing(state)[0] != message.account or facts.version == state.facts_version:
+            return False, []  # it has moved to another account since, or knows it already
+        if facts.is_empty and state.facts is None and state.waiting is None:
+            state.facts_version = facts.version  # nothing is known, as before
+            return False, []
+        return True, scorer.answer(state, lead, message.account, facts, received_ms, outcome.adopted)
 
     def _link(self, link: Link, key: bytes, known: bytes | None, outcome: Outcome) -> None:
         """Write the pointer, unless there is one; tell the lead what had been known."""
@@ -179,17 +192,6 @@ class Resolution:
             bands=[band.name for band in book.bands],
         )
 
-    def _absorb(
-        self, absorb: Absorb, key: bytes, known: bytes | None, received_ms: int, outcome: Outcome
-    ) -> list[Alert]:
-        lead = absorb.to
-        state = self._scorer.new_state(lead) if known is None else decode_state(known)
-        was = self._scorer.standing(state)
-        other = self._unpack(absorb)
-        alerts = self._scorer.absorb(state, lead, other, absorb.weak, absorb.cause, received_ms, outcome.adopted)
-        self.keep(key, lead, state, outcome, was)
-        return alerts
-
     def _unpack(self, absorb: Absorb) -> LeadState:
         """Return the state in a message, with this shard's numbers."""
         book, state = self._scorer.book, decode_state(absorb.state)
@@ -203,30 +205,6 @@ class Resolution:
         state.band = book.band_named(absorb.bands[: state.band + 1])
         state.generation = book.numbering.generation
         return state
-
-    def _take_reply(
-        self,
-        reply: Reply,
-        key: bytes,
-        known: bytes,
-        index: int,
-        received_ms: int,
-        outcome: Outcome,
-        raised: Raised,
-    ) -> None:
-        """Take what an account has answered, unless the lead has moved to another one since."""
-        lead, state = reply.to, decode_state(known)
-        was = self._scorer.standing(state)
-        if was[0] != reply.account or reply.facts.version == state.facts_version:
-            return
-        if reply.facts.is_empty and state.facts is None and state.waiting is None:
-            state.facts_version = reply.facts.version  # nothing is known, as before
-            outcome.states[key] = encode_state(state)
-            return
-        alerts = self._scorer.answer(state, lead, reply.account, reply.facts, received_ms, outcome.adopted)
-        if alerts:
-            raised.append((index, alerts))
-        self.keep(key, lead, state, outcome, was)
 
     def _check(self, check: Check, known: bytes | None, outcome: Outcome) -> None:
         """See whether a second link leads to the same lead in the end."""

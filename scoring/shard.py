@@ -7,6 +7,7 @@ chunks and writes what it returns in one transaction; :mod:`scoring.replay` feed
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Final
 
@@ -17,16 +18,16 @@ from scoring.account_updates import decode_account_update
 from scoring.accounts import AccountScorer
 from scoring.companies import Companies
 from scoring.errors import EventError
-from scoring.events import decode_event
+from scoring.events import Event, decode_event
 from scoring.forgetting import Sweep, forget
 from scoring.grouping import ForeignKeyError, Grouping, Record, group_by_identity, group_by_key
-from scoring.lead_state import cools_at_of, decode_state
+from scoring.lead_state import cools_at_of, decode_state, encode_state
 from scoring.leads import LeadEvents, LeadScorer, Raised
 from scoring.model import ScoringModel
 from scoring.outcomes import Outcome, Refusal
 from scoring.pointers import is_pointer
-from scoring.resolution import EVERYTHING, Origin, Place, Resolution
-from scoring.routed import Forward, Message, Reply, Tell, decode_message
+from scoring.resolution import EVERYTHING, Origin, Place, Resolution, ToLead, pass_on
+from scoring.routed import Absorb, Check, Forward, Link, Message, Reply, Tell, decode_message
 from scoring.rules import Numbering, Rulebook
 from scoring.timers import NEVER, Timers
 
@@ -309,31 +310,82 @@ class Shard:
         """Take what shards tell each other, in order, and then the events that were passed on, lead by lead."""
         outcome = Outcome(events=len(records))
         raised: Raised = []
-        origins: dict[int, Forward] = {}
         companies = self._companies(outcome)
-        by_lead: dict[str, LeadEvents] = {}
+        works: dict[str, _Work] = {}
         for index, record in enumerate(records, first_index):
+            message: Message | None = None
             try:
-                message = decode_message(record.value or b"")
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                outcome.refusals.append(Refusal(index, EventError("malformed", "", f"not one of ours: {error}")))
-                continue
-            try:
+                message = _decode_told(record)
                 if is_account(message.to.encode()):
                     _take_of_account(companies, message)
+                elif isinstance(message, Link | Check):
+                    self._people.take(message, outcome)
                 elif isinstance(message, Forward):
                     event = decode_event(message.value, message.received_ms)
-                    origins[index] = message
-                    by_lead.setdefault(message.to, []).append((index, event, message.received_ms))
+                    works.setdefault(message.to, _Work()).add_event(index, event, message)
                 elif not isinstance(message, Tell):
-                    self._people.take(message, index, record.timestamp, outcome, raised)
+                    works.setdefault(message.to, _Work()).told.append((index, message, record.timestamp))
             except EventError as error:
-                event_of = message if isinstance(message, Forward) else None
-                outcome.refusals.append(Refusal(index, error, event_of))
-        for lead, events in by_lead.items():
-            self._score_lead(lead, events, outcome, raised, origins.__getitem__)
+                outcome.refusals.append(Refusal(index, error, message if isinstance(message, Forward) else None))
+        for lead, work in works.items():
+            self._take_of_lead(lead, work, outcome, raised)
         companies.settle(records[-1].timestamp if records else 0)
         return _in_order(outcome, raised)
+
+    def _take_of_lead(self, lead: str, work: _Work, outcome: Outcome, raised: Raised) -> None:
+        """Take all that a chunk tells a lead and the events that were passed on to it: its state is decoded once."""
+        key = lead.encode()
+        if not work.brings_anything and not self._people.holds_lead(key, outcome):
+            return  # an answer to somebody who is forgotten
+        state = self._people.find(key, lead, outcome)
+        if isinstance(state, str):
+            for index, message, _ in work.told:
+                try:
+                    pass_on(message, state, outcome)
+                except EventError as error:
+                    outcome.refusals.append(Refusal(index, error))
+            self._people.forward(state, key, work.events, outcome, work.origins.__getitem__)
+            return
+        was, is_changed = self.scorer.standing(state), bool(work.events)
+        for index, message, received_ms in work.told:
+            changed, alerts = self._people.apply(message, state, received_ms, outcome)
+            is_changed = is_changed or changed
+            raised.append((index, alerts))
+        if work.events:
+            alerts_of, duplicates = self.scorer.take(state, lead, work.events, outcome.adopted)
+            raised += alerts_of
+            outcome.duplicates += duplicates
+            self._people.tell_links(state, lead, work.events, outcome)
+        if is_changed:
+            self._people.keep(key, lead, state, outcome, was)
+        else:
+            outcome.states[key] = encode_state(state)
+
+
+@dataclass(slots=True)
+class _Work:
+    """What a chunk holds for one lead: what it is told, and its events, with what they were passed on as."""
+
+    told: list[tuple[int, ToLead, int]] = field(default_factory=list)
+    events: LeadEvents = field(default_factory=list)
+    origins: dict[int, Forward] = field(default_factory=dict)
+
+    def add_event(self, index: int, event: Event, origin: Forward) -> None:
+        self.events.append((index, event, origin.received_ms))
+        self.origins[index] = origin
+
+    @property
+    def brings_anything(self) -> bool:
+        """Whether there is a lead because of it, if there was none."""
+        return bool(self.events) or any(isinstance(message, Absorb) for _, message, _ in self.told)
+
+
+def _decode_told(record: Record) -> Message:
+    try:
+        message: Message = decode_message(record.value or b"")
+        return message
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise EventError("malformed", "", f"not one of ours: {error}") from None
 
 
 def _take_of_account(companies: Companies, message: Message) -> None:
