@@ -38,6 +38,10 @@ _encode = msgspec.msgpack.Encoder().encode
 _encode_record = msgspec.json.Encoder().encode
 
 
+People = dict[tuple[str, str], Contact]
+"""Contacts by lead, and by the key under which the lead knows the account."""
+
+
 @dataclass(slots=True)
 class Evaluation:
     """What an account has come to: its record for account-scores, new signals, and what its leads are to know."""
@@ -76,39 +80,36 @@ class AccountScorer:
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────
 
-    def take_contact(self, state: AccountState, told: Tell) -> None:
-        """Take a lead's snapshot, or take the lead out, in place; one that is older than what is known is ignored."""
+    def take_contact(self, state: AccountState, people: People, told: Tell) -> None:
+        """Take a lead's snapshot, or take the lead out, in place; one that is older than what is known is ignored.
+
+        ``people`` are the account's, by lead and key; :meth:`evaluate` brings them into ``state``.
+        """
         contact = told.contact
         # What a lead tells under one key comes in order, under two perhaps not: each stands until the lead leaves it.
-        at = next(
-            (
-                at
-                for at, known in enumerate(state.contacts)
-                if known.lead == contact.lead and known.account == contact.account
-            ),
-            -1,
-        )
-        if at >= 0:
-            if contact.version <= state.contacts[at].version:
+        key = contact.lead, contact.account
+        known = people.get(key)
+        if known is not None:
+            if contact.version <= known.version:
                 return
-            del state.contacts[at]
+            del people[key]
         elif told.before is not None:
             self._take_out(state.others, *told.before)
         if not told.is_gone:
-            state.contacts.append(contact)
+            people[key] = contact
             state.last = max(state.last, contact.at_ms)
-            if len(state.contacts) > self._contacts_max:
-                self._fold(state)
 
-    def _fold(self, state: AccountState) -> None:
-        """Count the least engaged contact among the others from now on."""
-        at = min(
-            range(len(state.contacts)),
-            key=lambda n: (self._share(state.contacts[n], state.last), state.contacts[n].lead),
-        )
-        contact, others = state.contacts.pop(at), state.others
-        others.points = self._others_points(others, state.last) + self._share(contact, state.last)
-        others.count, others.at_ms = others.count + 1, state.last
+    def _keep_people(self, state: AccountState, people: People) -> None:
+        """List the most engaged people, and count the rest among the others from now on."""
+        contacts = list(people.values())
+        if len(contacts) > self._contacts_max:
+            now, others = state.last, state.others
+            contacts.sort(key=lambda contact: (-self._share(contact, now), contact.lead, contact.account))
+            folded = contacts[self._contacts_max :]
+            points = self._others_points(others, now) + sum(self._share(contact, now) for contact in folded)
+            others.count, others.points, others.at_ms = others.count + len(folded), points, now
+            contacts = contacts[: self._contacts_max]
+        state.contacts = contacts
 
     def _take_out(self, others: Others, score: float, at_ms: int) -> None:
         """Take one of the others out, of whom this was told last."""
@@ -133,7 +134,7 @@ class AccountScorer:
             state.events = sorted({*state.events, CompanyEvent(time_ms, update.type, update.id)})[-EVENTS_KEPT:]
         return True
 
-    def merge(self, state: AccountState, other: AccountState) -> None:
+    def merge(self, state: AccountState, people: People, other: AccountState) -> None:
         """Merge another account into this one, in place: it has turned out to be the same company."""
         state.last = max(state.last, other.last)
         for name, known in other.facts.items():
@@ -142,7 +143,7 @@ class AccountScorer:
                 state.facts[name] = known
         state.events = sorted({*state.events, *other.events})[-EVENTS_KEPT:]
         for contact in other.contacts:
-            self.take_contact(state, Tell("", 0, contact))
+            self.take_contact(state, people, Tell("", 0, contact))
         points = self._others_points(state.others, state.last) + self._others_points(other.others, state.last)
         state.others = Others(state.others.count + other.others.count, points, state.last)
         for signal, fired_ms in other.fired.items():
@@ -175,12 +176,13 @@ class AccountScorer:
                 lines.append(AccountLine("event", event.type, points, event.time_ms))
         return lines
 
-    def evaluate(self, state: AccountState, account: str, received_ms: int) -> Evaluation:
-        """Work an account out anew, in place: engagement, band, fit, signals, and what its leads are to know.
+    def evaluate(self, state: AccountState, listed: People, account: str, received_ms: int) -> Evaluation:
+        """Work an account out anew, in place: people, engagement, band, fit, signals, and what its leads are to know.
 
         A signal whose evidence is older than the model's ``alerts.max_age_h`` at ``received_ms`` is noted, not given.
         """
         state.generation = self._generation
+        self._keep_people(state, listed)
         now, people = state.last, people_of(state)
         lines = self._lines(state, people, now)
         score = round(max(0.0, sum(line.points for line in lines)), 6)

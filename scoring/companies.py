@@ -11,7 +11,7 @@ from typing import NamedTuple
 from scoring.account_identity import account_key, account_of_domain
 from scoring.account_state import AccountState, decode_account, encode_account
 from scoring.account_updates import AccountUpdate
-from scoring.accounts import AccountScorer
+from scoring.accounts import AccountScorer, People
 from scoring.alerts import Cause
 from scoring.contacts import Contact
 from scoring.errors import EventError
@@ -29,6 +29,7 @@ class Companies:
     def __init__(self, table: dict[bytes, bytes], scorer: AccountScorer, place: Place, outcome: Outcome) -> None:
         self._table, self._scorer, self._place, self._outcome = table, scorer, place, outcome
         self._open: dict[str, AccountState] = {}
+        self._people: dict[str, People] = {}
         self._asking: dict[str, dict[str, _Asking]] = {}
 
     # ── what comes in ────────────────────────────────────────────────────────────────────────────────────────
@@ -45,7 +46,7 @@ class Companies:
             if not (isinstance(message, Check) and found == message.lead):
                 pass_on(message, found, self._outcome)
         elif isinstance(message, Tell):
-            self._scorer.take_contact(found, message)
+            self._scorer.take_contact(found, self._people[message.to], message)
             asking, contact = self._asking.setdefault(message.to, {}), message.contact
             if not message.is_gone:
                 _ask(asking, contact, message.facts)
@@ -53,7 +54,7 @@ class Companies:
                 del asking[contact.lead]
         elif isinstance(message, Absorb):
             other = decode_account(message.state)
-            self._scorer.merge(found, other)
+            self._scorer.merge(found, self._people[message.to], other)
             asking = self._asking.setdefault(message.to, {})
             for contact in other.contacts:
                 _ask(asking, contact, 0)
@@ -96,6 +97,7 @@ class Companies:
         if known is None and not self._place.holds(account):
             return account
         state = self._open[account] = self._scorer.new_state() if known is None else decode_account(known)
+        self._people[account] = {(contact.lead, contact.account): contact for contact in state.contacts}
         return state
 
     def _link(self, link: Link, found: AccountState | str) -> None:
@@ -107,6 +109,7 @@ class Companies:
             elif found != link.lead:
                 outcome.messages.append(Check(found, 0, link.to, link.lead, link.cause))
             return
+        found.contacts = list(self._people.pop(link.to).values())
         del self._open[link.to]
         self._asking.pop(link.to, None)
         if key in self._table or found.contacts or found.updates:
@@ -121,7 +124,7 @@ class Companies:
         """Work out every account that was opened, and answer the leads that do not know what theirs is."""
         outcome = self._outcome
         for account, state in self._open.items():
-            done = self._scorer.evaluate(state, account, received_ms)
+            done = self._scorer.evaluate(state, self._people[account], account, received_ms)
             key = account.encode()
             outcome.account_scores[key] = done.record
             outcome.states[key] = encode_account(state)
@@ -135,7 +138,7 @@ class Companies:
                 for lead, asked in asking.items()
                 if asked.facts != done.facts.version
             ]
-        self._open, self._asking = {}, {}
+        self._open, self._people, self._asking = {}, {}, {}
 
 
 class _Asking(NamedTuple):

@@ -55,9 +55,7 @@ def forget(table: dict[bytes, bytes], keys: list[bytes]) -> Outcome:
         value = table.get(key)
         if value is None:
             continue
-        outcome.states[key] = None
+        outcome.forgotten.append(key)
         if is_pointer(value):
             outcome.messages.append(Unlink(decode_pointer(value).target, 0, key.decode()))
-        else:
-            outcome.scores[key] = None
     return outcome

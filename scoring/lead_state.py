@@ -71,11 +71,11 @@ class Waiting(msgspec.Struct, array_like=True, gc=False):
 class LeadState(msgspec.Struct, array_like=True, gc=False):
     """What is kept of one lead. Times are in ms since 1970; ``band`` is an index into the model's bands.
 
-    ``last`` is the lead's now: the time of its latest event (``seen_at``), or of a cooling since. ``rules``, ``counts``
-    and ``times`` are the decayed counts by rule number, ``subjects`` what each rule's latest match was about.
-    ``events`` (an 8-byte hash of the id and a 6-byte time each) and ``event_rules`` (a length byte, with
-    ``ACTIVITY_MARK``, then 2 bytes per matched rule) describe the last events, oldest first; ``once_keys`` (10 bytes
-    each) and ``once_times`` (6) the earliest match of each key. ``visits`` see :mod:`scoring.visits`, ``days``
+    ``last`` is the lead's now: the time of its latest event (:attr:`seen_at`), or of a cooling ``cooled_ms`` later.
+    ``rules``, ``counts`` and ``times`` are the decayed counts by rule number, ``subjects`` what each rule's latest
+    match was about. ``events`` (an 8-byte hash of the id and a 6-byte time each) and ``event_rules`` (a length byte,
+    with ``ACTIVITY_MARK``, then 2 bytes per matched rule) describe the last events, oldest first; ``once_keys`` (10
+    bytes each) and ``once_times`` (6) the earliest match of each key. ``visits`` see :mod:`scoring.visits`, ``days``
     :mod:`scoring.activity`, ``linked`` :mod:`scoring.links`.
 
     ``person`` is what the lead's traits tell, if anything, and ``fixed`` the sum of the points that they are worth.
@@ -116,12 +116,17 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     first_touch: Touch | None = None
     last_touch: Touch | None = None
     person: Person | None = None
-    seen_at: int = 0
+    cooled_ms: int = 0
     told: int = 0
     told_score: float = NOTHING_TOLD
     facts_version: int = 0
     facts: AccountFacts | None = None
     waiting: Waiting | None = None
+
+    @property
+    def seen_at(self) -> int:
+        """The time of the latest event (ms)."""
+        return self.last - self.cooled_ms
 
 
 decode_state = msgspec.msgpack.Decoder(LeadState).decode

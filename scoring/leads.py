@@ -82,7 +82,7 @@ class LeadScorer:
     def _plan(self, event_type: str) -> _Plan:
         """Return what the hot path needs to know of an event type."""
         is_visit, is_click = event_type in self.book.visit_types, event_type == "email_clicked"
-        activity = ACTIVITY_MARK if event_type in ACTIVITIES else 0
+        activity = ACTIVITY_MARK if self.book.follows_accounts and event_type in ACTIVITIES else 0
         selection = self.book.by_type.get(event_type)
         if selection is None:
             return [], None, lambda text: [], is_visit, is_click, activity
@@ -104,7 +104,7 @@ class LeadScorer:
         if state.generation != self._generation:
             self.adopt(state, lead, adopted)
         raised: Raised = []
-        duplicates = 0
+        duplicates, seen_at = 0, state.seen_at
         remembered, remembered_rules = state.events, state.event_rules
         rules, counts, times, subjects = state.rules, state.counts, state.times, state.subjects
         plan_of, next_enter = self._by_type.get, self._bands.next_enter
@@ -194,8 +194,8 @@ class LeadScorer:
                 recheck = self._rate_traits(state, lead) or recheck
                 changed = changed or recheck
             state.last = now
-            if time_ms > state.seen_at:
-                state.seen_at = time_ms
+            if time_ms > seen_at:
+                seen_at = time_ms
             if len(remembered) == _EVENTS_BYTES:
                 del remembered[:EVENT_BYTES]
                 del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
@@ -210,6 +210,7 @@ class LeadScorer:
                     self._bands.reband(state, lead, cause, event.id, now, received_ms, alerts)
             if alerts:
                 raised.append((index, alerts))
+        state.cooled_ms = state.last - seen_at
         return raised, duplicates
 
     def cool(self, state: LeadState, lead: str, clock_ms: int, adopted: list[Adopted]) -> list[Alert]:
@@ -224,14 +225,16 @@ class LeadScorer:
         if state.waiting is not None and clock_ms >= state.waiting.received_ms + ANSWER_WAIT_MS:
             self._bands.wait_no_more(state, lead, alerts)
         if clock_ms >= state.last:
+            seen_at = state.seen_at
             self._bands.cool_until(state, lead, clock_ms, alerts)
+            state.cooled_ms = state.last - seen_at
         return alerts
 
     def absorb(
         self,
         state: LeadState,
         lead: str,
-        other: LeadState | None,
+        other: LeadState,
         weak: str,
         cause: Cause,
         received_ms: int,
@@ -239,17 +242,15 @@ class LeadScorer:
     ) -> list[Alert]:
         """Merge what was known under ``weak`` into a lead, in place; return the alerts that this raises.
 
-        ``other`` is None where nothing was known. Both sides cool first, up to the later one's last event; then the
-        higher band stands, if the account's fit allows, and the latest alert: what was open on either side stays open.
-        A band that nobody was told of, because it was a visitor's, is entered now.
+        Both sides cool first, up to the later one's last event; then the higher band stands, if the account's fit
+        allows, and the latest alert: what was open on either side stays open. A band that nobody was told of, because
+        it was a visitor's, is entered now.
         """
         if state.generation != self._generation:
             self.adopt(state, lead, adopted)
         state.linked = add_link(state.linked, weak, confirmed=True)
         alerts: list[Alert] = []
-        if other is None:
-            return alerts
-        now = max(state.last, other.last)
+        now, seen_at = max(state.last, other.last), max(state.seen_at, other.seen_at)
         for side in (state, other):
             self._forget_due(side)
             if side.band:
@@ -262,6 +263,7 @@ class LeadScorer:
         state.band = max(state.band, other.band) if was_told else state.band
         state.waiting = state.waiting or other.waiting
         merge(state, other, self.book)
+        state.cooled_ms = state.last - seen_at
         self._rate_traits(state, lead)
         self._visits.recount(state)
         state.gains, state.cools_at = inf, UNSURE if state.band else NEVER

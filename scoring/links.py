@@ -1,8 +1,8 @@
 """The weaker identities that a lead knows to be its own.
 
-A memory of 9 bytes each: a hash of the identity (8) and whether its own partition has confirmed it (1). What is
-confirmed stays so, since pointers are written once: events that show no other identity can be taken at once. The
-latest 32 are remembered; telling a forgotten one again does no harm.
+A memory of 9 bytes each: a hash of the identity (8) and whether its own partition has led to the lead (1), with
+something that it passed on. What is confirmed so stays so, since pointers are written once: events that show no other
+identity can be taken at once. The latest 32 are remembered; telling a forgotten one again does no harm.
 """
 
 from __future__ import annotations

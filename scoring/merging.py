@@ -85,7 +85,6 @@ def _merge_times(state: LeadState, other: LeadState) -> None:
     state.converted_at = min((at for at in (state.converted_at, other.converted_at) if at), default=0)
     state.held_until = max(state.held_until, other.held_until)
     state.last = max(state.last, other.last)
-    state.seen_at = max(state.seen_at, other.seen_at)
 
 
 # ── counts ───────────────────────────────────────────────────────────────────────────────────────────────────

@@ -24,19 +24,21 @@ class Refusal:
 class Outcome:
     """What a chunk caused; ``states`` and ``scores`` hold the last of each lead, keyed by the lead's id in bytes.
 
-    ``states`` holds pointers, too: of identities that have become another lead; None is gone. ``messages`` are for the
+    ``states`` holds pointers, too: of identities that have become another lead. ``messages`` are for the
     shards where the identities that they name lie, this one among them.
     """
 
     events: int = 0
     duplicates: int = 0
-    states: dict[bytes, bytes | None] = field(default_factory=dict)
-    scores: dict[bytes, bytes | None] = field(default_factory=dict)
+    states: dict[bytes, bytes] = field(default_factory=dict)
+    scores: dict[bytes, bytes] = field(default_factory=dict)
     account_scores: dict[bytes, bytes] = field(default_factory=dict)
     signals: list[BuyingSignal] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    forgotten: list[bytes] = field(default_factory=list)
+    """Keys under which nothing is kept any more."""
     merged: list[tuple[str, str]] = field(default_factory=list)
     """Leads that are no more, and those that they turned out to be."""
     conflicts: list[Conflict] = field(default_factory=list)
@@ -60,6 +62,7 @@ class Outcome:
         self.alerts += other.alerts
         self.refusals += other.refusals
         self.messages += other.messages
+        self.forgotten += other.forgotten
         self.merged += other.merged
         self.conflicts += other.conflicts
         self.adopted += other.adopted

@@ -45,7 +45,7 @@ class Replay:
 
     def __init__(self, model: ScoringModel) -> None:
         self.shard = Shard(model, {})
-        self._scores: dict[bytes, bytes | None] = {}
+        self._scores: dict[bytes, bytes] = {}
         self._accounts: dict[bytes, bytes] = {}
         self._decode_account = msgspec.json.Decoder(AccountScore).decode
         self._decode_score = msgspec.json.Decoder(LeadScore).decode
@@ -69,12 +69,20 @@ class Replay:
         """Let time pass: apply every cooling that is due at or before ``clock_ms`` (ms since 1970)."""
         return self._settle(self.shard.tick(clock_ms), clock_ms)
 
+    def forget(self, keys: list[bytes], clock_ms: int) -> Outcome:
+        """Forget what is kept under ``keys``, at ``clock_ms``."""
+        for key in keys:
+            self._scores.pop(key, None)
+        return self._settle(self.shard.forget(keys), clock_ms)
+
     def _settle(self, outcome: Outcome, received_ms: int) -> Outcome:
         """Take what the shard has told itself, until it has no more to tell, and remember the latest records."""
         while outcome.messages:
             messages, outcome.messages = outcome.messages, []
             told = [FileRecord(number, received_ms, encode_message(each)) for number, each in enumerate(messages)]
-            outcome.extend(self.shard.take_routed(told))
+            done = self.shard.take_routed(told)
+            done.events = 0  # what it tells itself is no line of the file
+            outcome.extend(done)
         for gone, _ in outcome.merged:
             for records in (outcome.scores, outcome.account_scores, self._scores, self._accounts):
                 records.pop(gone.encode(), None)
@@ -90,8 +98,7 @@ class Replay:
     def scores(self) -> Iterator[LeadScore]:
         """Yield the latest score record of every lead, in the order of their first events."""
         for value in self._scores.values():
-            if value is not None:
-                yield self._decode_score(value)
+            yield self._decode_score(value)
 
 
 def read_records(lines: Iterable[bytes], now_ms: int, *, live: bool) -> Iterator[FileRecord]:

@@ -58,7 +58,9 @@ class Resolution:
         known = outcome.states.get(key) or self._leads.get(key)
         if known is None:
             return self._scorer.new_state(lead) if self.place.holds(lead) else lead
-        return decode_pointer(known).target if is_pointer(known) else decode_state(known)
+        if is_pointer(known):
+            return decode_pointer(known).target
+        return decode_state(known)
 
     def knows(self, key: bytes, identity: str) -> bool:
         """Whether the lead under ``key`` has been confirmed to be ``identity``, so that it may take its events."""
@@ -95,8 +97,12 @@ class Resolution:
         """Tell the partition of each weaker identity that the events show who it is, in place; each once."""
         if lead[0] == "a":
             return  # nothing is weaker
+        user = lead[5:] if lead[0] == "u" else None
+        several = [e for _, e, _ in events if e.anonymous_id is not None or e.user_id != user]
+        if not several:
+            return  # nearly always
         shown: dict[tuple[str | None, str | None], Event] = {}
-        for _, event, _ in events:
+        for event in several:
             shown.setdefault((event.user_id, event.anonymous_id), event)
         for (user_id, anonymous_id), event in shown.items():
             if user_id is None and anonymous_id is None:
@@ -143,33 +149,35 @@ class Resolution:
         """Write the pointer, unless there is one; tell the lead what had been known."""
         if known is not None and is_pointer(known):
             target = decode_pointer(known).target
-            if target == link.lead:
-                outcome.messages.append(Absorb(link.lead, 0, link.to, link.cause))
-            else:
+            if target != link.lead:
                 outcome.messages.append(Check(target, 0, link.to, link.lead, link.cause))
             return
-        absorb = Absorb(link.lead, 0, link.to, link.cause)
-        if known is not None:
-            state = decode_state(known)
-            if state.told_score >= 0:
-                outcome.messages.append(self._scorer.leave(state, link.to))
-            self._pack(absorb, state, outcome)
-            outcome.scores.pop(key, None)
-            outcome.merged.append((link.to, link.lead))
         outcome.states[key] = encode_pointer(Pointer(link.lead, link.cause.time_ms))
-        outcome.messages.append(absorb)
+        if known is None:
+            return
+        state = decode_state(known)
+        if state.told_score >= 0:
+            outcome.messages.append(self._scorer.leave(state, link.to))
+        outcome.messages.append(self._pack(link, state, outcome))
+        outcome.scores.pop(key, None)
+        outcome.merged.append((link.to, link.lead))
 
-    def _pack(self, absorb: Absorb, state: LeadState, outcome: Outcome) -> None:
-        """Put a state into a message, with the meaning of its numbers."""
+    def _pack(self, link: Link, state: LeadState, outcome: Outcome) -> Absorb:
+        """Return a state as a message, with the meaning of its numbers."""
         book = self._scorer.book
         if state.generation != book.numbering.generation:
-            self._scorer.adopt(state, absorb.weak, outcome.adopted)
-        absorb.state = encode_state(state)
-        absorb.rules = {number: book.names[number] for number in read_rules(state)}
-        if state.person is not None:
-            names = book.numbering.properties
-            absorb.properties = {number: names[number] for number in state.person.properties}
-        absorb.bands = [band.name for band in book.bands]
+            self._scorer.adopt(state, link.to, outcome.adopted)
+        names, told = book.numbering.properties, [] if state.person is None else state.person.properties
+        return Absorb(
+            link.lead,
+            0,
+            link.to,
+            link.cause,
+            encode_state(state),
+            rules={number: book.names[number] for number in read_rules(state)},
+            properties={number: names[number] for number in told},
+            bands=[band.name for band in book.bands],
+        )
 
     def _absorb(
         self, absorb: Absorb, key: bytes, known: bytes | None, received_ms: int, outcome: Outcome
@@ -177,7 +185,7 @@ class Resolution:
         lead = absorb.to
         state = self._scorer.new_state(lead) if known is None else decode_state(known)
         was = self._scorer.standing(state)
-        other = self._unpack(absorb) if absorb.state else None
+        other = self._unpack(absorb)
         alerts = self._scorer.absorb(state, lead, other, absorb.weak, absorb.cause, received_ms, outcome.adopted)
         self.keep(key, lead, state, outcome, was)
         return alerts
@@ -210,6 +218,10 @@ class Resolution:
         lead, state = reply.to, decode_state(known)
         was = self._scorer.standing(state)
         if was[0] != reply.account or reply.facts.version == state.facts_version:
+            return
+        if reply.facts.is_empty and state.facts is None and state.waiting is None:
+            state.facts_version = reply.facts.version  # nothing is known, as before
+            outcome.states[key] = encode_state(state)
             return
         alerts = self._scorer.answer(state, lead, reply.account, reply.facts, received_ms, outcome.adopted)
         if alerts:

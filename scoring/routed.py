@@ -2,8 +2,7 @@
 
 - A :class:`Forward` is an event on its way to the lead that it counts for.
 - A :class:`Link` tells the partition of a weaker identity who that is. There a pointer is written, once.
-- An :class:`Absorb` answers a link: all that was known under the weaker identity, to be merged into the lead, or
-  nothing: then it only confirms the pointer.
+- An :class:`Absorb` answers a link: all that was known under the weaker identity, to be merged into the lead.
 - A :class:`Check` follows where a second, different link leads: to the same lead in the end, or to a conflict.
 - A :class:`Tell` tells an account of one of its leads, a :class:`Reply` a lead of its account.
 
@@ -44,7 +43,7 @@ class Link(msgspec.Struct, array_like=True, tag="link", gc=False):
 
 
 class Absorb(msgspec.Struct, array_like=True, tag="absorb", gc=False):
-    """What was known of ``weak``, for the lead ``to``: an encoded state, or nothing.
+    """What was known of ``weak``, for the lead or account ``to``: an encoded state.
 
     ``rules``, ``properties`` and ``bands`` say what the numbers in the state mean where it comes from: numbers are
     given per shard.
@@ -54,7 +53,7 @@ class Absorb(msgspec.Struct, array_like=True, tag="absorb", gc=False):
     hops: int
     weak: str
     cause: Cause
-    state: bytes = b""
+    state: bytes
     rules: dict[int, str] = {}
     properties: dict[int, str] = {}
     bands: list[str] = []

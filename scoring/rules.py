@@ -124,6 +124,7 @@ class Numbering(msgspec.Struct, omit_defaults=True):
     half_lives_days: dict[str, float] = msgspec.field(default_factory=dict)
     matching: dict[str, str] = msgspec.field(default_factory=dict)
     remembers_visits: bool = False
+    remembers_activity: bool = False
     bands: dict[int, list[str]] = msgspec.field(default_factory=dict)
     adoption: Adoption | None = None
 
@@ -147,6 +148,7 @@ class Numbering(msgspec.Struct, omit_defaults=True):
             half_lives_days={name: rule.half_life_days for name, rule in model.rules.items()},
             matching={name: _digest((rule.on, rule.where, rule.once_per)) for name, rule in model.rules.items()},
             remembers_visits=model.asks_for_visits,
+            remembers_activity=model.follows_accounts,
             bands={**self.bands, self.generation + 1: ["cold", *model.bands]},
             adoption=Adoption(model=model.version, from_now_on=self._from_now_on(model)) if self.model else None,
         )
@@ -164,6 +166,8 @@ class Numbering(msgspec.Struct, omit_defaults=True):
                 said.append(f"{name}: half-life {half_life_days:g} → {rule.half_life_days:g} days")
             elif self.matching.get(name) != _digest((rule.on, rule.where, rule.once_per)):
                 said.append(f"{name}: matches other events")
+        if model.follows_accounts and not self.remembers_activity:
+            said.append("accounts: what people do is remembered by the day from now on")
         if model.inactivity is not None and not self.remembers_visits:
             said.append("inactivity: visits are remembered from now on")
         if not self.remembers_visits:

@@ -210,11 +210,10 @@ class Shard:
         return outcome
 
     def _apply(self, outcome: Outcome) -> None:
-        kept = {key: value for key, value in outcome.states.items() if value is not None}
-        self.leads.update(kept)
-        for key in outcome.states.keys() - kept.keys():
+        self.leads.update(outcome.states)
+        for key in outcome.forgotten:
             self.leads.pop(key, None)
-        for cools_at, key in _coolings(kept):
+        for cools_at, key in _coolings(outcome.states):
             self._timers.put(key, cools_at)
         adoption = self.book.numbering.adoption
         if adoption is not None and not adoption.is_finished:

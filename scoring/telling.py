@@ -57,8 +57,7 @@ class Teller:
             return
         state.told += 1
         # What somebody adds to an account is as of their last event: a cooling since is nothing that they did.
-        is_now = state.seen_at == state.last
-        state.told_score = record.score if is_now else self._sums.score(state, state.seen_at)
+        state.told_score = record.score if not state.cooled_ms else self._sums.score(state, state.seen_at)
         contact = self._contact(state, lead, record, account)
         messages.append(Tell(account, 0, contact, before=before, facts=max(0, state.facts_version)))
 

@@ -13,6 +13,7 @@ from math import isfinite
 from typing import Any, Final
 
 from scoring.account_identity import account_of_domain
+from scoring.contacts import AccountFacts
 from scoring.email_domains import domain_of, is_free_mail
 from scoring.lead_state import Answer, LeadState, Person, rank_answer
 from scoring.model import ScoringModel, Trait
@@ -53,6 +54,7 @@ class TraitBook:
         self._entries = [_compile_trait(name, trait) for name, trait in model.traits.items()]
         # Most leads have told nothing, and there are fewer companies than leads.
         self._rate_of_domain = lru_cache(maxsize=_DOMAINS_KEPT)(lambda domain: self._rate(_told_by(domain)))
+        self._rated_untold: dict[tuple[str, int], list[tuple[int, float]]] = {}
         self._questions = [entry for entry in self._entries if isinstance(entry, _Question)]
 
     def learn(self, state: LeadState, traits: Mapping[str, Any], time_ms: int) -> bool:
@@ -79,8 +81,8 @@ class TraitBook:
     def rate(self, state: LeadState, lead: str) -> None:
         """Set what a lead's traits come to: in ``person``, and ``fixed``, in place."""
         person = state.person
-        if state.facts is None and (person is None or not person.properties):
-            traits = self._rate_of_domain(_domain(lead, None))
+        if person is None or not person.properties:
+            traits = self._rate_untold(_domain(lead, None), state.facts)
         else:
             traits = self._rate(self.known(state, lead))
         if traits or person is not None:
@@ -89,6 +91,17 @@ class TraitBook:
             person.points = [points for _, points in traits]
         state.fixed = sum((points for _, points in traits), 0.0)
         self._place(state, lead)
+
+    def _rate_untold(self, domain: str, facts: AccountFacts | None) -> list[tuple[int, float]]:
+        """Return the traits of a lead that has told nothing: what its address and its account tell."""
+        if facts is None or not facts.traits:
+            return self._rate_of_domain(domain)
+        key = domain, facts.version
+        if key not in self._rated_untold:
+            if len(self._rated_untold) >= _DOMAINS_KEPT:
+                self._rated_untold.clear()
+            self._rated_untold[key] = self._rate(facts.traits | _told_by(domain))
+        return self._rated_untold[key]
 
     def _rate(self, known: Mapping[str, Answer]) -> list[tuple[int, float]]:
         """Return the traits, by number, that are worth anything."""

@@ -142,9 +142,13 @@ class LeadLogic:
             records[self._buying_signals] = [(each.account.encode(), self._encode(each)) for each in outcome.signals]
         if outcome.conflicts:
             records[self._conflicts] = [(each.identity.encode(), self._encode(each)) for each in outcome.conflicts]
+        states: dict[bytes, bytes | None] = {**outcome.states}
+        scores: dict[bytes, bytes | None] = {**outcome.scores}
+        for key in outcome.forgotten:
+            states[key] = scores[key] = None
         return Work(
-            states=dict(outcome.states),
-            latest={self._lead_scores: outcome.scores, self._account_scores: {**outcome.account_scores}},
+            states=states,
+            latest={self._lead_scores: scores, self._account_scores: {**outcome.account_scores}},
             records=records,
             messages=self._addressed(outcome.messages),
             model=version,

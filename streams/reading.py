@@ -20,6 +20,7 @@ from aiokafka.partitioner import murmur2
 
 from scoring.errors import StartError
 from scoring.pointers import HOPS_MAX, decode_pointer, is_pointer
+from streams.topics import no_kafka
 
 PATIENCE_MS: Final = 10_000
 """How long the broker may take to answer one request."""
@@ -197,9 +198,7 @@ async def _find_partitions(brokers: str, topic: str) -> list[int]:
         await admin.start()
         topics = await admin.describe_topics()
     except (KafkaError, OSError) as error:
-        raise StartError(
-            f"no Kafka answers at {brokers} ({error}); set LEADHEAT_BROKERS, or run `leadheat up`"
-        ) from error
+        raise no_kafka(brokers, error) from error
     finally:
         await admin.close()
     for found in topics:

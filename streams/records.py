@@ -22,15 +22,16 @@ def encode(item: Event | AccountUpdate) -> bytes:
     return encode_event(item) if isinstance(item, Event) else encode_account_update(item)
 
 
-def to_record(item: Event | AccountUpdate, prefix: str) -> Record:
-    """Return the record of an event, keyed by lead, or of an account update, keyed by account.
+def to_record(item: Event | AccountUpdate, prefix: str, key: str | None = None) -> Record:
+    """Return the record of an event, keyed by lead, or of an account update, keyed by account; or by ``key``.
 
     >>> to_record(Event(id="e", type="email_clicked", time=0, user_id="7"), "leadheat")[0::2]
     ('leadheat.email-events.v1', b'user:7')
 
     Raises :class:`scoring.errors.EventError` where an event says nobody that we could name.
     """
-    key = item.lead_id if isinstance(item, Event) else item.key
+    if key is None:
+        key = item.lead_id if isinstance(item, Event) else item.key
     return Record(_topic_of(item).full_name(prefix), encode(item), key.encode())
 
 

@@ -129,15 +129,18 @@ async def require_topics(settings: Settings) -> None:
         await _check_partitions(admin, names, settings)
 
 
+def no_kafka(brokers: str, error: Exception) -> StartError:
+    """Return the error that no broker could be reached, with what to do about it."""
+    return StartError(f"no Kafka answers at {brokers} ({error}); set LEADHEAT_BROKERS, or run `leadheat up`")
+
+
 @asynccontextmanager
 async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers, request_timeout_ms=30_000)
     try:
         await admin.start()
     except (KafkaError, OSError) as error:
-        raise StartError(
-            f"no Kafka answers at {settings.brokers} ({error}); set LEADHEAT_BROKERS, or run `leadheat up`"
-        ) from error
+        raise no_kafka(settings.brokers, error) from error
     try:
         yield admin
     finally:

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from scoring.errors import LeadheatError
 from streams.cli.accounts import accounts
 from streams.cli.demo import demo
+from streams.cli.events import events
 from streams.cli.gateway import gateway
 from streams.cli.leads import leads
 from streams.cli.model import model
@@ -60,6 +61,7 @@ register(app, score, rich_help_panel=TRY)
 app.add_typer(model, name="model", rich_help_panel=MODEL)
 app.add_typer(leads, name="leads", rich_help_panel=LEADS)
 app.add_typer(accounts, name="accounts", rich_help_panel=LEADS)
+app.add_typer(events, name="events", rich_help_panel=LEADS)
 register(app, tail, rich_help_panel=LEADS)
 app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from scoring.errors import SettingsError
 from scoring.models import DEFAULT_MODEL
 from streams.cli.output import JsonOption, wants_json
+from streams.cli.output_files import open_output
 from streams.cli.stages import StageOption
 
 if TYPE_CHECKING:
@@ -101,20 +102,7 @@ def _open_reports(
 
     if alerts is not None and scores is not None and alerts.absolute() == scores.absolute():
         raise SettingsError(f"--scores {scores}: is where --alerts writes too; name another")
-    outputs = [
-        _open_output(at_end, option, path, file) for option, path in (("--alerts", alerts), ("--scores", scores))
-    ]
+    outputs = [open_output(at_end, option, path, file) for option, path in (("--alerts", alerts), ("--scores", scores))]
     if wants_json(as_json):
         return [FileReport(*outputs), JsonReport(alerts=alerts is None, scores=scores is None)]
     return [FileReport(*outputs), Summary("standard input" if file == "-" else file, now_ms())]
-
-
-def _open_output(at_end: ExitStack, option: str, path: Path | None, file: str) -> IO[bytes] | None:
-    if path is None:
-        return None
-    if file != "-" and path.exists() and path.samefile(file):
-        raise SettingsError(f"{option} {path}: is the file that is read, and would be lost; name another")
-    try:
-        return at_end.enter_context(path.open("wb"))
-    except OSError as error:
-        raise SettingsError(f"{option} {path}: cannot be written: {error.strerror or error}") from None

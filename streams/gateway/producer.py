@@ -15,6 +15,7 @@ from scoring.account_updates import AccountUpdate
 from scoring.errors import LeadheatError
 from scoring.events import Event
 from streams.dead_letters import DeadLetter, encode_dead_letter, original_key
+from streams.gateway.key_hints import KeyHints
 from streams.records import Record, to_record
 from streams.settings import Settings
 from streams.topics import ACCOUNT_UPDATES, DEAD_LETTERS, EVENT_TOPICS
@@ -71,6 +72,7 @@ class KafkaEventProducer:
         self._waiting_max = settings.in_flight_events
         self._waiting = 0
         self._prefix = settings.prefix
+        self._hints = KeyHints()
         self._dead_letters = DEAD_LETTERS.full_name(settings.prefix)
         self._client: Any = None
         self._state = "is not connected yet"
@@ -103,7 +105,7 @@ class KafkaEventProducer:
     async def send(self, events: Sequence[Event]) -> None:
         """Write events to their topics, keyed by lead, so that a lead's events share a partition."""
         with self._room_for(len(events)):
-            await self._write([to_record(event, self._prefix) for event in events])
+            await self._write([to_record(event, self._prefix, self._hints.key_of(event)) for event in events])
 
     async def send_account_updates(self, updates: Sequence[AccountUpdate]) -> None:
         """Write account updates, keyed by account, so that an account's updates share a partition."""

@@ -3,6 +3,9 @@
 Worker and raw consumer read the same events from the same topic. Rounds alternate, so that a machine that slows down
 slows all; the ratio of CPU times is what counts. The pure shard scores other traffic by the default model: from a
 record's bytes to a state's bytes, on one core.
+
+With the simple model everybody is known by one identity, and there are no accounts. With the default model three in
+ten events come by a weaker identity and take a hop, and every lead tells its account of itself.
 """
 
 from __future__ import annotations
@@ -18,12 +21,17 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from scoring.account_identity import account_of_domain
+from scoring.account_records import AccountScore
 from streams.embedded.kafka import EmbeddedKafka
+from streams.reading import read_latest
 from streams.settings import Settings
-from streams.topics import WEB_EVENTS
+from streams.topics import ACCOUNT_SCORES, ACCOUNT_UPDATES, CHANGELOG, WEB_EVENTS
+from tests.benchmarks.realistic import LARGEST, company_updates, mixed_events
 from tests.benchmarks.traffic import generate_events, load_events
 
 TIMEOUT_S = 600
@@ -55,52 +63,80 @@ def environment_of(settings: Settings) -> dict[str, str]:
 
 def measure(brokers: str, data_dir: Path, count: int, leads: int, rounds: int) -> list[dict[str, dict[str, float]]]:
     """Run the rounds; each has topics of its own, and every second one starts with the other side."""
-    events = list(generate_events(count, leads))
+    simple, mixed = list(generate_events(count, leads)), list(mixed_events(count, leads))
+    companies = list(company_updates())
     results = []
     for number in range(rounds):
-        name = f"bench{number}"
-        settings = Settings(brokers=brokers, prefix=name, app_id=name, partitions=4, data_dir=data_dir)
-        with console.status(f"round {number + 1} of {rounds}: loading {count:,} events"):
-            asyncio.run(load_events(settings, events))
-        result = {}
-        for module in ("worker", "raw_consumer") if number % 2 else ("raw_consumer", "worker"):
-            with console.status(f"round {number + 1} of {rounds}: {module}"):
-                topic = WEB_EVENTS.full_name(settings.prefix)
-                result[module] = run_child(module, topic, count, **environment_of(settings))
+        result: dict[str, dict[str, float]] = {}
+        for name, events in (("simple", simple), ("default", mixed)):
+            title = f"round {number + 1} of {rounds}, {name} model"
+            prefix = f"{name}{number}"
+            settings = Settings(brokers=brokers, prefix=prefix, app_id=prefix, partitions=4, data_dir=data_dir)
+            with console.status(f"{title}: loading {count:,} events"):
+                asyncio.run(load_events(settings, events))
+                if name == "default":
+                    asyncio.run(load_events(settings, companies, ACCOUNT_UPDATES))
+            topic = WEB_EVENTS.full_name(settings.prefix)
+            sides = ("raw_consumer", "worker")
+            for module in sides if number % 2 == 0 else reversed(sides):
+                with console.status(f"{title}: {module}"):
+                    result[f"{name} {module}"] = run_child(module, topic, count, name, **environment_of(settings))
+            if name == "default":
+                result["largest account"] = asyncio.run(_measure_account(settings))
         with console.status(f"round {number + 1} of {rounds}: pure shard"):
             result["pure_shard"] = run_child("pure_shard", count // 4, leads // 4)
         results.append(result)
     return results
 
 
+async def _measure_account(settings: Settings) -> dict[str, float]:
+    """Return how many people the largest account has, and what it takes."""
+    key = account_of_domain(LARGEST).encode()
+    states = await read_latest(settings.brokers, CHANGELOG.full_name(settings.prefix))
+    scores = await read_latest(settings.brokers, ACCOUNT_SCORES.full_name(settings.prefix))
+    return {"people": msgspec.json.decode(scores[key], type=AccountScore).people, "state_bytes": len(states[key])}
+
+
 def report(results: list[dict[str, dict[str, float]]], count: int) -> dict[str, object]:
     """Print the table and return what goes into the JSON."""
     table = Table(
-        title=f"wire to wire, simple rules, {count:,} events, {platform.processor() or platform.machine()}, "
+        title=f"wire to wire, {count:,} events, {platform.processor() or platform.machine()}, "
         f"{os.cpu_count()} cores, Python {platform.python_version()}"
     )
-    for column in ("round", "process", "events/s", "CPU µs/event", "alerts"):
-        table.add_column(column, justify="left" if column == "process" else "right")
+    for column in ("round", "model", "process", "events/s", "CPU µs/event", "alerts"):
+        table.add_column(column, justify="left" if column in ("model", "process") else "right")
     for number, result in enumerate(results, 1):
-        for module in ("raw_consumer", "worker"):
-            figures = result[module]
-            table.add_row(
-                str(number),
-                module,
-                f"{count / figures['wall_s']:,.0f}",
-                f"{figures['cpu_s'] / count * 1e6:.2f}",
-                f"{figures['alerts']:,.0f}",
-            )
-    ratios = sorted(result["worker"]["cpu_s"] / result["raw_consumer"]["cpu_s"] for result in results)
+        for name in ("simple", "default"):
+            for module in ("raw_consumer", "worker"):
+                figures = result[f"{name} {module}"]
+                events_per_s, cpu_us = count / figures["wall_s"], figures["cpu_s"] / count * 1e6
+                alerts = f"{figures['alerts']:,.0f}" if name == "simple" or module == "worker" else ""
+                table.add_row(str(number), name, module, f"{events_per_s:,.0f}", f"{cpu_us:.2f}", alerts)
     Console().print(table)
-    print(f"worker / raw consumer, CPU: median {median(ratios):.2f}, spread {ratios[0]:.2f} to {ratios[-1]:.2f}")
+    ratios = {}
+    for name in ("simple", "default"):
+        found = sorted(r[f"{name} worker"]["cpu_s"] / r[f"{name} raw_consumer"]["cpu_s"] for r in results)
+        ratios[name] = found
+        print(
+            f"worker / raw consumer, CPU, {name} model: median {median(found):.2f}, {found[0]:.2f} to {found[-1]:.2f}"
+        )
+    _report_default(results, count)
     pure = sorted(result["pure_shard"]["cpu_s"] / (count // 4) for result in results)
     bytes_per_lead = results[0]["pure_shard"]["bytes_per_lead"]
     print(
         f"pure shard, default model, one core: median {1 / median(pure):,.0f} events/s ({median(pure) * 1e6:.1f} µs), "
         f"{1 / pure[-1]:,.0f} to {1 / pure[0]:,.0f}; {bytes_per_lead:.0f} bytes per lead"
     )
-    return {"events": count, "rounds": results, "cpu_ratio_median": median(ratios), "cpu_ratios": ratios}
+    return {"events": count, "rounds": results, "cpu_ratios": ratios}
+
+
+def _report_default(results: list[dict[str, dict[str, float]]], count: int) -> None:
+    messages = median(result["default worker"]["messages"] for result in results) / count
+    largest = results[0]["largest account"]
+    print(
+        f"default model: {messages:.2f} messages between shards per event; the largest account has "
+        f"{largest['people']:,.0f} people and takes {largest['state_bytes']:,.0f} bytes"
+    )
 
 
 def main() -> None:

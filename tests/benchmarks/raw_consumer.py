@@ -25,9 +25,11 @@ class RawEvent(msgspec.Struct, gc=False):
     id: str
     type: str
     time: int
-    user_id: str
-    account_id: str
-    properties: dict[str, object]
+    user_id: str | None = None
+    email: str | None = None
+    anonymous_id: str | None = None
+    account_id: str | None = None
+    properties: dict[str, object] = {}
 
 
 async def consume(topic: str, count: int) -> dict[str, float]:
@@ -53,10 +55,11 @@ async def consume(topic: str, count: int) -> dict[str, float]:
             seen += len(records)
             for record in records:
                 event = decode(record.value)
-                value, at = sums.get(event.user_id, (0.0, event.time))
+                who = event.user_id or event.email or event.anonymous_id or ""
+                value, at = sums.get(who, (0.0, event.time))
                 before = value * exp2((at - event.time) * rate)
-                after = before + POINTS[event.type]
-                sums[event.user_id] = after, event.time
+                after = before + POINTS.get(event.type, 0.0)
+                sums[who] = after, event.time
                 alerts += before < HOT <= after
     result = {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu, "alerts": alerts}
     await consumer.stop()

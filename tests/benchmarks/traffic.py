@@ -13,7 +13,7 @@ from aiokafka.partitioner import murmur2
 
 from scoring.model import ScoringModel, parse_model
 from streams.settings import Settings
-from streams.topics import WEB_EVENTS, create_topics
+from streams.topics import WEB_EVENTS, Topic, create_topics
 
 POINTS = {
     "page_viewed": 1,
@@ -74,14 +74,14 @@ def partition_of(key: str, partitions: int) -> int:
     return int(murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 
-async def load_events(settings: Settings, events: list[tuple[str, bytes]]) -> None:
-    """Create the topics and write the events to web-events, in batches, each to its key's partition."""
+async def load_events(settings: Settings, events: list[tuple[str, bytes]], to: Topic = WEB_EVENTS) -> None:
+    """Create the topics and write records to one of them, in batches, each to its key's partition."""
     await create_topics(settings)
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.brokers, acks="all", max_batch_size=1 << 19, max_request_size=1 << 20
     )
     await producer.start()
-    topic = WEB_EVENTS.full_name(settings.prefix)
+    topic = to.full_name(settings.prefix)
     batches = [producer.create_batch() for _ in range(settings.partitions)]
     sent = []
     for key, value in events:

@@ -38,7 +38,9 @@ def test_the_groups_are_shown_in_the_order_in_which_one_meets_them(run: Callable
     assert shown == list(PANELS) == ["Try", "Model", "Leads and accounts", "Run", "Repair"]
 
 
-@pytest.mark.parametrize("arguments", [(), ("model",), ("leads",), ("accounts",), ("topics",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [(), ("model",), ("leads",), ("accounts",), ("events",), ("topics",)], ids=" ".join
+)
 def test_a_group_without_a_command_shows_its_help(run: Callable[..., Any], arguments: tuple[str, ...]) -> None:
     ran = run(*arguments)
     assert "Usage: " in ran.out + ran.err

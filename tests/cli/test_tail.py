@@ -27,6 +27,7 @@ from streams.reading import open_topic, partition_of
 from streams.runtime.journal import META_KEY, ChunkRange, JournalEntry, Meta, Pass, Tick
 from streams.settings import Settings
 from streams.topics import (
+    ACCOUNT_UPDATES,
     CHANGELOG,
     DEAD_LETTERS,
     HOT_LEADS,
@@ -93,6 +94,15 @@ EVENT = {
     "email": "ann@example.com",
     "properties": {"path": "/a\x1b[2J"},
 }
+UPDATE = {
+    "id": "u-1",
+    "type": "account_updated",
+    "time": AT,
+    "account_id": "42",
+    "domain": "acme.com",
+    "facts": {"employees": 120, "crm": None},
+    "properties": {"note": "a\x1b[2J"},
+}
 LETTER = make_dead_letter(
     EventError("wrong_type", "id", "Expected `str`, got `int`"),
     at_ms=AT,
@@ -126,6 +136,12 @@ REPORT = Adoption(model="8", leads=9, moves=[Move(from_band="hot", to_band="warm
             ANN,
             encode(SCORE),
             "1 Jan 2020 ann@example.com 30.0 points, warm (+50 demo request, −20 bounce)",
+        ),
+        (
+            ACCOUNT_UPDATES,
+            b"account:42",
+            encode(UPDATE),
+            "1 Jan 2020 account_updated account:42 employees=120 crm=unknown note=a\\x1b[2J  u-1",
         ),
         (WEB_EVENTS, ANN, encode(EVENT), "1 Jan 2020 page_viewed ann@example.com path=/a\\x1b[2J  e-1"),
         (
@@ -334,8 +350,9 @@ def test_an_unknown_topic_is_answered_with_those_that_there_are(run: Callable[..
     ran = run("tail", "hot-lead", settings=topics)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == (
-        "leadheat: 'hot-lead' is no topic; did you mean hot-leads? there are web-events, email-events, lead-scores, "
-        "hot-leads, dead-letters, identity-conflicts, model-reports, journal, routed, changelog\n"
+        "leadheat: 'hot-lead' is no topic; did you mean hot-leads? there are web-events, email-events, "
+        "account-updates, lead-scores, account-scores, hot-leads, buying-signals, dead-letters, identity-conflicts, "
+        "model-reports, journal, routed, changelog\n"
     )
 
 

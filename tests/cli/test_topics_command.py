@@ -28,6 +28,7 @@ def test_the_list_needs_no_broker_and_follows_the_settings(run: Callable[..., An
     }
     assert {topic["topic"] for topic in listed if topic["retention_days"] is None} == {
         "shop.lead-scores.v1",
+        "shop.account-scores.v1",
         "shop.changelog.v1",
     }
 
@@ -53,7 +54,7 @@ def test_missing_topics_are_created_and_existing_ones_are_left(
 
     wrong = run("topics", "create", settings=ours, LEADHEAT_PARTITIONS="3")
     assert wrong.code == 2
-    assert f"LEADHEAT_PARTITIONS=3 partitions, but {ours.prefix}.account-updates.v1 has 2" in wrong.err
+    assert f"LEADHEAT_PARTITIONS=3 partitions, but {ours.prefix}.account-scores.v1 has 2" in wrong.err
 
 
 def test_without_a_broker_it_is_said_where_one_was_looked_for(run: Callable[..., Any]) -> None:

@@ -10,6 +10,7 @@ from typer.main import get_command
 
 from scoring.score_records import LeadScore, ScoreLine, score_later
 from streams.cli import app
+from streams.importing.fields import ACCOUNTS, EVENTS, LEADS
 from streams.settings import Settings
 from streams.topics import TOPICS
 from tests.docs.reference import PAGE, reference
@@ -46,6 +47,13 @@ def test_every_setting_and_file_that_a_page_names_exists(page: Path) -> None:
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", page.read_text())) <= targets
+
+
+def test_the_page_on_importing_names_every_field_of_its_kind() -> None:
+    text = (ROOT / "docs" / "importing.md").read_text()
+    for title, fields in (("Leads", LEADS), ("Accounts", ACCOUNTS), ("Events", EVENTS)):
+        paragraph = text.partition(f"- **{title}**")[2].partition("\n- **")[0]
+        assert set(re.findall(r"`([a-z_]+)`", paragraph)) >= fields.kinds.keys(), title
 
 
 def test_the_readme_names_every_topic_that_subscribers_read() -> None:

@@ -17,10 +17,23 @@ from scoring.model import load_model
 from scoring.routed import Message, encode_message
 from scoring.score_records import LeadScore
 from scoring.shard import Outcome, Place, Shard
+from scoring.signal_records import BuyingSignal
 from streams.reading import partition_of
 from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Forgotten, Pass, Tick, decode_entry
 from streams.settings import Settings
-from streams.topics import CHANGELOG, DEAD_LETTERS, HOT_LEADS, JOURNAL, LEAD_SCORES, ROUTED, SOURCES, Topic
+from streams.topics import (
+    ACCOUNT_SCORES,
+    ACCOUNT_UPDATES,
+    BUYING_SIGNALS,
+    CHANGELOG,
+    DEAD_LETTERS,
+    HOT_LEADS,
+    JOURNAL,
+    LEAD_SCORES,
+    ROUTED,
+    SOURCES,
+    Topic,
+)
 from tests import oracle
 
 Records = dict[int, list[ConsumerRecord]]
@@ -29,6 +42,7 @@ SAMPLED_LEADS = 300
 Done = list[ConsumerRecord] | Tick | Pass | Forgotten
 """What a shard did in one step: the records of a chunk that it took, or a passing of time."""
 
+_decode_signal = msgspec.json.Decoder(BuyingSignal).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_score = msgspec.json.Decoder(LeadScore).decode
 
@@ -98,6 +112,7 @@ async def audit(settings: Settings) -> list[str]:
     events = {topic.full_name(settings.prefix): await read(settings, topic) for topic in SOURCES}
     journal, states = await read(settings, JOURNAL), await read(settings, CHANGELOG)
     scores, alerts = await read(settings, LEAD_SCORES), await read(settings, HOT_LEADS)
+    accounts, signals = await read(settings, ACCOUNT_SCORES), await read(settings, BUYING_SIGNALS)
     letters = await read(settings, DEAD_LETTERS)
     problems: list[str] = []
     told: Counter[tuple[int, bytes]] = Counter()
@@ -106,6 +121,7 @@ async def audit(settings: Settings) -> list[str]:
         steps = _journaled(here, journal[partition], problems)
         again = _replay(settings, partition, steps)
         problems += _compare(again, states[partition], scores[partition], alerts[partition])
+        problems += _compare_accounts(again, accounts[partition], signals[partition])
         problems += _compare_sample(settings, steps, scores[partition], alerts[partition])
         refused = len(again.outcome.refusals)
         if len(letters[partition]) != refused:
@@ -166,13 +182,30 @@ def _replay(settings: Settings, partition: int, done: list[Done]) -> Again:
             outcome = again.shard.tick(step.clock_ms)
         elif step and _is_routed(step[0]):
             outcome = again.shard.take_routed(step)
+        elif step and step[0].topic == ACCOUNT_UPDATES.full_name(settings.prefix):
+            outcome = again.shard.take_updates(step, step[0].topic)
         else:
             outcome = again.shard.take(step, step[0].topic if step else "")
         again.messages += outcome.messages
         again.outcome.extend(outcome)
         for lead, _ in outcome.merged:
             again.outcome.scores.pop(lead.encode(), None)
+            again.outcome.account_scores.pop(lead.encode(), None)
     return again
+
+
+def _compare_accounts(again: Again, accounts: list[ConsumerRecord], signals: list[ConsumerRecord]) -> list[str]:
+    problems: list[str] = []
+    expected, published = again.outcome.account_scores, latest(accounts)
+    wrong = [key for key in expected.keys() | published.keys() if expected.get(key) != published.get(key)]
+    if wrong:
+        problems.append(f"{len(wrong)} of {len(expected)} accounts are wrong, for example {wrong[0]!r}")
+    given = Counter(_decode_signal(record.value).id for record in signals)
+    due = Counter(signal.id for signal in again.outcome.signals)
+    if given != due:
+        missing, extra = (due - given).total(), (given - due).total()
+        problems.append(f"of {due.total()} signals {missing} are missing, and {extra} are too many")
+    return problems
 
 
 def latest(records: list[ConsumerRecord]) -> dict[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""Seeded traffic of people with several identities, a third of it under a weaker one; and who each event is about."""
+"""Seeded traffic of people with several identities, most of it under a weaker one, and of their companies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.settings import Settings
-from streams.topics import EMAIL_EVENTS, WEB_EVENTS
+from streams.topics import ACCOUNT_UPDATES, EMAIL_EVENTS, WEB_EVENTS
 from tests.e2e.traffic import DAY_MS, Message
 
+COMPANIES = 12
 IDENTITIES = ("email", "user_id", "anonymous_id")
 
 
@@ -47,7 +48,7 @@ def generate(people: int, visits: int, last_ms: int, seed: int) -> Iterator[Seen
     number = 0
     for visit in range(visits):
         who = visit % people
-        email, user, cookie = f"p{who}@example.com", f"u{who}", f"c{who}-{rng.randrange(3)}"
+        email, user, cookie = f"p{who}@company{who % COMPANIES}.com", f"u{who}", f"c{who}-{rng.randrange(3)}"
         is_last = visit >= visits - people
         for step in range(rng.randrange(1, 5)):
             number += 1
@@ -71,3 +72,27 @@ def generate(people: int, visits: int, last_ms: int, seed: int) -> Iterator[Seen
                 bare = {"type": "email_clicked", "time": last_ms - 1_000, "properties": {"link": "l1"}}
                 shown = {"id": f"e{number}", "email": email, "anonymous_id": f"c{who}-{cookie_number}"}
                 yield Seen(bare | shown, email)
+
+
+def company_updates(last_ms: int, settings: Settings) -> Iterator[Message]:
+    """Yield what becomes known of the companies: some fit, some do not, and of some little is known."""
+    industries = ("Software", "Farming", "Logistics")
+    for number in range(COMPANIES):
+        facts = {"industry": industries[number % 3], "employees": 40 * number, "revenue": 1_000_000 * number}
+        update = {
+            "id": f"u{number}",
+            "type": "account_updated",
+            "time": last_ms - 40 * DAY_MS,
+            "domain": f"company{number}.com",
+            "facts": facts if number % 4 else {"name": f"Company {number}"},
+        }
+        if number % 2:
+            update["account_id"] = str(number)
+        news = {
+            "id": f"n{number}",
+            "type": "funding",
+            "time": last_ms - number * DAY_MS,
+            "domain": f"company{number}.com",
+        }
+        for each in (update, news):
+            yield Message(ACCOUNT_UPDATES.full_name(settings.prefix), b"some key", json.dumps(each).encode())

@@ -240,7 +240,7 @@ def test_a_pointer_is_kept_in_the_place_of_the_visitor() -> None:
 
 def test_an_event_under_a_confirmed_identity_is_taken_without_a_detour_where_the_key_hints_at_the_lead() -> None:
     replay = Replay(model_of(VIEW))
-    take(replay, event("e-1", user_id="7", email="ann@acme.com"))
+    take(replay, event("e-1", user_id="7", email="ann@acme.com"), event("e-1b", user_id="7"))
     record = FileRecord(0, NOW, msgspec.json.encode(event("e-2", user_id="7")), ANN.encode())
     outcome = replay.shard.take([record])
     assert outcome.messages == []
