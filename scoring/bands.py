@@ -39,16 +39,27 @@ class Bands:
         return state.gains >= self.next_enter[state.band]
 
     def reband(
-        self, state: LeadState, lead: str, cause: Cause, key: str, now: int, received_ms: int, alerts: list[Alert]
+        self,
+        state: LeadState,
+        lead: str,
+        cause: Cause,
+        key: str,
+        now: int,
+        received_ms: int,
+        alerts: list[Alert],
+        entered_before: int = 0,
     ) -> None:
         """Let the band follow the score at ``now`` after a match: up, or down after a penalty.
 
-        ``key`` stands for the record that caused it: what an alert's id is made of.
+        ``key`` stands for the record that caused it: what an alert's id is made of. ``entered_before`` is a band that
+        the lead was in as a visitor, and is in now unless its score is below where that is left.
         """
         bands = self.book.bands
         top, band = len(bands) - 1, state.band
         total = self._sums.total(state, now) + ROUNDING
         wanted = top if state.held_until > now else self.entered(total)
+        if entered_before > wanted:
+            wanted = next((b for b in range(entered_before, wanted, -1) if total >= bands[b].leave), wanted)
         reached = wanted
         while reached > band and not (opens := self.opens(state, lead, reached)):
             if opens is None:
@@ -98,14 +109,19 @@ class Bands:
 
     def follow_fit(self, state: LeadState, lead: str, cause: Cause, received_ms: int, alerts: list[Alert]) -> None:
         """Let the band follow what the account's fit allows now, in place."""
+        if not self.shut_out(state, lead, cause, alerts):
+            self.reband(state, lead, cause, cause.id, state.last, received_ms, alerts)
+
+    def shut_out(self, state: LeadState, lead: str, cause: Cause, alerts: list[Alert]) -> bool:
+        """Take a lead out of bands that its account's fit does not let it into, in place; return whether it was in."""
         allowed = state.band
         while allowed and self.opens(state, lead, allowed) is False:
             allowed -= 1
-        if allowed < state.band:
-            previous, state.band, state.cools_at = state.band, allowed, UNSURE
-            self._end_alert(state, lead, state.last, cause, previous, alerts)
-        else:
-            self.reband(state, lead, cause, cause.id, state.last, received_ms, alerts)
+        if allowed == state.band:
+            return False
+        previous, state.band, state.cools_at = state.band, allowed, UNSURE
+        self._end_alert(state, lead, state.last, cause, previous, alerts)
+        return True
 
     def held_back(self, state: LeadState, lead: str, total: float) -> str:
         """Return why a lead with these points is not in a higher band; nothing where it is where they put it."""

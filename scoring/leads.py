@@ -16,7 +16,7 @@ from scoring.bands import ANSWER_WAIT_MS, UNSURE, Bands
 from scoring.contacts import AccountFacts
 from scoring.cooling import ROUNDING
 from scoring.events import ACTIVITIES, Event
-from scoring.explain import Explainer
+from scoring.explain import VISITOR, Explainer
 from scoring.lead_state import (
     ACTIVITY_MARK,
     EVENT_BYTES,
@@ -242,8 +242,9 @@ class LeadScorer:
     ) -> list[Alert]:
         """Merge what was known under ``weak`` into a lead, in place; return the alerts that this raises.
 
-        Both sides cool first, up to the later one's last event; then the
-        higher band stands, and the latest alert: what was open on either side stays open.
+        Both sides cool first, up to the later one's last event; then the higher band stands, if the account's fit
+        allows, and the latest alert: what was open on either side stays open. A band that nobody was told of, because
+        it was a visitor's, is entered now.
         """
         if state.generation != self._generation:
             self.adopt(state, lead, adopted)
@@ -258,14 +259,16 @@ class LeadScorer:
             state.alert_id = other.alert_id
         state.alert_id = state.alert_id or other.alert_id
         state.alerted_at = max(state.alerted_at, other.alerted_at)
-        state.band = max(state.band, other.band)
+        was_told = self.book.model.alerts.visitors or not weak.startswith(VISITOR)
+        state.band = max(state.band, other.band) if was_told else state.band
         state.waiting = state.waiting or other.waiting
         merge(state, other, self.book)
         state.cooled_ms = state.last - seen_at
         self._rate_traits(state, lead)
         self._visits.recount(state)
         state.gains, state.cools_at = inf, UNSURE if state.band else NEVER
-        self._bands.reband(state, lead, cause, f"{cause.id} {weak}", now, received_ms, alerts)
+        self._bands.shut_out(state, lead, cause, alerts)
+        self._bands.reband(state, lead, cause, f"{cause.id} {weak}", now, received_ms, alerts, other.band)
         return alerts
 
     def ledger(self, state: LeadState, now: int) -> list[LedgerLine]:
