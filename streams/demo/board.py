@@ -1,22 +1,28 @@
-"""What is known of the demo at any moment: what was sent, what became of it, the leads and their alerts.
+"""What is known of the demo at any moment: what was sent and what became of it, leads, companies, alerts and signals.
 
 Pure: times are arguments, records come from :mod:`streams.demo.watch`.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
+from collections import Counter, deque
 from dataclasses import dataclass
 from math import ceil
 from typing import Final, NamedTuple
 
+from scoring.account_records import AccountScore, account_score_later
 from scoring.alerts import Alert
 from scoring.model import ScoringModel
 from scoring.score_records import LeadScore, score_later
+from scoring.signal_records import BuyingSignal
+from streams.demo.progress import Progress
 from streams.demo.world import HISTORY_IDS
 
+LEVELS: Final = ("strong", "moderate", "weak", "unknown", "excluded")
+"""How well a company may fit, the best first."""
+
 LEADS_KEPT: Final = 20_000
+ACCOUNTS_KEPT: Final = 5_000
 ALERTS_KEPT: Final = 100
 LATENCIES_KEPT: Final = 1_000
 HANDED_KEPT: Final = 2_000
@@ -42,40 +48,50 @@ class LeadNow(NamedTuple):
     record: LeadScore
 
 
-class Board:
+class CompanyNow(NamedTuple):
+    """A company's account as of a moment."""
+
+    score: float
+    record: AccountScore
+
+
+class Board(Progress):
     """Gathers; ``model`` is the one that scores."""
 
     def __init__(self, model: ScoringModel) -> None:
+        super().__init__()
         self.model = model
         self.ranks = {"cold": 0, **{name: rank for rank, name in enumerate(model.bands, 1)}}
         self.top_band = list(model.bands)[-1]
-        self.sent = 0
-        self.scored = 0
-        self.scored_of_others = 0
         self.refused: Counter[str] = Counter()
         self.given_up: Counter[str] = Counter()
         self.alerts: deque[SeenAlert] = deque(maxlen=ALERTS_KEPT)
+        self.signals: deque[BuyingSignal] = deque(maxlen=ALERTS_KEPT)
+        self.told: deque[SeenAlert | BuyingSignal] = deque(maxlen=ALERTS_KEPT)
+        """Alerts and signals as they came."""
         self.alert_count = 0
+        self.signal_counts: Counter[str] = Counter()
+        """How many signals there were, by their names."""
+        self.last_known: tuple[str, str] | None = None
+        """A visitor, and who that turned out to be."""
+        self.known_count = 0
         self.turned_hot = 0
         self.history_alerts = 0
         self.wrong_ledgers = 0
         self.notes: deque[str] = deque(maxlen=20)
-        self._under_way: set[str] = set()
         self._handed: dict[str, float] = {}
-        self._scored_until: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self._waiting: defaultdict[tuple[str, int], deque[tuple[int, str]]] = defaultdict(deque)
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self._leads: dict[str, LeadScore] = {}
+        self._accounts: dict[str, AccountScore] = {}
 
     @property
-    def under_way(self) -> int:
-        """How many events were sent and are not scored yet."""
-        return len(self._under_way)
+    def signal_count(self) -> int:
+        """How many signals there were."""
+        return self.signal_counts.total()
 
     def hand(self, event_id: str, at_s: float) -> None:
         """Note that an event was handed to its client at ``at_s``, by a clock that only goes forward."""
-        self.sent += 1
-        self._under_way.add(event_id)
+        self.begin(event_id)
         self._handed[event_id] = at_s
         if len(self._handed) > HANDED_KEPT:
             del self._handed[next(iter(self._handed))]
@@ -83,20 +99,6 @@ class Board:
     def lose(self, events: int, why: str) -> None:
         """Note events that were given up before Kafka had them."""
         self.given_up[why] += events
-
-    def note_event(self, topic: str, partition: int, offset: int, event_id: str) -> None:
-        """Note an event that lies in Kafka."""
-        if offset < self._scored_until[topic, partition]:
-            self._score(event_id)
-        else:
-            self._waiting[topic, partition].append((offset, event_id))
-
-    def note_scored(self, topic: str, partition: int, end: int) -> None:
-        """Note that a transaction was committed that took in all events before offset ``end``."""
-        self._scored_until[topic, partition] = max(end, self._scored_until[topic, partition])
-        waiting = self._waiting[topic, partition]
-        while waiting and waiting[0][0] < end:
-            self._score(waiting.popleft()[1])
 
     def note_refusal(self, reason: str) -> None:
         """Note a dead letter of the worker's."""
@@ -106,6 +108,8 @@ class Board:
         """Note a lead's new score; the leads of whom nothing was heard for longest are forgotten."""
         self._leads.pop(record.lead, None)
         if record.merged_into:
+            self.known_count += 1
+            self.last_known = record.lead, record.merged_into
             return
         self._leads[record.lead] = record
         if len(self._leads) > LEADS_KEPT:
@@ -119,10 +123,26 @@ class Board:
         if latency_ms is not None:
             self._latencies.append(latency_ms)
         self.alerts.append(SeenAlert(alert, latency_ms))
+        self.told.append(self.alerts[-1])
         self.alert_count += 1
         self.turned_hot += alert.kind == "entered" and alert.band == self.top_band
         self.history_alerts += cause.startswith(HISTORY_IDS)
         self.wrong_ledgers += abs(sum(line.points for line in alert.ledger) - alert.score) > _SUM_ERROR
+
+    def note_account(self, record: AccountScore) -> None:
+        """Note a company's new score; an account that turned out to be another is forgotten."""
+        self._accounts.pop(record.account, None)
+        if record.merged_into:
+            return
+        self._accounts[record.account] = record
+        if len(self._accounts) > ACCOUNTS_KEPT:
+            del self._accounts[next(iter(self._accounts))]
+
+    def note_signal(self, signal: BuyingSignal) -> None:
+        """Note a buying signal that was read."""
+        self.signals.append(signal)
+        self.told.append(signal)
+        self.signal_counts[signal.signal] += 1
 
     def latency_ms(self, per_cent: float) -> float | None:
         """Return the latency that so many per cent of the alerts did not exceed (nearest rank), None without any."""
@@ -136,16 +156,23 @@ class Board:
 
     def hottest(self, now_ms: int, number: int) -> list[LeadNow]:
         """Return the hottest leads as of now: by band, then by score."""
-        return sorted(self._warm_leads(now_ms), key=lambda lead: (-self.ranks[lead.band], -lead.score))[:number]
+        warm = (record for record in self._leads.values() if self.ranks[record.band])
+        leads = [LeadNow(score_later(record, max(now_ms, record.at_ms)), record.band, record) for record in warm]
+        return sorted(leads, key=lambda lead: (-self.ranks[lead.band], -lead.score))[:number]
 
-    def _warm_leads(self, now_ms: int) -> Iterable[LeadNow]:
-        for record in self._leads.values():
-            if self.ranks[record.band]:
-                yield LeadNow(score_later(record, max(now_ms, record.at_ms)), record.band, record)
+    def fit_counts(self) -> dict[str, int]:
+        """Return how many companies fit how well, the best first; nobody need be excluded."""
+        counts = Counter(record.level for record in self._accounts.values())
+        return {level: counts[level] for level in LEVELS if counts[level] or level != "excluded"}
 
-    def _score(self, event_id: str) -> None:
-        if event_id in self._under_way:
-            self._under_way.remove(event_id)
-            self.scored += 1
-        else:
-            self.scored_of_others += 1
+    def most_engaged(self, now_ms: int, number: int) -> list[CompanyNow]:
+        """Return the companies with the most points as of now."""
+        companies = [
+            CompanyNow(account_score_later(record, max(now_ms, record.at_ms)), record)
+            for record in self._accounts.values()
+        ]
+        return sorted(companies, key=lambda company: (-company.score, company.record.account))[:number]
+
+    def company(self, account: str) -> AccountScore | None:
+        """Return what was published of an account last."""
+        return self._accounts.get(account)

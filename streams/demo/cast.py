@@ -1,7 +1,6 @@
-"""Who takes part: invented companies on reserved domains, and people with roles and habits.
+"""Who takes part: people with roles and habits at the invented :data:`~streams.demo.companies.COMPANIES`.
 
-Nobody here exists: ``.example`` is reserved for examples (RFC 2606), and first and last names are put together by
-chance.
+Nobody here exists: first and last names are put together by chance.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from itertools import count
 from random import Random
 from typing import Final
 
-from scoring.identity import strongest_identity
+from streams.demo.companies import COMPANIES, Company
 
 PEOPLE: Final = 320
 
@@ -28,16 +27,6 @@ class Habit(Enum):
     BUYER = 5  # knows what they want: prices, and a form
     LEAVER = 3.5  # read newsletters until it was enough
     JOB_SEEKER = 4  # is here for the careers page
-
-
-@dataclass(frozen=True)
-class Company:
-    """An organisation that may buy from us."""
-
-    name: str
-    domain: str
-    industry: str
-    employees: int
 
 
 @dataclass(frozen=True)
@@ -73,41 +62,6 @@ class Person:
         """The id in a browser's cookie."""
         return f"visitor-{self.number:05}"
 
-    @property
-    def lead_id(self) -> str:
-        """The id that leadheat gives them."""
-        return strongest_identity(self.email if self.known else None, None, self.anonymous_id)
-
-
-COMPANIES: Final = tuple(
-    Company(name, f"{name.lower().replace(' ', '')}.example", industry, employees)
-    for name, industry, employees in (
-        ("Northwind", "wholesale", 420),
-        ("Alderfinch", "consulting", 85),
-        ("Bluequarry", "mining equipment", 1300),
-        ("Cobalt Harbor", "shipping", 2100),
-        ("Driftwood Foods", "food", 640),
-        ("Emberlight", "energy", 3200),
-        ("Fernhollow", "health care", 980),
-        ("Gildergate", "banking", 5400),
-        ("Hexmoor", "robotics", 260),
-        ("Ironpetal", "steel", 1750),
-        ("Juniper Ferries", "travel", 310),
-        ("Kestrelfield", "aviation", 890),
-        ("Larkspire", "media", 145),
-        ("Mossgate", "housing", 75),
-        ("Nettlewood", "biotechnology", 190),
-        ("Oakenford", "education", 520),
-        ("Pebblecrest", "hotels", 1120),
-        ("Quillmark", "publishing", 95),
-        ("Rookstone", "insurance", 2600),
-        ("Saltmeadow", "agriculture", 230),
-        ("Thistledown", "textiles", 340),
-        ("Umberline", "chemicals", 1480),
-        ("Vantrose", "logistics", 3900),
-        ("Willowmere", "pharmaceuticals", 4300),
-    )
-)
 
 _FIRST_NAMES: Final = (
     "Ada Amara Anouk Anton Bea Bilal Bram Carmen Cato Chidi Clara Dario Daan Elif Emil Esra Farah Femke Finn Gita "
@@ -130,6 +84,8 @@ _TITLES: Final = {
     Habit.JOB_SEEKER: ("Student", "Software Engineer", "Account Manager"),
 }
 _OTHER_TITLES: Final = ("Marketing Manager", "Engineer", "Controller", "Project Manager", "Consultant", "Team Lead")
+
+_INTERESTS: Final = [company.interest for company in COMPANIES]
 
 _ANONYMOUS: Final = {Habit.PASSER_BY: 0.7, Habit.JOB_SEEKER: 0.5}
 """Shares of those who never say who they are."""
@@ -159,7 +115,7 @@ def _person(rng: Random, number: int, habit: Habit) -> Person:
         first_name=rng.choice(_FIRST_NAMES.split()),
         last_name=rng.choice(_LAST_NAMES.split()),
         title=rng.choice(_TITLES.get(habit, _OTHER_TITLES)),
-        company=rng.choice(COMPANIES),
+        company=rng.choices(COMPANIES, _INTERESTS)[0],
         habit=habit,
         known=rng.random() >= _ANONYMOUS.get(habit, 0.0),
     )

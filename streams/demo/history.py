@@ -13,7 +13,7 @@ from typing import Final
 from scoring.events import Event
 from streams.demo import visits
 from streams.demo.cast import Habit, Person
-from streams.demo.visits import Step, came_from, event_of, mail
+from streams.demo.visits import Shown, Step, came_from, event_of, introduction, mail, shown_in
 
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
@@ -55,27 +55,25 @@ class History:
                     gone.add(person)
 
     def pass_by(self, person: Person, first_day: int) -> None:
-        """Look once."""
-        self._meet(person, first_day)
-        self._visit(person, first_day, visits.looks(self._rng))
+        """Look once; some log in to do it."""
+        self._visit(person, first_day, [*introduction(person), *visits.looks(self._rng)])
 
     def come_back(self, person: Person, first_day: int) -> None:
-        """Look now and then."""
+        """Look now and then; at the first time until they log in, which stays the only time."""
         first_day = max(first_day, 20)
-        self._meet(person, first_day)
-        for day in self._days(first_day, self._rng.randint(2, 5)):
+        first, *later = self._days(first_day, self._rng.randint(4, 7))
+        self._visit(person, first, [*visits.returns(self._rng), *introduction(person)])
+        for day in later:
             self._visit(person, day, visits.returns(self._rng))
 
     def read(self, person: Person, first_day: int) -> None:
         """Subscribe to the newsletter; what they do with it is noted where it is sent."""
         first_day = max(first_day, 40)
-        self._meet(person, first_day)
         self._visit(person, first_day, [*visits.looks(self._rng), visits.form("newsletter")], "social")
 
     def research(self, person: Person, first_day: int) -> None:
         """Compare, download, attend a webinar and look at prices, over weeks."""
         rng, first_day = self._rng, 18 + first_day // 2
-        self._meet(person, first_day)
         self._visit(person, first_day, visits.returns(rng))
         self._visit(person, first_day - 3, [*visits.looks(rng), visits.form("brochure", "product-brochure")])
         for asset in rng.sample(visits.ASSETS, rng.choice((1, 2, 2, 2))):
@@ -86,9 +84,8 @@ class History:
             self._visit(person, day, visits.compares(rng))
 
     def buy(self, person: Person, first_day: int) -> None:
-        """Look at prices; some have asked for us before now."""
+        """Look at prices; some have asked for us before now, and of the others we know no more than a cookie."""
         rng, first_day = self._rng, max(first_day, 5)
-        self._meet(person, first_day)
         self._visit(person, first_day, visits.returns(rng))
         choice = rng.random()
         if choice < 0.3:
@@ -97,25 +94,19 @@ class History:
             self._visit(person, rng.randint(LAST_DAY, first_day), visits.pages("/", *visits.PRICES[:1]))
 
     def look_for_work(self, person: Person, first_day: int) -> None:
-        """Look at vacancies."""
-        self._meet(person, first_day)
+        """Look at vacancies, and some leave their address."""
         for day in self._days(first_day, self._rng.choice((1, 1, 2))):
-            self._visit(person, day, visits.looks_for_work(self._rng))
-
-    def _meet(self, person: Person, days_ago: int) -> None:
-        """Note when somebody becomes known: early that day, before they do anything else."""
-        at_ms = self._today_ms - days_ago * DAY_MS + 7 * HOUR_MS
-        self.events += [event_of(person, told, at_ms) for told in visits.introduction(person)]
+            self._visit(person, day, [*visits.looks_for_work(self._rng), *introduction(person)])
 
     def _visit(self, person: Person, days_ago: int, steps: list[Step], source: str | None = None) -> None:
         """Note one visit on about that day. A page is read for half a minute; some for seconds, some for minutes."""
         at_ms = self._office_time(days_ago)
         context = came_from(source or self._rng.choice(visits.SOURCES))
-        for done in steps:
+        for done, shown in shown_in(person, steps):
             seconds = round(self._rng.lognormvariate(3.5, 0.9), 1)
             if done.type == "page_viewed":
                 done.properties["seconds"] = seconds
-            self.events.append(event_of(person, done, at_ms, context))
+            self.events.append(event_of(person, done, at_ms, context, shown))
             at_ms += int(seconds * 1000)
 
     def _attend_webinar(self, person: Person, day: int) -> None:
@@ -124,7 +115,8 @@ class History:
         self._visit(person, day + 3, [visits.page(f"/webinars/{webinar}"), registers], "newsletter")
         if self._rng.random() < 0.8:
             at_ms = self._today_ms - day * DAY_MS + 14 * HOUR_MS
-            self.events.append(event_of(person, Step("webinar_attended", {"webinar": webinar}), at_ms))
+            attends = Step("webinar_attended", {"webinar": webinar})  # by the link that they were sent
+            self.events.append(event_of(person, attends, at_ms, shown=Shown.ALL))
 
     def _gets(self, person: Person, message: str, sent_ms: int) -> bool:
         """Note what somebody did with a newsletter; says whether they want another."""

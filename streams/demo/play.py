@@ -13,10 +13,12 @@ from math import inf
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from scoring.account_updates import AccountUpdate
 from scoring.events import Event
 from scoring.model import ScoringModel, load_model
 from streams.clock import now_ms
 from streams.demo.board import Board
+from streams.demo.companies import COMPANIES
 from streams.demo.send import BATCH_MAX, Sender
 from streams.demo.show import Show
 from streams.demo.status import Pacemaker, faults_of
@@ -42,7 +44,10 @@ SCORED_TIMEOUT_S: Final = 20.0
 """How long what was sent may take to be scored in the end; a worker that is killed is back within ten."""
 
 READ_BACK_S: Final = 0.5
-"""After the last event was scored: its alert comes by another connection."""
+"""After the last event was scored: its alert comes by another connection, and so does what shards tell each other."""
+
+_LOOK_S: Final = 0.05
+"""Between two looks whether all is scored: the board is pure, and wakes nobody."""
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -153,21 +158,29 @@ class Play:
         return faults, summarise(self._board, steps, now_ms(), live_s, faults, self._show.width)
 
     async def _load_history(self, gateway_url: str) -> None:
-        events = self._world.history(now_ms())
-        self._show.say(f"loading 60 days of {len(self._world.people)} people's history: {len(events):,} events")
-        began_s = time.monotonic()
+        world, at_ms = self._world, now_ms()
         async with Sender(gateway_url, self._board.lose, BATCH_MAX) as sender:
+            for update in world.companies(at_ms):
+                self._send(sender, update)
+            await self._settle(sender)
+            fits = ", ".join(f"{number} {level}" for level, number in self._board.fit_counts().items())
+            self._show.say(f"told what is known of {len(COMPANIES)} companies; how well they fit so far: {fits}")
+            events = world.history(at_ms)
+            self._show.say(f"loading 60 days of {len(world.people)} people's history: {len(events):,} events")
+            began_s = time.monotonic()
             for event in events:
                 self._send(sender, event)
             await _beside(self._settle(sender), [self._keep_loading()])
         self._show.load(self._board.scored, self._board.sent)
-        took_s = time.monotonic() - began_s
-        await asyncio.sleep(READ_BACK_S)
+        took_s = time.monotonic() - began_s - READ_BACK_S
         bands = ", ".join(f"{number} {band}" for band, number in self._board.band_counts().items())
-        told = f"{self._board.history_alerts or 'no'} alerts, since all of it is old"
-        self._show.say(f"scored in {took_s:.1f} s: {bands}; {told}")
+        alerts, signals = self._board.history_alerts or "no", self._board.signal_count or "no"
+        self._show.say(
+            f"scored in {took_s:.1f} s: {bands}; {self._board.known_count} visitors turned out to be somebody"
+        )
+        self._show.say(f"{alerts} alerts and {signals} signals of it, since all of it is old")
 
-    def _send(self, sender: Sender, event: Event) -> None:
+    def _send(self, sender: Sender, event: Event | AccountUpdate) -> None:
         self._board.hand(event.id, time.monotonic())
         sender.send(event)
 
@@ -182,16 +195,17 @@ class Play:
                 self._send(sender, event)
             live_s = time.monotonic() - started_s
             await self._settle(sender)
-        await asyncio.sleep(READ_BACK_S)
         return live_s
 
     async def _settle(self, sender: Sender) -> None:
-        """Wait until all that was sent has been scored; what has not in good time is found in the end."""
+        """Wait until all that was sent has been scored and read back; what has not in good time is found in the end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SCORED_TIMEOUT_S):
                 await sender.flush()
-                while self._board.under_way:  # noqa: ASYNC110 - the board is pure, and wakes nobody
-                    await asyncio.sleep(0.05)
+                quiet_s = 0.0
+                while quiet_s < READ_BACK_S:
+                    await asyncio.sleep(_LOOK_S)
+                    quiet_s = quiet_s + _LOOK_S if self._board.is_settled else 0.0
 
     async def _wait(self, until_s: float) -> bool:
         """Wait until then; says whether all is to end."""

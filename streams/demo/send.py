@@ -1,7 +1,8 @@
-"""Sends the world's events over HTTP, as a customer would: the site's with Segment's official client, e-mail's as JSON.
+"""Sends the world's events over HTTP, as a customer would: the site's with Segment's official client, others as JSON.
 
 The client (``segment-analytics-python``) gathers calls in a thread and posts them to ``/v1/batch``; what mail servers
-report goes to ``POST /v1/events`` as canonical events. Both ways repeat what is answered with 503.
+report goes to ``POST /v1/events``, and what becomes known of companies to ``POST /v1/accounts``, in our own form. All
+ways repeat what is answered with 503.
 """
 
 from __future__ import annotations
@@ -18,13 +19,18 @@ from typing import Any, Final, Self
 import httpx
 from segment.analytics.client import Client
 
-from scoring.events import EMAIL_TYPES, Event, encode_event
+from scoring.account_updates import AccountUpdate
+from scoring.events import EMAIL_TYPES, Event
+from streams.records import encode
 
 BATCH_MAX: Final = 400
 """Events per request at most: the gateway takes 500 KB, and ours have about 600 bytes."""
 
 WAITING_MAX: Final = 50_000
 """Events that may wait to be sent; far more than a history has."""
+
+EVENTS_PATH: Final = "/v1/events"
+ACCOUNTS_PATH: Final = "/v1/accounts"
 
 ATTEMPTS: Final = 5
 TIMEOUT_S: Final = 5.0
@@ -44,7 +50,8 @@ class Sender:
         self._url = gateway_url
         self._lost = lost
         self._batch_max = batch_max
-        self._mails: asyncio.Queue[Event] = asyncio.Queue(WAITING_MAX)
+        self._mails: asyncio.Queue[Event | AccountUpdate] = asyncio.Queue(WAITING_MAX)
+        self._updates: asyncio.Queue[Event | AccountUpdate] = asyncio.Queue(WAITING_MAX)
         self._client = Client(
             "demo-without-key",  # the client wants one; without LEADHEAT_WRITE_KEYS the gateway asks for none
             host=gateway_url,
@@ -59,21 +66,28 @@ class Sender:
         logging.getLogger("segment").setLevel(logging.CRITICAL)  # it is told by `lost`, not across the screen
 
     async def __aenter__(self) -> Self:
-        """Begin to post e-mail events."""
-        self._posting = asyncio.create_task(self._post_mails())
+        """Begin to post what has our own form."""
+        self._posting = [
+            asyncio.create_task(self._post_from(queue, path))
+            for queue, path in ((self._mails, EVENTS_PATH), (self._updates, ACCOUNTS_PATH))
+        ]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop sending; what waits is dropped unless it was flushed."""
-        self._posting.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._posting
+        for posting in self._posting:
+            posting.cancel()
+            with suppress(asyncio.CancelledError):
+                await posting
         await _in_a_thread(self._client.join)
 
-    def send(self, event: Event) -> None:
+    def send(self, event: Event | AccountUpdate) -> None:
         """Take one event; returns at once."""
+        if isinstance(event, AccountUpdate):
+            self._updates.put_nowait(event)
+            return
         if event.type in EMAIL_TYPES:
             self._mails.put_nowait(event)
             return
@@ -84,28 +98,29 @@ class Sender:
     async def flush(self) -> None:
         """Wait until all that was taken has been answered, or given up."""
         await self._mails.join()
+        await self._updates.join()
         await _in_a_thread(self._client.flush)
 
-    async def _post_mails(self) -> None:
+    async def _post_from(self, queue: asyncio.Queue[Event | AccountUpdate], path: str) -> None:
         async with httpx.AsyncClient(base_url=self._url, timeout=TIMEOUT_S, trust_env=False) as client:
             while True:
-                batch = [await self._mails.get()]
-                while len(batch) < self._batch_max and not self._mails.empty():
-                    batch.append(self._mails.get_nowait())
-                why = await _post(client, batch)
+                batch = [await queue.get()]
+                while len(batch) < self._batch_max and not queue.empty():
+                    batch.append(queue.get_nowait())
+                why = await _post(client, path, batch)
                 if why:
-                    self._lost(len(batch), f"/v1/events: {why}")
+                    self._lost(len(batch), f"{path}: {why}")
                 for _ in batch:
-                    self._mails.task_done()
+                    queue.task_done()
 
 
-async def _post(client: httpx.AsyncClient, batch: Sequence[Event]) -> str:
+async def _post(client: httpx.AsyncClient, path: str, batch: Sequence[Event | AccountUpdate]) -> str:
     """Post a batch until it is taken; returns why it was given up, or nothing."""
-    body = b"[" + b",".join(encode_event(event) for event in batch) + b"]"
+    body = b"[" + b",".join(encode(item) for item in batch) + b"]"
     why = ""
     for attempt in range(ATTEMPTS):
         try:
-            answer = await client.post("/v1/events", content=body)
+            answer = await client.post(path, content=body)
         except httpx.TransportError as error:
             why = repr(error)
         else:

@@ -9,15 +9,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from streams.demo import words
-from streams.demo.board import Board
+from scoring.signal_records import BuyingSignal
+from streams.demo import company_words, words
+from streams.demo.board import Board, SeenAlert
 from streams.demo.status import Pace
 from streams.demo.view import FAINT, GOOD, TITLE, View
 from streams.demo.words import NextSteps
 
 _LINE_EVERY_S: Final = 5.0
-
-
 _LINES_WIDTH: Final = 120
 
 
@@ -54,7 +53,7 @@ class Lines:
         self._out = out
         self._began_s = time.monotonic()
         self._quarter = 0
-        self._alerts_told = 0
+        self._told = 0
         self._next_line_s = _LINE_EVERY_S
 
     @property
@@ -76,26 +75,23 @@ class Lines:
     def begin(self, board: Board, steps: NextSteps) -> None:
         """Print the command to try meanwhile."""
         self._board = board
-        self._alerts_told = board.alert_count
+        self._told = board.alert_count + board.signal_count
         self.say("live. Paste this into another terminal meanwhile, and you are hot:")
         self._print("\n".join(steps.curl))
 
     def tick(self, pace: Pace, now_ms: int) -> None:
-        """Print new alerts, and the counts every few seconds."""
+        """Print new alerts and signals, and the counts every few seconds."""
         board = self._board
-        new = board.alert_count - self._alerts_told
-        self._alerts_told = board.alert_count
-        for seen in list(board.alerts)[len(board.alerts) - new :]:
-            what = seen.alert.band.upper() if seen.alert.kind == "entered" else f"cooled to {seen.alert.band}"
-            lead = f"{words.show_email(seen.alert.lead)} ({words.show_company(seen.alert.lead)})"
-            reasons = words.top_reasons(words.reasons_of_alert(seen.alert), 70)
-            latency = "" if seen.latency_ms is None else f" [{words.show_ms(seen.latency_ms)}]"
-            self.say(f"{what} {lead} {words.show_score(seen.alert.score)} points: {reasons}{latency}")
+        new = board.alert_count + board.signal_count - self._told
+        self._told += new
+        for told in list(board.told)[max(0, len(board.told) - new) :]:
+            self.say(_signal(told) if isinstance(told, BuyingSignal) else _alert(told))
         if pace.live_s >= self._next_line_s:
             self._next_line_s += _LINE_EVERY_S
             self.say(
                 f"{pace.live_s:.0f} s live: {board.sent:,} events sent, {board.scored:,} scored, "
-                f"{pace.sent_per_s:.1f} a second, {board.turned_hot} leads turned {board.top_band}"
+                f"{pace.sent_per_s:.1f} a second, {board.turned_hot} leads turned {board.top_band}, "
+                f"{board.signal_count} signals"
             )
 
     def end(self, summary: str) -> None:
@@ -108,6 +104,20 @@ class Lines:
     def _print(self, text: str) -> None:
         self._out.write(text + "\n")
         self._out.flush()
+
+
+def _alert(seen: SeenAlert) -> str:
+    alert = seen.alert
+    what = alert.band.upper() if alert.kind == "entered" else f"cooled to {alert.band}"
+    lead = f"{words.show_email(alert.lead)} ({words.show_company(alert.lead)})"
+    reasons = words.top_reasons(words.reasons_of_alert(alert), 70)
+    latency = "" if seen.latency_ms is None else f" [{words.show_ms(seen.latency_ms)}]"
+    return f"{what} {lead} {words.show_score(alert.score)} points: {reasons}{latency}"
+
+
+def _signal(signal: BuyingSignal) -> str:
+    """Return a signal in a line; ``SIGNAL −`` marks one that speaks against a purchase."""
+    return f"SIGNAL {'−' if company_words.is_bad(signal) else '+'} {company_words.show_signal(signal)}"
 
 
 class Screen:

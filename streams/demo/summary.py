@@ -1,11 +1,12 @@
-"""The end of a demo in plain text: counts, latency, the hottest leads, the last alerts, and what to do next."""
+"""The end of a demo in plain text: counts, latency, the hottest leads, alerts, a buying group, and what to do next."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from streams.demo import words
+from streams.demo import company_words, words
 from streams.demo.board import Board, LeadNow, SeenAlert
 from streams.demo.words import NextSteps
 
@@ -19,7 +20,7 @@ def summarise(board: Board, steps: NextSteps, now_ms: int, live_s: float, faults
     """Return the whole summary for so many columns; it ends with the verdict."""
     lines = [
         "",
-        *_counts(board, now_ms, live_s),
+        *(line for text in _counts(board, live_s) for line in textwrap.wrap(text, width, subsequent_indent=" " * 10)),
         "",
         "The hottest leads, as of now",
         *(_lead(lead, board, now_ms, width) for lead in board.hottest(now_ms, LEADS_SHOWN)),
@@ -27,6 +28,11 @@ def summarise(board: Board, steps: NextSteps, now_ms: int, live_s: float, faults
         "The last alerts, whole",
         *(line for seen in list(board.alerts)[-ALERTS_SHOWN:] for line in _alert(seen)),
         "",
+        *(
+            line
+            for text in _companies(board)
+            for line in textwrap.wrap(text, width, subsequent_indent=" " * 11) or [""]
+        ),
         *next_steps(steps),
         "",
     ]
@@ -52,19 +58,34 @@ def next_steps(steps: NextSteps) -> list[str]:
     ]
 
 
-def _counts(board: Board, now_ms: int, live_s: float) -> Iterator[str]:
+def _counts(board: Board, live_s: float) -> Iterator[str]:
     refused = sum(board.refused.values())
     others = f", {board.scored_of_others} more of yours" if board.scored_of_others else ""
     yield f"Events    {board.sent:,} sent, {board.scored:,} scored{others}, {refused} dead letters"
     yield "Leads     " + ", ".join(f"{number:,} {band}" for band, number in board.band_counts().items())
+    yield f"Visitors  {board.known_count} turned out to be somebody; {board.passed_on:,} events passed on to them"
+    fits = ", ".join(f"{number} {level}" for level, number in board.fit_counts().items())
+    yield f"Companies by their fit: {fits}"
     yield (
         f"Alerts    {board.alert_count} in {live_s:.0f} s of live play, {board.history_alerts} of the history; "
         f"{'each' if not board.wrong_ledgers else 'not each'} adds up to its score"
     )
+    kinds = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in board.signal_counts.most_common())
+    yield f"Signals   {board.signal_count}{f': {kinds}' if kinds else ''}"
     p50, p99 = (words.show_ms(board.latency_ms(share)) for share in (50, 99))
     yield f"Latency   from sending an event to its alert read: {p50} (p50), {p99} (p99)"
     for note in board.notes:
         yield f"Note      {note}"
+
+
+def _companies(board: Board) -> Iterator[str]:
+    """Yield a buying group with its people, and a signal with its evidence, if there were any."""
+    group = company_words.buying_group(board.signals)
+    if group is not None:
+        yield from ("A buying group, the most engaged first", *company_words.group_lines(group), "")
+    signal = company_words.best_evidenced(board.signals)
+    if signal is not None:
+        yield from ("A buying signal, with its evidence", *company_words.evidence_lines(signal), "")
 
 
 def _lead(lead: LeadNow, board: Board, now_ms: int, width: int) -> str:

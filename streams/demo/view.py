@@ -1,4 +1,4 @@
-"""The live view of a terminal: what happens, who is hottest and why, alerts as they fall, and what to do yourself.
+"""The live view of a terminal: what happens, who is hottest and why, the companies, alerts and signals, and what to do.
 
 Each line is written only when it has changed: nothing flickers, also over a slow connection, and a command that you
 mark for copying stays marked.
@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from itertools import islice
 from typing import Final
 
 from rich.console import Console
 from rich.segment import Segment
 from rich.text import Text
 
-from streams.demo import words
-from streams.demo.board import Board, LeadNow, SeenAlert
+from scoring.signal_records import BuyingSignal
+from streams.demo import company_words, words
+from streams.demo.board import Board, CompanyNow, LeadNow, SeenAlert
 from streams.demo.status import Pace, loss_of
 from streams.demo.words import NextSteps
 
 WIDE: Final = 120
 """Columns from which addresses are shown whole."""
+
+WITH_LAST: Final = 90
+"""Columns from which the visitor who was known last is named."""
 
 TALL: Final = 30
 """Lines from which there is room for more to try."""
@@ -33,12 +37,13 @@ WARM: Final = "color(166)"
 TITLE: Final = "bold color(31)"
 GOOD: Final = "color(28)"
 FAINT: Final = "color(244)"
-_BAND_STYLES: Final = {"hot": HOT, "warm": WARM}
+_BAND_STYLES: Final = {"hot": HOT, "warm": WARM, "engaged": GOOD}
+_FIT_STYLES: Final = {"strong": GOOD, "weak": FAINT, "unknown": FAINT, "excluded": HOT}
 
 _INDENT: Final = " " * 9
 _UNKIND: Final = "  the worker dies, another takes over, and no event is lost or counted twice"
 _NEWS_MS: Final = 3_000
-"""A lead of whom something was heard within this is marked."""
+"""A lead or company of whom something was heard within this is marked."""
 
 
 class View:
@@ -71,16 +76,17 @@ def compose(board: Board, steps: NextSteps, pace: Pace, now_ms: int, width: int,
     """Return the screen's lines: exactly ``height``."""
     head = _head(board, pace, now_ms, width)
     foot = _foot(steps, width, height >= TALL)
-    room = max(2, height - len(head) - len(foot) - 2)
-    for_alerts = max(1, room // 2)
-    leads = _pad(
-        [_lead(lead, board, now_ms, width) for lead in board.hottest(now_ms, room - for_alerts)], room - for_alerts
-    )
-    alerts = _pad(islice(_alerts(board.alerts, width, for_alerts), for_alerts), for_alerts)
-    if not board.alerts:
-        alerts[0] = Text("nobody yet; a moment, please", FAINT)
-    lines = [*head, _title("Hottest leads, as of now", width), *leads]
-    lines += [_title("Alerts as they fall: who, and the sum that made the score", width), *alerts, *foot]
+    room = max(3, height - len(head) - len(foot) - 3)
+    for_leads = for_companies = max(1, room * 3 // 10)
+    for_news = room - for_leads - for_companies
+    leads = (_lead(lead, board, now_ms, width) for lead in board.hottest(now_ms, for_leads))
+    companies = (_company(company, now_ms, width) for company in board.most_engaged(now_ms, for_companies))
+    news = _pad(islice(_news(board.told, width, for_news), for_news), for_news)
+    if not board.told:
+        news[0] = Text("nothing yet; a moment, please", FAINT)
+    lines = [*head, _title("Hottest leads, as of now", width), *_pad(leads, for_leads)]
+    lines += [_title("Most engaged companies: fit, latest signal, people", width), *_pad(companies, for_companies)]
+    lines += [_title("Alerts and signals as they fall, with the sum that made the score", width), *news, *foot]
     return lines[:height]
 
 
@@ -108,11 +114,18 @@ def _head(board: Board, pace: Pace, now_ms: int, width: int) -> list[Text]:
     leads = Text("leads   ", FAINT)
     for band, number in board.band_counts().items():
         leads.append(f"{number:,} {band}  ", _BAND_STYLES.get(band, "default"))
+    if board.last_known is not None:
+        leads.append(f" {board.known_count:,} visitors known")
+        leads.append(f", last {words.show_name(board.last_known[1])}" if width >= WITH_LAST else "", FAINT)
+    fits = Text("fits    ", FAINT)
+    for level, number in board.fit_counts().items():
+        fits.append(f"{number} {level}  ", _FIT_STYLES.get(level, "default"))
     p50, p99 = (words.show_ms(board.latency_ms(share)) for share in (50, 99))
     alerts = Text.assemble(
-        ("alerts  ", FAINT), f"{board.alert_count:,}   from sending to the alert read: {p50} (p50), {p99} (p99)"
+        ("alerts  ", FAINT),
+        f"{board.alert_count:,}, {board.signal_count:,} signals   from event to alert: {p50} (p50), {p99} (p99)",
     )
-    return [title, events, leads, alerts]
+    return [title, events, leads, fits, alerts]
 
 
 def _lead(lead: LeadNow, board: Board, now_ms: int, width: int) -> Text:
@@ -134,15 +147,46 @@ def _lead(lead: LeadNow, board: Board, now_ms: int, width: int) -> Text:
     return start.append(words.top_reasons(reasons, width - start.cell_len))
 
 
+def _company(company: CompanyNow, now_ms: int, width: int) -> Text:
+    record = company.record
+    is_news = now_ms - record.at_ms < _NEWS_MS
+    start = Text.assemble(
+        (f"{words.show_score(company.score):>6} ", "bold"),
+        (_cut(record.band, 8), _BAND_STYLES.get(record.band, "default")),
+        ("▸" if is_news else " ", HOT),
+        (_cut(company_words.show_account(record.account, record.name), 15), "bold" if is_news else "default"),
+        " ",
+        (_cut(company_words.show_fit(record.fit, record.level), 12), _FIT_STYLES.get(record.level, "default")),
+        " ",
+        (_cut(company_words.latest_signal(record), 15), FAINT),
+        " ",
+    )
+    return start.append(company_words.hottest_people(record, width - start.cell_len))
+
+
 def _cut(text: str, width: int) -> str:
     return text.ljust(width) if len(text) <= width else text[: width - 1] + "…"
 
 
-def _alerts(alerts: Iterable[SeenAlert], width: int, room: int) -> Iterator[Text]:
-    """Yield the lines of alerts, the newest first: with its sum where there is room for it, else a line each."""
-    newest = list(alerts)[::-1]
-    whole = 1 + max(0, room - 6) // 4
-    return chain.from_iterable(_alert(seen, width, number < whole) for number, seen in enumerate(newest))
+def _news(told: Iterable[SeenAlert | BuyingSignal], width: int, room: int) -> Iterator[Text]:
+    """Yield the lines of alerts and signals, the newest first: a line each, and an alert's sum where there is room."""
+    whole = 1 + max(0, room - 6) // 5
+    for each in list(told)[::-1]:
+        if isinstance(each, BuyingSignal):
+            yield _signal(each)
+        else:
+            yield from _alert(each, width, whole > 0)
+            whole -= 1
+
+
+def _signal(signal: BuyingSignal) -> Text:
+    is_bad = company_words.is_bad(signal)
+    return Text.assemble(
+        (f"{words.show_clock(signal.time_ms)} ", FAINT),
+        ("▾ " if is_bad else "▴ ", HOT if is_bad else GOOD),
+        (company_words.show_account(signal.account, signal.name), "bold"),
+        (f" {company_words.told_by(signal)}", HOT if is_bad else "default"),
+    )
 
 
 def _alert(seen: SeenAlert, width: int, whole: bool) -> Iterator[Text]:

@@ -1,10 +1,13 @@
 """What there is to do on our invented site and in our e-mails, as events; and a visit as a run of them.
 
-Paths, forms and assets bear names that the default model knows.
+Paths, forms and assets bear names that the default model knows. A visit comes by the browser's cookie until a form or a
+login tells who it is, and under our own id from then on; the next one comes by cookie again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from enum import Enum, auto
 from random import Random
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +26,19 @@ ASSETS: Final = ("buyers-guide", "security-whitepaper", "benchmark-report", "roi
 WEBINARS: Final = ("forecasting-live", "warehouse-tour", "ask-an-expert")
 HAND_RAISES: Final = ("demo", "quote", "contact")
 SOURCES: Final = ("search", "search", "search", "social", "partner", "advert")
+
+
+TELLING: Final = frozenset({"form_submitted", "webinar_registered"})
+"""Types of what one puts one's address into."""
+
+
+class Shown(Enum):
+    """How somebody shows who they are."""
+
+    COOKIE = auto()
+    USER = auto()  # our own id, and the cookie
+    ALL = auto()  # the address, too
+    ADDRESS = auto()  # and nothing else, as in e-mail
 
 
 class Step(NamedTuple):
@@ -61,17 +77,37 @@ def introduction(person: Person) -> list[Step]:
     """Return what is told about somebody and their company when they become known."""
     company = person.company
     traits = {"email": person.email, "name": person.name, "title": person.title, "company": company.name}
-    facts = {"name": company.name, "industry": company.industry, "employees": company.employees}
-    return [Step("identified", traits), Step("grouped", facts)] if person.known else []
+    return [Step("identified", traits), Step("grouped", {"name": company.name})] if person.known else []
 
 
-def event_of(person: Person, done: Step, time_ms: int, context: dict[str, Any] | None = None) -> Event:
-    """Return a step of somebody as an event, whose id is still to be given."""
-    identity: dict[str, Any] = {"anonymous_id": person.anonymous_id}
-    if person.known:
-        identity = {"email": person.email, "user_id": person.user_id, "account_id": person.company.domain}
+def shown_in(person: Person, steps: Iterable[Step], shown: Shown = Shown.COOKIE) -> Iterator[tuple[Step, Shown]]:
+    """Yield the steps of a visit, and how each shows who it is; whoever fills in a form is introduced by it."""
+    for done in steps:
+        if done.type in TELLING and person.known:
+            for told in introduction(person):
+                yield told, Shown.ALL
+            yield done, Shown.ALL
+            shown = Shown.USER
+        elif done.type in ("identified", "grouped"):
+            yield done, Shown.ALL
+            shown = Shown.USER
+        else:
+            yield done, shown
+
+
+def event_of(
+    person: Person, done: Step, time_ms: int, context: dict[str, Any] | None = None, shown: Shown = Shown.COOKIE
+) -> Event:
+    """Return a step of somebody as an event, whose id is still to be given. The unknown have nothing but a cookie."""
     properties, traits = ({}, done.properties) if done.type == "identified" else (done.properties, None)
-    return Event(id="", type=done.type, time=time_ms, properties=properties, traits=traits, context=context, **identity)
+    event = Event(id="", type=done.type, time=time_ms, properties=properties, traits=traits, context=context)
+    if shown is not Shown.ADDRESS:
+        event.anonymous_id = person.anonymous_id
+    if person.known and shown in (Shown.USER, Shown.ALL):
+        event.user_id, event.account_id = person.user_id, person.company.account_id
+    if person.known and shown in (Shown.ALL, Shown.ADDRESS):
+        event.email = person.email
+    return event
 
 
 def came_from(source: str) -> dict[str, Any]:
@@ -131,6 +167,12 @@ def asks(rng: Random) -> list[Step]:
 
 
 def mail(person: Person, type_: str, campaign: str, time_ms: int, **properties: str) -> Event:
-    """Return what somebody, or their mail server, did with a message of a campaign."""
+    """Return what somebody, or their mail server, did with a message of a campaign.
+
+    A click opens the browser, and so shows its cookie as well as the address that the link was sent to.
+    """
     what = {"message": f"{campaign}-{person.number}", "campaign": campaign} | properties
-    return event_of(person, Step(type_, what), time_ms)
+    event = event_of(person, Step(type_, what), time_ms, shown=Shown.ADDRESS)
+    if type_ == "email_clicked":
+        event.anonymous_id = person.anonymous_id
+    return event

@@ -1,7 +1,7 @@
 """Reads back what becomes of the events, as any subscriber would: committed records only, in no group.
 
-Whether everything was scored is told exactly, by offsets: the event topics say where each event lies, and the
-journal, which is written in the same transactions as the scores, up to which offset a shard has scored.
+Whether everything was scored is told exactly, by offsets: the topics say where each event lies, and where it was passed
+on to; and the journal, which is written in the same transactions as the scores, up to which offset a shard has come.
 """
 
 from __future__ import annotations
@@ -12,18 +12,33 @@ from typing import Any
 
 import msgspec
 
+from scoring.account_records import AccountScore
 from scoring.alerts import Alert
+from scoring.routed import Forward, decode_message
 from scoring.score_records import LeadScore
+from scoring.signal_records import BuyingSignal
 from streams.dead_letters import decode_dead_letter
 from streams.demo.board import Board
 from streams.reading import open_topic
 from streams.runtime.journal import decode_entry
 from streams.settings import Settings
-from streams.topics import DEAD_LETTERS, EMAIL_EVENTS, HOT_LEADS, JOURNAL, LEAD_SCORES, WEB_EVENTS, Topic
+from streams.topics import (
+    ACCOUNT_SCORES,
+    ACCOUNT_UPDATES,
+    BUYING_SIGNALS,
+    DEAD_LETTERS,
+    EMAIL_EVENTS,
+    HOT_LEADS,
+    JOURNAL,
+    LEAD_SCORES,
+    ROUTED,
+    WEB_EVENTS,
+    Topic,
+)
 
 
 class _Named(msgspec.Struct):
-    """What is read of an event: its id."""
+    """What is read of an event or an account update: its id."""
 
     id: str
 
@@ -31,12 +46,19 @@ class _Named(msgspec.Struct):
 _decode_named = msgspec.json.Decoder(_Named).decode
 _decode_score = msgspec.json.Decoder(LeadScore).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
+_decode_account = msgspec.json.Decoder(AccountScore).decode
+_decode_signal = msgspec.json.Decoder(BuyingSignal).decode
 
 Take = Callable[[Board, Any], None]
 
 
 def _take_event(board: Board, record: Any) -> None:
     board.note_event(record.topic, record.partition, record.offset, _decode_named(record.value).id)
+
+
+def _take_message(board: Board, record: Any) -> None:
+    is_event = isinstance(decode_message(record.value), Forward)
+    board.note_message(record.topic, record.partition, record.offset, is_event=is_event)
 
 
 def _take_entry(board: Board, record: Any) -> None:
@@ -53,6 +75,15 @@ def _take_alert(board: Board, record: Any) -> None:
     board.note_alert(_decode_alert(record.value), time.monotonic())
 
 
+def _take_account(board: Board, record: Any) -> None:
+    if record.value is not None:  # as with leads
+        board.note_account(_decode_account(record.value))
+
+
+def _take_signal(board: Board, record: Any) -> None:
+    board.note_signal(_decode_signal(record.value))
+
+
 def _take_letter(board: Board, record: Any) -> None:
     letter = decode_dead_letter(record.value)
     if letter.offset >= 0:  # else the gateway refused an item, which is then missing among the scored
@@ -61,10 +92,14 @@ def _take_letter(board: Board, record: Any) -> None:
 
 _TAKES: Sequence[tuple[Topic, Take]] = (
     (HOT_LEADS, _take_alert),
+    (BUYING_SIGNALS, _take_signal),
     (LEAD_SCORES, _take_score),
+    (ACCOUNT_SCORES, _take_account),
     (JOURNAL, _take_entry),
+    (ROUTED, _take_message),
     (WEB_EVENTS, _take_event),
     (EMAIL_EVENTS, _take_event),
+    (ACCOUNT_UPDATES, _take_event),
     (DEAD_LETTERS, _take_letter),
 )
 

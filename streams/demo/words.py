@@ -15,7 +15,7 @@ from typing import Final
 from scoring.alerts import Alert
 from scoring.model import ScoringModel
 from scoring.score_records import LeadScore
-from streams.demo.cast import COMPANIES
+from streams.demo.companies import COMPANIES
 from streams.demo.history import DAY_MS
 
 YOU: Final = "you@yourcompany.example"
@@ -128,12 +128,12 @@ def show_name(lead: str) -> str:
     >>> show_name("email:ada.lind@northwind.example"), show_name("anon:visitor-00007")
     ('ada.lind', 'visitor-00007')
     """
-    return _printable(lead.partition(":")[2].partition("@")[0])
+    return printable(lead.partition(":")[2].partition("@")[0])
 
 
 def show_email(lead: str) -> str:
     """Return a lead's address or id, without its kind."""
-    return _printable(lead.partition(":")[2])
+    return printable(lead.partition(":")[2])
 
 
 def show_company(lead: str) -> str:
@@ -143,12 +143,12 @@ def show_company(lead: str) -> str:
     ('Cobalt Harbor', 'yourcompany.example')
     """
     domain = lead.partition("@")[2]
-    return _printable(_COMPANY_OF_DOMAIN.get(domain, domain))
+    return printable(_COMPANY_OF_DOMAIN.get(domain, domain))
 
 
-def _printable(text: str) -> str:
+def printable(text: str, length_max: int = 80) -> str:
     """Return text that somebody sent to the gateway as it may stand on a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text[:80])
+    return "".join(char if char.isprintable() else "?" for char in text[:length_max])
 
 
 def show_clock(time_ms: int) -> str:

@@ -111,15 +111,17 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         before = _positions(consumer)
         fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         after = _positions(consumer)
-        for tp in after.keys() - fetched.keys():
-            self._note_skipped(tp, before.get(tp), after[tp])
         self._fetches += 1
+        chunks = {tp: self._chunks(tp, before.get(tp), records) for tp, records in fetched.items()}
+        for tp, position in after.items():
+            # Behind records, too: the mark of their transaction comes with them, and is no record.
+            self._note_skipped(tp, fetched[tp][-1].offset + 1 if tp in fetched else before.get(tp), position)
         self._note_delivered(after)
         for tp, position in after.items():
             end, polled_ms = consumer.last_stable_offset(tp), consumer.last_poll_timestamp(tp)
             if end is not None and polled_ms is not None and position >= end:
                 self.read_until[tp] = polled_ms - _ANSWER_MS, self.delivered[tp][0]
-        return {tp: self._chunks(tp, before.get(tp), records) for tp, records in fetched.items()}
+        return chunks
 
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TopicPartition, int]) -> None:
         """Seek, and forget what was known of the partitions: also while a fetch waits, which then begins anew."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from scoring.account_records import AccountScore, merged_account
 from scoring.alerts import Alert, Cause, LedgerLine
 from scoring.model import ScoringModel
-from scoring.score_records import LeadScore, ScoreLine
+from scoring.score_records import LeadScore, ScoreLine, merged_record
+from scoring.signal_records import BuyingSignal
 from streams.demo import board as boards
 from streams.demo.board import Board
 from streams.demo.history import DAY_MS
@@ -57,6 +59,28 @@ def test_an_event_counts_as_scored_once_it_lies_before_a_committed_offset(board:
     board.note_scored("web", 0, 3)
     board.note_event("web", 0, 2, "c")
     assert (board.scored, board.under_way) == (3, 0), "the journal may be read before the event is"
+
+
+def test_an_event_that_is_passed_on_counts_once_and_only_when_it_has_arrived(board: Board) -> None:
+    board.hand("a", 0.0)
+    board.note_event("web", 0, 0, "a")
+    board.note_message("routed", 1, 4, is_event=True)
+    board.note_scored("web", 0, 1)
+    assert (board.scored, board.under_way, board.is_settled) == (0, 1, False)
+    board.note_scored("routed", 1, 5)
+    board.note_message("routed", 1, 5, is_event=False)
+    assert (board.scored, board.under_way, board.passed_on) == (1, 0, 1)
+    assert not board.is_settled, "what shards still tell each other may change a lead"
+    board.note_scored("routed", 1, 6)
+    assert (board.scored, board.under_way, board.is_settled) == (1, 0, True)
+
+
+def test_an_event_that_never_arrives_where_it_was_passed_on_to_is_a_fault(board: Board) -> None:
+    board.hand("a", 0.0)
+    board.note_event("web", 0, 0, "a")
+    board.note_scored("web", 0, 1)
+    board.note_message("routed", 1, 4, is_event=True)
+    assert faults_of(board, must_turn_hot=False) == ["1 of 1 events that were sent were not scored"]
 
 
 def test_what_others_send_and_what_is_sent_twice_hides_no_loss(board: Board) -> None:
@@ -115,13 +139,65 @@ def test_leads_are_shown_in_the_band_that_was_published_and_with_what_is_left_of
     ]
 
 
+def test_a_visitor_who_turns_out_to_be_somebody_is_no_lead_any_more(board: Board) -> None:
+    board.note_score(record("anon:visitor-1", 12, "cold"))
+    board.note_score(record("email:ada@a.example", 40, "warm"))
+    board.note_score(merged_record("anon:visitor-1", "email:ada@a.example", "1"))
+    assert board.band_counts() == {"hot": 0, "warm": 1, "cold": 0}
+    assert (board.known_count, board.last_known) == (1, ("anon:visitor-1", "email:ada@a.example"))
+
+
+def account(key: str, points: float, level: str = "unknown", days_ago: float = 0) -> AccountScore:
+    at_ms = NOW - int(days_ago * DAY_MS)
+    return AccountScore(account=key, score=points, at_ms=at_ms, band="cold", half_life_days=30, model="1", level=level)
+
+
+def test_companies_are_ranked_by_what_is_left_of_their_points_and_counted_by_their_fit(board: Board) -> None:
+    board.note_account(account("domain:old.example", 150, "strong", days_ago=30))
+    board.note_account(account("domain:new.example", 80, "weak"))
+    board.note_account(account("account:7", 500))
+    board.note_account(merged_account("account:7", "domain:old.example", "1"))
+    ranked = [(company.record.account, company.score) for company in board.most_engaged(NOW, 9)]
+    assert ranked == [("domain:new.example", 80.0), ("domain:old.example", 75.0)]
+    assert board.fit_counts() == {"strong": 1, "moderate": 0, "weak": 1, "unknown": 0}
+
+
+def test_signals_are_counted_by_name_and_stand_among_the_alerts_as_they_came(board: Board) -> None:
+    board.note_alert(alert("live-1"), 0.0)
+    for number, name in enumerate(("surge", "evaluation", "surge")):
+        board.note_signal(
+            BuyingSignal(
+                id=f"s-{number}",
+                account="domain:a.example",
+                signal=name,
+                kind=name,
+                polarity="positive",
+                time_ms=NOW,
+                summary="It is there",
+                model="1",
+            )
+        )
+    board.note_alert(alert("live-2"), 0.0)
+    assert board.signal_counts == {"surge": 2, "evaluation": 1}
+    assert [getattr(each, "signal", "alert") for each in board.told] == [
+        "alert",
+        "surge",
+        "evaluation",
+        "surge",
+        "alert",
+    ]
+
+
 def test_nothing_on_the_board_grows_without_end(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boards, "LEADS_KEPT", 3)
+    monkeypatch.setattr(boards, "ACCOUNTS_KEPT", 3)
     monkeypatch.setattr(boards, "HANDED_KEPT", 3)
     for number in range(5):
         board.note_score(record(f"user:{number}", 1, "cold"))
+        board.note_account(account(f"account:{number}", 1))
         board.hand(f"live-{number}", 0.0)
     board.note_score(record("user:2", 1, "cold"))
+    assert list(board._accounts) == ["account:2", "account:3", "account:4"]
     assert list(board._leads) == ["user:3", "user:4", "user:2"]
     assert list(board._handed) == ["live-2", "live-3", "live-4"]
 

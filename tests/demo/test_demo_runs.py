@@ -114,11 +114,19 @@ def test_leads_turn_hot_with_reasons_and_the_printed_command_makes_you_hot(start
     counts = re.search(r"^Events +([\d,]+) sent, ([\d,]+) scored, 1 more of yours, 0 dead letters$", demo.printed, re.M)
     assert counts is not None, demo.printed
     assert counts[1] == counts[2]
-    assert re.search(r"; no alerts, since all of it is old$", demo.printed, re.M)
+    assert re.search(r"no alerts and no signals of it, since all of it is old$", demo.printed, re.M)
+    assert re.search(r"^Visitors +\d+ turned out to be somebody; [\d,]+ events passed on to them$", demo.printed, re.M)
+    fits = re.search(
+        r"^Companies by their fit: (\d+) strong, (\d+) moderate, (\d+) weak, (\d+) unknown", demo.printed, re.M
+    )
+    assert fits is not None
+    assert all(int(number) >= 3 for number in fits.groups())
+    assert any(re.search(r"\] SIGNAL [+−] \S.+: \S", line) for line in demo.lines)
+    assert re.search(r"^Signals +\d+: \d+ ", demo.printed, re.M)
     assert re.search(r"^Latency .* [\d,]+ ms \(p50\), [\d,]+ ms \(p99\)$", demo.printed, re.M)
     hot = [line for line in demo.lines if "] HOT " in line and "you@" not in line]
     assert hot
-    assert all(re.search(r"\.example \(.+\) \d+\.\d points: .+ \+\d+.* \[\d+ ms\]$", line) for line in hot)
+    assert all(re.search(r"\.example \(.+\) \d+\.\d points: .+ \+\d+.* \[[\d,]+ ms\]$", line) for line in hot)
     hottest = demo.lines[demo.lines.index("The hottest leads, as of now") + 1]
     assert re.match(r" +\d+\.\d hot +\S+@\S+\.example .+ \+\d+", hottest)
     assert demo.lines[-1].startswith("OK: each of the ")

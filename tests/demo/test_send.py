@@ -10,14 +10,15 @@ import httpx
 import pytest
 from segment.analytics.client import Client
 
+from scoring.account_updates import AccountUpdate, encode_account_update
 from scoring.events import EMAIL_TYPES, Event, decode_event
 from streams.demo import send
 from streams.demo.send import call
 from streams.demo.world import World
 from streams.gateway.auth import Caller
-from streams.gateway.ingest.canonical import read_events
+from streams.gateway.ingest.canonical import read_account_updates, read_events
 from streams.gateway.ingest.segment_messages import call_of, read_message, to_event
-from tests.demo.worlds import NOW, life_of
+from tests.demo.worlds import NOW, events_of, life_of
 
 
 def through_the_gateway(message: dict[str, object]) -> Event:
@@ -31,7 +32,7 @@ def test_the_gateway_reads_of_every_call_what_the_world_meant() -> None:
     world = World()
     client = Client("demo", send=False)
     seen = set()
-    for event in world.history(NOW) + life_of(world, 400):
+    for event in world.history(NOW) + events_of(life_of(world, 400)):
         if event.type in EMAIL_TYPES:
             continue
         taken, message = call(client, event)
@@ -39,7 +40,8 @@ def test_the_gateway_reads_of_every_call_what_the_world_meant() -> None:
         seen.add(event.type)
         assert taken
         assert (read.id, read.type, read.time, read.lead_id) == (event.id, event.type, event.time, event.lead_id)
-        assert (read.user_id, read.account_id) == (event.user_id, event.account_id)
+        assert (read.email, read.user_id) == (event.email, event.user_id)
+        assert (read.anonymous_id, read.account_id) == (event.anonymous_id, event.account_id)
         assert read.properties == event.properties
         assert (read.context or {}).get("campaign") == (event.context or {}).get("campaign")
     assert {"identified", "grouped", "page_viewed", "form_submitted", "file_downloaded", "webinar_attended"} <= seen
@@ -54,11 +56,11 @@ def post(answers: Callable[[int], httpx.Response], monkeypatch: pytest.MonkeyPat
         bodies.append(request.content)
         return answers(len(bodies))
 
-    mails = [event for event in life_of(World(), 30) if event.type in EMAIL_TYPES][:20]
+    mails = [event for event in events_of(life_of(World(), 30)) if event.type in EMAIL_TYPES][:20]
 
     async def run() -> str:
         async with httpx.AsyncClient(transport=httpx.MockTransport(serve), base_url="http://gateway") as client:
-            return await send._post(client, mails)
+            return await send._post(client, send.EVENTS_PATH, mails)
 
     why = asyncio.run(run())
     caller = Caller(source_of_key={}, authorization=None, host="127.0.0.1", origin=None)
@@ -94,7 +96,7 @@ def test_a_gateway_that_is_gone_loses_events_by_name_and_number() -> None:
         # Nothing listens on port 9 ("discard"); the client has its own patience, so none of it is asked for here.
         async with send.Sender("http://127.0.0.1:9", lambda number, why: lost.append((number, why))) as sender:
             sender._client.consumers[0].retries = 0
-            event = next(event for event in life_of(World(), 30) if event.type == "page_viewed")
+            event = next(event for event in events_of(life_of(World(), 30)) if event.type == "page_viewed")
             sender.send(event)
             async with asyncio.timeout(20):
                 await sender.flush()
@@ -105,5 +107,16 @@ def test_a_gateway_that_is_gone_loses_events_by_name_and_number() -> None:
 
 
 def test_events_survive_the_trip_as_json() -> None:
-    mail = next(event for event in life_of(World(), 30) if event.type in EMAIL_TYPES)
-    assert decode_event(send.encode_event(mail), NOW + 600_000) == mail
+    mail = next(event for event in events_of(life_of(World(), 30)) if event.type in EMAIL_TYPES)
+    assert decode_event(send.encode(mail), NOW + 600_000) == mail
+
+
+def test_the_gateway_takes_what_becomes_known_of_companies() -> None:
+    life = life_of(World(), 60)
+    updates = World().companies(NOW) + [update for update in life if isinstance(update, AccountUpdate)]
+    caller = Caller(source_of_key={}, authorization=None, host="127.0.0.1", origin=None)
+    body = b"[" + b",".join(map(encode_account_update, updates)) + b"]"
+    read = read_account_updates(body, NOW + 600_000, caller).updates
+    assert [(update.id, update.key, update.facts) for update in read] == [
+        (update.id, update.key, update.facts) for update in updates
+    ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from rich.console import Console
 
 from scoring.model import ScoringModel
 from scoring.models import DEFAULT_MODEL
+from scoring.score_records import merged_record
+from scoring.signal_records import BuyingSignal, SignalEvidence, SignalPerson
 from streams.demo.board import Board
 from streams.demo.show import Lines
 from streams.demo.status import Pace
@@ -18,7 +22,7 @@ from streams.demo.summary import summarise
 from streams.demo.view import View, compose
 from streams.demo.words import NextSteps, ledger_lines, show_score
 from streams.demo.world import World
-from tests.demo.worlds import NOW, life_of, replayed_history, score
+from tests.demo.worlds import NOW, life_of, replayed_history, take
 
 PACE = Pace(31.0, 5.25, 5.0)
 LATER = NOW + 31_000
@@ -29,15 +33,24 @@ def board(model: ScoringModel) -> Board:
     """A board after half a minute of life, without any Kafka."""
     board, world = Board(model), World()
     replay, _ = replayed_history(model, world)
+    for record in replay.scores():
+        board.note_score(record)
     life = life_of(world, 30)
     for offset, event in enumerate(life):
         board.hand(event.id, 1.0)
         board.note_event("web", 0, offset, event.id)
+        outcome = take(replay, [event])
+        for alert in outcome.alerts:
+            board.note_alert(alert, 1.04)
+        for signal in outcome.signals:
+            board.note_signal(signal)
+        for gone, into in outcome.merged:
+            board.note_score(merged_record(gone, into, model.version))
     board.note_scored("web", 0, len(life))
-    for alert in score(replay, life):
-        board.note_alert(alert, 1.04)
     for record in replay.scores():
         board.note_score(record)
+    for account in replay.accounts():
+        board.note_account(account)
     return board
 
 
@@ -52,20 +65,54 @@ def test_the_screen_has_the_size_of_the_window(board: Board, steps: NextSteps, w
     assert len(lines) == height
 
 
-@pytest.mark.parametrize(("width", "height"), [(80, 24), (160, 45)])
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 30), (160, 45)])
 def test_nothing_that_matters_is_cut_off(board: Board, steps: NextSteps, width: int, height: int) -> None:
     lines = [line.plain for line in compose(board, steps, PACE, LATER, width, height)]
-    head, foot = "\n".join(lines[:4]), "\n".join(lines[-5:])
-    assert max(map(len, lines[:4] + lines[-5:])) <= width
+    head, foot = "\n".join(lines[:5]), "\n".join(lines[-5:])
+    assert max(map(len, lines[:5] + lines[-5:])) <= width
     assert f"{board.sent:,} sent  {board.scored:,} scored  none lost   5.2 sent/s  5.0 scored/s" in head
     assert "40 ms (p50), 40 ms (p99)" in head
     assert "scoring/models/default.yaml" in foot
-    leads = lines[5 : lines.index(next(line for line in lines if "Alerts as they fall" in line))]
-    assert len(leads) >= 6
+    assert re.search(r"fits +\d+ strong +\d+ moderate +\d+ weak +\d+ unknown +1 excluded", head)
+    assert re.search(r" \d+ visitors known", head)
+    titles = [number for number, line in enumerate(lines) if line.startswith("── ")]
+    leads, companies, news = (lines[start + 1 : end] for start, end in pairwise(titles))
+    assert len(leads) >= 3
     assert all(" hot" in line or " warm" in line for line in leads)
-    alerts = lines[5 + len(leads) + 1 :]
-    assert " HOT " in alerts[0]
-    assert " = +" in alerts[1]
+    assert len(companies) >= 3
+    assert all(re.match(r" *\d+\.\d \w+ .+ (\d+\.\d \w+|unknown) .+ \d+: [a-z]+\.", line) for line in companies)
+    assert len(news) >= 5
+    assert any(" ▴ " in line for line in news)
+
+
+def test_an_alert_is_shown_with_its_sum_and_a_signal_in_a_line_with_what_speaks_against_marked(
+    model: ScoringModel, steps: NextSteps, board: Board
+) -> None:
+    own = Board(model)
+    own.note_alert(board.alerts[-1].alert, 0.0)
+    for polarity in ("positive", "negative"):
+        own.note_signal(signal(polarity=polarity, summary=f"Something {polarity}"))
+    lines = [line.plain for line in compose(own, steps, PACE, LATER, 160, 30)]
+    start = next(number for number, line in enumerate(lines) if "as they fall" in line)
+    assert lines[start + 1].endswith(" ▾ Northwind surge: Something negative")
+    assert lines[start + 2].endswith(" ▴ Northwind surge: Something positive")
+    assert " HOT " in lines[start + 3]
+    assert " = +" in lines[start + 4]
+
+
+def signal(**changes: object) -> BuyingSignal:
+    fields = {
+        "id": "s-1",
+        "account": "domain:northwind.example",
+        "signal": "surge",
+        "kind": "surge",
+        "polarity": "positive",
+        "time_ms": NOW,
+        "summary": "Much more than usual",
+        "model": "1",
+        "name": "Northwind",
+    }
+    return BuyingSignal(**(fields | changes))  # type: ignore[arg-type]
 
 
 def test_the_command_is_whole_in_a_narrow_and_in_a_wide_window(board: Board, steps: NextSteps) -> None:
@@ -125,6 +172,32 @@ def test_the_summary_fits_says_who_and_why_and_ends_with_the_verdict(
     assert any(line.strip().startswith("curl http") for line in lines)
 
 
+def test_the_summary_counts_fits_and_signals_and_writes_out_a_group_and_the_evidence(
+    model: ScoringModel, steps: NextSteps
+) -> None:
+    board = Board(model)
+    people = [
+        SignalPerson(lead="email:omar.reis@northwind.example", score=20.0),
+        SignalPerson(lead="email:ada.lind@northwind.example", name="Ada Lind", role="Head of Data", score=70.0),
+    ]
+    group = {"signal": "buying_group", "kind": "distinct_contacts", "score": 90.0, "band": "aware", "fit": 7.46}
+    board.note_signal(signal(people=people, fit_level="moderate", summary="2 people", **group))
+    evidence = [SignalEvidence(NOW, "pricing_page", people[1].lead, "/pricing"), SignalEvidence(NOW, "demo_request")]
+    board.note_signal(signal(signal="evaluation", kind="sequence", evidence=evidence))
+    board.note_signal(signal())
+    lines = summarise(board, steps, LATER, 30.0, [], 100).splitlines()
+    assert "Companies by their fit: 0 strong, 0 moderate, 0 weak, 0 unknown" in lines
+    assert "Signals   3: 1 buying group, 1 evaluation, 1 surge" in lines
+    start = lines.index("A buying group, the most engaged first")
+    assert lines[start + 1] == "  Northwind: fit 7.5 moderate, 90.0 points, aware"
+    assert lines[start + 2].endswith(" buying group: 2 people")
+    assert lines[start + 3 : start + 5] == ["       70.0  Ada Lind, Head of Data", "       20.0  omar.reis"]
+    start = lines.index("A buying signal, with its evidence")
+    assert lines[start + 1].endswith(" Northwind evaluation: Much more than usual")
+    assert lines[start + 2].endswith("  pricing page (/pricing) by ada.lind")
+    assert lines[start + 3].endswith("  demo request")
+
+
 def test_a_failed_summary_says_why(board: Board, steps: NextSteps) -> None:
     lines = summarise(board, steps, LATER, 30.0, ["2 of 9 events that were sent were not scored"], 80).splitlines()
     assert lines[-1] == "FAILED: 2 of 9 events that were sent were not scored"
@@ -138,12 +211,14 @@ def test_plain_lines_have_no_control_codes_and_tell_each_alert_once(board: Board
     lines.begin(board, steps)
     lines.tick(PACE, LATER)
     board.note_alert(board.alerts[0].alert, 1.05)
+    board.note_signal(signal(polarity="negative"))
     lines.tick(PACE, LATER)
     lines.tick(PACE, LATER)
     lines.end("The end.")
     text = out.getvalue()
     assert text.isprintable() or set(filter(lambda char: not char.isprintable(), text)) == {"\n"}
     assert text.count("HOT ") == 1
+    assert text.count("SIGNAL − Northwind surge: Much more than usual\n") == text.count("SIGNAL") == 1
     assert "of 100 events scored" in text
 
 
@@ -162,5 +237,7 @@ def test_what_somebody_sends_cannot_write_to_the_terminal(model: ScoringModel, s
     own.note_alert(
         type(alert)(**{name: getattr(alert, name) for name in alert.__struct_fields__} | {"lead": "user:\x1b[2J"}), 0.0
     )
+    own.note_signal(signal(name="\x1b[2J", summary="\x1b[2J"))
     lines = compose(own, steps, PACE, LATER, 80, 24)
     assert not any("\x1b" in line.plain for line in lines)
+    assert "\x1b" not in summarise(own, steps, LATER, 30.0, [], 80)

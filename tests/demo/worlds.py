@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import takewhile
 
-from scoring.alerts import Alert
-from scoring.events import Event, encode_event
+from scoring.events import Event
 from scoring.model import ScoringModel
+from scoring.outcomes import Outcome
 from scoring.replay import FileRecord, Replay
+from streams.demo.life import Happening
 from streams.demo.world import World
+from streams.records import to_record
 
 NOW = 1_767_960_000_000
 """2026-01-09T12:00:00Z, a Friday."""
 
 
-def life_of(world: World, seconds: float, now_ms: int = NOW) -> list[Event]:
+def life_of(world: World, seconds: float, now_ms: int = NOW) -> list[Happening]:
     """Return the first seconds of a world's life, each event at its time."""
     events = []
     for at_s, event in takewhile(lambda happens: happens[0] <= seconds, world.life()):
@@ -24,19 +26,29 @@ def life_of(world: World, seconds: float, now_ms: int = NOW) -> list[Event]:
     return events
 
 
-def score(replay: Replay, events: Iterable[Event], received_ms: int | None = None) -> list[Alert]:
-    """Score events, received then or else when they happened; returns the alerts."""
-    records = [
-        FileRecord(number, int(event.time) if received_ms is None else received_ms, encode_event(event))
-        for number, event in enumerate(events)
-    ]
-    outcome = replay.take(records)
-    assert outcome.refusals == []
+def events_of(happenings: Iterable[Happening]) -> list[Event]:
+    """Return what people do, without what happens at companies."""
+    return [event for event in happenings if isinstance(event, Event)]
+
+
+def take(replay: Replay, happenings: Iterable[Happening], received_ms: int | None = None) -> Outcome:
+    """Score what happens, received then at once, or else each when it happened."""
+    records = []
+    for number, each in enumerate(happenings):
+        _, value, key = to_record(each, "demo")
+        records.append(FileRecord(number, received_ms or int(each.time), value, key))
+    outcome = Outcome()
+    for chunk in [records] if received_ms else [[record] for record in records]:
+        outcome.extend(replay.take(chunk))
+    assert [refusal.error for refusal in outcome.refusals] == []
     assert outcome.duplicates == 0
-    return outcome.alerts
+    assert outcome.conflicts == []
+    return outcome
 
 
-def replayed_history(model: ScoringModel, world: World, now_ms: int = NOW) -> tuple[Replay, list[Alert]]:
+def replayed_history(model: ScoringModel, world: World, now_ms: int = NOW) -> tuple[Replay, Outcome]:
     """Score a world's history as it is when it is loaded at ``now_ms``."""
     replay = Replay(model)
-    return replay, score(replay, world.history(now_ms), now_ms)
+    outcome = take(replay, world.companies(now_ms), now_ms)
+    outcome.extend(take(replay, world.history(now_ms), now_ms))
+    return replay, outcome
