@@ -75,6 +75,7 @@ class Publisher:
         record.lead = lead
         record.score = round(total, 6) if total > 0.0 else 0.0
         record.at_ms = now
+        record.seen_at_ms = state.seen_at if state.cooled_ms else None
         record.band = book.bands[state.band].name
         record.stage = stage_of(state, lead)
         record.phase = PHASES[phase - 1] if phase else ""

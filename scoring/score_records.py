@@ -44,6 +44,7 @@ class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     all ``traits``, and of ``inactive_points`` from ``inactive_from_ms`` on; it is not below 0. :func:`score_later` is
     this formula.
 
+    ``seen_at_ms`` is when the lead did something last, where that was before ``at_ms``: a cooling since has moved this.
     ``fit`` (0 to 10) and ``fit_level`` are the account's, ``company`` is its name. ``held_back`` says why the lead is
     not in the band that its points are for: what its account's fit has to do with it.
 
@@ -72,6 +73,12 @@ class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     cools_at_ms: int | None = None
     held_until_ms: int | None = None
     merged_into: str = ""
+    seen_at_ms: int | None = None
+
+    @property
+    def seen_ms(self) -> int:
+        """When the lead did something last (ms since 1970)."""
+        return self.at_ms if self.seen_at_ms is None else self.seen_at_ms
 
 
 def merged_record(lead: str, into: str, model: str) -> LeadScore:

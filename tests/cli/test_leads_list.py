@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -80,3 +81,53 @@ def test_a_person_sees_who_and_why(run: Callable[..., Any], people: Settings) ->
     assert lines[3].startswith("ann@acme.com 20.0 hot converted decision acme.com Ann Lee ")
     none = run("leads", "list", "--text", "--band", "boiling", settings=people)
     assert (none.code, none.lines) == (0, ["No such leads. `leadheat leads list --help` says which are listed."])
+
+
+@pytest.fixture
+def quiet_people(topics: Settings, produce: Callable[..., None]) -> Settings:
+    """By the default model, quiet is 30 days and a fit of 8.1 strong; gus has cooled since, and is as quiet."""
+    strong: dict[str, Any] = {"fit": 9.0, "fit_level": "strong", "company": "Acme"}
+    records = [
+        published("email:ann@acme.com", 80.0, 31, **strong),
+        published("email:bob@acme.com", 90.0, 31, **strong),
+        published("email:carl@acme.com", 90.0, 29, **strong),
+        published("email:dora@best.com", 10.0, 31, **strong | {"fit": 9.5, "company": "Best"}),
+        published("email:eve@edge.com", 10.0, 31, **strong | {"fit": 8.1}),
+        published("email:fay@weak.com", 90.0, 31, **strong | {"fit": 8.09}),
+        published("email:gus@acme.com", 10.0, 5, **strong, seen_at_ms=now_ms() - 31 * DAY),
+        published("email:hal@unknown.com", 90.0, 31, fit_level="unknown"),
+        published("email:ivy@rival.com", 90.0, 31, fit=0.0, fit_level="excluded"),
+    ]
+    produce(topics, LEAD_SCORES, records)
+    return topics
+
+
+def test_quiet_leads_at_accounts_that_fit_are_worth_waking(run: Callable[..., Any], quiet_people: Settings) -> None:
+    def listed(*options: str, **variables: str) -> list[str]:
+        ran = run("leads", "list", "--waking", *options, settings=quiet_people, **variables)
+        return [json.loads(line)["lead"].partition("@")[0].partition(":")[2] for line in ran.lines]
+
+    assert listed() == ["dora", "bob", "ann", "gus", "eve"]
+    assert listed("--account", "acme.com", "--limit", "2") == ["dora", "bob"]  # all are of acme.com here
+    lines = run("leads", "list", "--waking", "--text", settings=quiet_people).lines
+    rows = [" ".join(line.split()) for line in lines]
+    assert rows[0] == "lead fit company points band stage phase account name last seen because"
+    assert rows[1].startswith("dora@best.com 9.5 Best 1.2 warm converted acme.com ")
+
+
+def test_the_workers_model_says_who_is_worth_waking(
+    run: Callable[..., Any], quiet_people: Settings, tmp_path: Path
+) -> None:
+    model = tmp_path / "model.yaml"
+    waking = "accounts: {waking: {fit_min: 9.1, quiet_days: 31.5}}"
+    rules = "rules: {view: {on: page_viewed, points: 1, half_life_days: 14}}\nbands: {warm: {enter: 30, leave: 20}}"
+    model.write_text(f"version: v1\n{rules}\n{waking}\n")
+    chosen = {"LEADHEAT_MODEL": str(model)}
+    assert run("leads", "list", "--waking", settings=quiet_people, **chosen).lines == []
+    model.write_text(f"version: v1\n{rules}\n{waking.replace('31.5', '30.5')}\n")
+    (line,) = run("leads", "list", "--waking", settings=quiet_people, **chosen).lines
+    assert json.loads(line)["lead"] == "email:dora@best.com"
+    model.write_text(f"version: v1\n{rules}\naccounts: {{waking: {{fit_min: 0}}}}\n")
+    everybody = run("leads", "list", "--waking", settings=quiet_people, **chosen).lines
+    found = [json.loads(line)["lead"].partition("@")[0].partition(":")[2] for line in everybody]
+    assert found == ["dora", "bob", "ann", "gus", "eve", "fay"]

@@ -95,6 +95,17 @@ def test_a_cooled_lead_lives_at_the_time_of_its_cooling() -> None:
     assert record.score == pytest.approx(20, abs=1e-5)
 
 
+def test_a_cooled_lead_tells_when_it_did_something_last() -> None:
+    replay = Replay(MODEL)
+    replay.take([to_record(event("e-1"))])
+    (before,) = replay.scores()
+    assert (before.at_ms, before.seen_at_ms, before.seen_ms) == (NOW, None, NOW)
+    replay.tick(NOW + LATE)
+    (cooled,) = replay.scores()
+    assert cooled.at_ms > NOW
+    assert (cooled.seen_at_ms, cooled.seen_ms) == (NOW, NOW)
+
+
 def test_a_lead_that_did_not_cool_keeps_its_time() -> None:
     assert agreed(MODEL, [*live([event("a")]), Tick(NOW + 1)]).scores["user:7"].at_ms == NOW
 
