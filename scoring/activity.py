@@ -16,6 +16,7 @@ DAY_MS: Final = 86_400_000
 DAYS_KEPT: Final = 28
 EVENTS_MAX: Final = 255
 _BYTES: Final = 3
+DAYS_BYTES: Final = DAYS_KEPT * _BYTES
 _DAY: Final = Struct(">HB")
 
 
@@ -41,7 +42,7 @@ def note_activity(memory: bytearray, time_ms: int, events: int = 1) -> None:
         if known < day:
             if events > 0:
                 memory[start + _BYTES : start + _BYTES] = day + min(events, EVENTS_MAX).to_bytes()
-                del memory[: -DAYS_KEPT * _BYTES]
+                del memory[:-DAYS_BYTES]
             return
 
 

@@ -6,6 +6,7 @@ from math import inf
 from typing import Final
 
 from scoring.alerts import Alert, Cause, alert_id, cooled_id
+from scoring.conditions_file import OWN_DOMAINS
 from scoring.cooling import ROUNDING
 from scoring.explain import VISITOR, Explainer
 from scoring.lead_state import LeadState, Waiting
@@ -31,6 +32,7 @@ class Bands:
     def __init__(self, book: Rulebook, sums: Sums, explainer: Explainer) -> None:
         self.book, self._sums, self._explainer = book, sums, explainer
         # What the gains must reach for a rise from each band; out of the hottest there is none.
+        self._has_own = bool(book.model.names.get(OWN_DOMAINS))
         self.next_enter = [*(band.enter - ROUNDING for band in book.bands[1:]), inf]
 
     def may_rise(self, state: LeadState, now: int) -> bool:
@@ -92,7 +94,9 @@ class Bands:
 
     def has_account(self, state: LeadState, lead: str) -> bool:
         """Whether a lead counts as one of its account's people: visitors do not, and neither do our own."""
-        return bool(state.account) and not lead.startswith(VISITOR) and not self.book.model.is_own(lead)
+        if not state.account or lead.startswith(VISITOR):
+            return False
+        return not (self._has_own and self.book.model.is_own(lead))
 
     def wait_no_more(self, state: LeadState, lead: str, alerts: list[Alert]) -> None:
         """Decide a crossing that has waited, in place, by what is known of the account by now."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import xxhash
 
-from scoring.activity import DAY_MS, EVENTS_MAX, note_activity
+from scoring.activity import DAY_MS, DAYS_BYTES, EVENTS_MAX, note_activity
 from scoring.adoption import Adopted
 from scoring.alerts import Alert, Cause, LedgerLine
 from scoring.bands import ANSWER_WAIT_MS, UNSURE, Bands
@@ -167,8 +167,12 @@ class LeadScorer:
                 marks += mark
                 changed = True
             if activity:
-                if time_ms // DAY_MS == latest_day and days[-1] < EVENTS_MAX:
+                day = time_ms // DAY_MS
+                if day == latest_day and days[-1] < EVENTS_MAX:
                     days[-1] += 1
+                elif day > latest_day and len(days) < DAYS_BYTES:
+                    days += day.to_bytes(2) + b"\x01"
+                    latest_day = day
                 else:
                     note_activity(days, time_ms)
                     latest_day = int.from_bytes(days[-3:-1])

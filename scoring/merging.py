@@ -6,12 +6,13 @@ event came to both, is taken away once: such events are those that both remember
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from math import exp2
 
 from scoring.activity import note_activity, read_activity
 from scoring.lead_state import (
     ACTIVITY_MARK,
+    EVENT_BYTES,
     EVENTS_KEPT,
     ONCE_BYTES,
     ONCE_KEPT,
@@ -30,20 +31,20 @@ from scoring.visits import merge_visits
 _DAY_MS = 86_400_000
 
 
-def renumber(state: LeadState, rule: Callable[[int], int | None], property_: Callable[[int], int | None]) -> None:
+def renumber(state: LeadState, rules: Mapping[int, int | None], properties: Mapping[int, int | None]) -> None:
     """Bring a state of another shard to this one's numbers, in place; what has no number here is forgotten."""
-    columns = [(rule(number), column) for column, number in enumerate(state.rules)]
+    columns = [(rules[number], column) for column, number in enumerate(state.rules)]
     kept = [(number, column) for number, column in columns if number is not None]
     state.rules = [number for number, _ in kept]
     state.counts = [state.counts[column] for _, column in kept]
     state.times = [state.times[column] for _, column in kept]
     state.subjects = [state.subjects[column] for _, column in kept]
-    state.event_rules = bytearray(b"".join(_renumber_mark(mark, rule) for *_, mark in read_events(state)))
-    keys = [(rule(int.from_bytes(key[:2])), key[2:], at) for key, at in _read_once(state)]
+    state.event_rules = bytearray(b"".join(_renumber_mark(mark, rules) for *_, mark in read_events(state)))
+    keys = [(rules[int.from_bytes(key[:2])], key[2:], at) for key, at in _read_once(state)]
     _write_once(state, [(number.to_bytes(2) + key, at) for number, key, at in keys if number is not None])
     if state.person is not None:
         person = state.person
-        told = zip(map(property_, person.properties), person.answers, person.answered, strict=True)
+        told = zip((properties[number] for number in person.properties), person.answers, person.answered, strict=True)
         state.person = _person((number, answer, at) for number, answer, at in told if number is not None)
 
 
@@ -58,20 +59,20 @@ def merge(state: LeadState, other: LeadState, book: Rulebook) -> None:
 
     Bands, bounds and what follows from traits and visits are for the caller to bring up to date.
     """
-    once_per = {number for number, name in enumerate(book.names) if book.once_per(name)}
-    common = _common_events(state, other)
+    events = list(read_events(other))
+    common = [event for event in events if _remembers(state, event[0])]
     for _, time_ms, mark in common:
         if mark[0] & ACTIVITY_MARK:
             note_activity(other.days, time_ms, -1)
         for number in _rules_of(mark):
-            if number not in once_per:
+            if number not in book.once_per_rules:
                 _discount(other, number, time_ms, book)
     _merge_once(state, other, book)
     _merge_counts(state, other, book)
-    _merge_events(state, other, {event_id for event_id, _, _ in common})
+    _merge_events(state, [event for event in events if event not in common] if common else events)
     merge_visits(state.visits, other.visits, book.gap_ms)
-    for day, events in read_activity(other.days):
-        note_activity(state.days, day * _DAY_MS, events)
+    for day, count in read_activity(other.days):
+        note_activity(state.days, day * _DAY_MS, count)
     state.linked = merge_links(state.linked, other.linked)
     _merge_person(state, other)
     _merge_times(state, other)
@@ -122,24 +123,27 @@ def _rules_of(mark: bytes) -> Iterator[int]:
     return (int.from_bytes(mark[at : at + 2]) for at in range(1, len(mark), 2))
 
 
-def _renumber_mark(mark: bytes, rule: Callable[[int], int | None]) -> bytes:
-    numbers = [number for number in map(rule, _rules_of(mark)) if number is not None]
+def _renumber_mark(mark: bytes, rules: Mapping[int, int | None]) -> bytes:
+    numbers = [number for number in (rules[old] for old in _rules_of(mark)) if number is not None]
     return (len(numbers) | mark[0] & ACTIVITY_MARK).to_bytes() + b"".join(number.to_bytes(2) for number in numbers)
 
 
-def _common_events(state: LeadState, other: LeadState) -> list[Remembered]:
-    known = {event_id for event_id, _, _ in read_events(state)}
-    return [event for event in read_events(other) if event[0] in known]
+def _remembers(state: LeadState, event_id: bytes) -> bool:
+    at = state.events.find(event_id)
+    while at % EVENT_BYTES and at >= 0:
+        at = state.events.find(event_id, at + 1)
+    return at >= 0
 
 
-def _merge_events(state: LeadState, other: LeadState, common: set[bytes]) -> None:
-    """Remember the latest of both sides' events, by time."""
-    new = [event for event in read_events(other) if event[0] not in common]
-    if not new:
-        return
-    events = sorted([*read_events(state), *new], key=lambda event: event[1])[-EVENTS_KEPT:]
-    state.events = bytearray(b"".join(event_id + time_ms.to_bytes(TIME_BYTES) for event_id, time_ms, _ in events))
-    state.event_rules = bytearray(b"".join(mark for *_, mark in events))
+def _merge_events(state: LeadState, new: list[Remembered]) -> None:
+    """Remember more events; of too many, the latest by time."""
+    if len(state.events) // EVENT_BYTES + len(new) > EVENTS_KEPT:
+        new = sorted([*read_events(state), *new], key=lambda event: event[1])[-EVENTS_KEPT:]
+        state.events.clear()
+        state.event_rules.clear()
+    for event_id, time_ms, mark in new:
+        state.events += event_id + time_ms.to_bytes(TIME_BYTES)
+        state.event_rules += mark
 
 
 def _read_once(state: LeadState) -> Iterator[tuple[bytes, int]]:

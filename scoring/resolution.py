@@ -53,6 +53,9 @@ class Resolution:
     def __init__(self, leads: dict[bytes, bytes], scorer: LeadScorer, place: Place) -> None:
         self.place = place
         self._leads, self._scorer = leads, scorer
+        numbering = scorer.book.numbering
+        self._numbers = {name: number for number, name in enumerate(numbering.names)}
+        self._properties = {name: number for number, name in enumerate(numbering.properties)}
 
     def find(self, key: bytes, lead: str, outcome: Outcome) -> LeadState | str:
         """Return the state that is kept under an identity, a new one if there is none, or where to go on.
@@ -195,13 +198,10 @@ class Resolution:
     def _unpack(self, absorb: Absorb) -> LeadState:
         """Return the state in a message, with this shard's numbers."""
         book, state = self._scorer.book, decode_state(absorb.state)
-        numbers = {name: number for number, name in enumerate(book.names)}
-        properties = {name: number for number, name in enumerate(book.numbering.properties)}
-        renumber(
-            state,
-            lambda number: numbers.get(absorb.rules[number]),
-            lambda number: properties.get(absorb.properties[number]),
-        )
+        rules = {number: self._numbers.get(name) for number, name in absorb.rules.items()}
+        properties = {number: self._properties.get(name) for number, name in absorb.properties.items()}
+        if any(here != there for known in (rules, properties) for there, here in known.items()):
+            renumber(state, rules, properties)
         state.band = book.band_named(absorb.bands[: state.band + 1])
         state.generation = book.numbering.generation
         return state

@@ -199,6 +199,7 @@ class Rulebook:
         self.ceilings = [inf if rule is None else rule.points_max for rule in rules]
         self.stated_ceilings = [None if isinf(ceiling) else ceiling for ceiling in self.ceilings]
         self.rates = [1.0 if rule is None else 1.0 / (rule.half_life_days * DAY_MS) for rule in rules]
+        self.once_per_rules = {n for n, rule in enumerate(rules) if rule is not None and rule.once_per is not None}
         self.phases = ["" if rule is None else rule.phase for rule in rules]
         self.half_lives_days = [1.0 if rule is None else rule.half_life_days for rule in rules]
         self.channel_names = ["", *model.channels]
@@ -224,11 +225,6 @@ class Rulebook:
         self.inactive_points = 0.0 if model.inactivity is None else model.inactivity.points
         self.visit_types = frozenset(model.visits.on if model.asks_for_visits else ())
         self.gap_ms = int(model.visits.gap_minutes * 60_000)
-
-    def once_per(self, name: str) -> bool:
-        """Whether a rule of the model counts each value of a property once."""
-        rule = self.model.rules.get(name)
-        return rule is not None and rule.once_per is not None
 
     def inactive_from(self, visits: bytes | bytearray) -> int | None:
         """Return from when on inactivity counts against a lead with these visits (ms), if it ever does."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from scoring.bands import Bands
 from scoring.contacts import MARKS_TOLD, SESSIONS_TOLD, Contact, Mark
-from scoring.lead_state import NOTHING_TOLD, LeadState, read_events
+from scoring.lead_state import ACTIVITY_MARK, EVENT_BYTES, NOTHING_TOLD, TIME_BYTES, LeadState
 from scoring.links import unconfirmed
 from scoring.routed import Message, Tell
 from scoring.rules import Rulebook
@@ -93,11 +93,16 @@ class Teller:
         if self._asked.keys().isdisjoint(state.rules):
             return []
         times: dict[int, list[int]] = {}
-        for _, time_ms, mark in read_events(state):
-            for at in range(1, len(mark), 2):
-                number = mark[at] << 8 | mark[at + 1]
-                if number in self._asked:
+        memory, asked, position = state.event_rules, self._asked, 0
+        for number_of_event in range(len(state.events) // EVENT_BYTES):
+            end = position + 1 + 2 * (memory[position] & ~ACTIVITY_MARK)
+            for at in range(position + 1, end, 2):
+                number = memory[at] << 8 | memory[at + 1]
+                if number in asked:
+                    start = number_of_event * EVENT_BYTES
+                    time_ms = int.from_bytes(state.events[start + EVENT_BYTES - TIME_BYTES : start + EVENT_BYTES])
                     times.setdefault(number, []).append(time_ms)
+            position = end
         marks = []
         for number, found in times.items():
             found.sort()
