@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from collections import Counter
 from collections.abc import Callable
 from itertools import chain
@@ -52,6 +53,12 @@ def expected(settings: Settings, seen: list[Seen]) -> dict[str, LeadScore]:
     return {record.lead: record for record in replay.scores()}
 
 
+def number_of(identity: str) -> str:
+    """Return which of the people an identity belongs to."""
+    return re.findall(r"\d+", identity)[0]
+
+
+@pytest.mark.thorough
 def test_leads_are_those_of_people_known_from_the_start_though_workers_die_while_they_absorb(
     settings: Callable[..., Settings],
 ) -> None:
@@ -84,4 +91,4 @@ def test_leads_are_those_of_people_known_from_the_start_though_workers_die_while
         for record in records
     ]
     # A cookie seen with a user id and with an address, before these two were seen together: nobody else's.
-    assert all(each.lead.replace("user:u", "email:p") == each.other.partition("@")[0] for each in conflicts)
+    assert all(number_of(each.lead) == number_of(each.other) for each in conflicts)
