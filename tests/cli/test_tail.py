@@ -368,6 +368,7 @@ def test_topics_that_are_not_there_and_a_broker_that_is_not_are_told_apart(
     assert len(away.err.splitlines()) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.faults
 def test_a_broker_that_goes_away_ends_it_with_a_reason(
     run: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -135,6 +135,7 @@ def test_leads_turn_hot_with_reasons_and_the_printed_command_makes_you_hot(start
     assert "Traceback" not in demo.printed
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("moment", ["starting Apache Kafka", "starting a worker"])
 def test_an_interrupt_before_it_is_live_leaves_nothing_behind(start: Callable[..., Demo], moment: str) -> None:
     demo = start()

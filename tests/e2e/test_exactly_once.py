@@ -45,6 +45,7 @@ def run_faults(
     return asyncio.run(run(chosen, **options))  # type: ignore[arg-type]
 
 
+@pytest.mark.thorough
 def test_kills_and_stops_neither_lose_nor_repeat_anything(settings: Callable[..., Settings]) -> None:
     problems, ended = run_faults(settings, events=100_000, per_second=2_500, kills=3, stops=2)
     assert problems == []

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
 MINUTE_MS = 60_000
 PATIENCE_S = 30.0
-QUICK = ("default", "bands", "people")  # the others are for those who have the time, and for CI
+QUICK = ("bands", "people")  # the others are for those who have the time, and for CI
 
 
 def needs_no_tick_between(scenario: Scenario) -> bool:

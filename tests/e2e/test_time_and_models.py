@@ -159,6 +159,7 @@ def is_under(scores: dict[str, LeadScore], version: str) -> int:
     return sum(score.model == version for score in scores.values())
 
 
+@pytest.mark.thorough
 def test_another_model_re_bands_all_leads_alerts_nobody_and_says_once_what_it_changed(
     settings: Callable[..., Settings],
 ) -> None:
