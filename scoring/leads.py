@@ -63,10 +63,15 @@ def _as_planned(rule: CompiledRule) -> _Planned:
 
 
 class LeadScorer:
-    """Applies events to lead states by one rulebook."""
+    """Applies events to lead states by one rulebook.
 
-    def __init__(self, book: Rulebook) -> None:
+    Crossings that wait for an account's answer are decided by ticks. Where ``decides_by_events``, because nobody ticks
+    between the events of a chunk, an event that is received so much later does it, too.
+    """
+
+    def __init__(self, book: Rulebook, *, decides_by_events: bool = False) -> None:
         self.book = book
+        self._decides_by_events = decides_by_events
         self.traits = TraitBook(book.model, book.numbering.properties)
         self._explainer = Explainer(book, self.traits)
         self._generation = book.numbering.generation
@@ -107,7 +112,7 @@ class LeadScorer:
         duplicates, seen_at = 0, state.seen_at
         remembered, remembered_rules = state.events, state.event_rules
         rules, counts, times, subjects = state.rules, state.counts, state.times, state.subjects
-        plan_of, next_enter = self._by_type.get, self._bands.next_enter
+        plan_of, next_enter, decides = self._by_type.get, self._bands.next_enter, self._decides_by_events
         self._forget_due(state)
         days = state.days
         latest_day = int.from_bytes(days[-3:-1])
@@ -122,7 +127,8 @@ class LeadScorer:
             if time_ms > now:
                 now = time_ms
             alerts: list[Alert] = []
-            if state.waiting is not None and received_ms >= state.waiting.received_ms + ANSWER_WAIT_MS:
+            waiting = state.waiting
+            if waiting is not None and decides and received_ms >= waiting.received_ms + ANSWER_WAIT_MS:
                 self._bands.wait_no_more(state, lead, alerts)
             if state.band and now >= abs(state.cools_at):
                 self._bands.cool_until(state, lead, now, alerts)

@@ -59,7 +59,7 @@ class Shard:
         self.leads = leads
         self._timers = Timers(_coolings(leads))
         self.book = Rulebook(model, _decode_memo(memo) if memo else Numbering())
-        self.scorer = LeadScorer(self.book)
+        self.scorer = LeadScorer(self.book, decides_by_events=place is EVERYTHING)
         self._people = Resolution(leads, self.scorer, place)
         self._accounts = AccountScorer(model, self.book.numbering.generation, contacts_max)
         self._sweep: Sweep | None = None
