@@ -60,12 +60,14 @@ class Person(msgspec.Struct, array_like=True, gc=False):
 class Waiting(msgspec.Struct, array_like=True, gc=False):
     """A crossing that waits for the account's answer: what caused it, and when that was received (ms).
 
-    ``key`` is what the alert's id is made of.
+    ``key`` is what the alert's id is made of. ``until_ms`` is set by the first tick that finds it waiting, since what
+    was received long ago may have been read just now.
     """
 
     cause: Cause
     key: str
     received_ms: int
+    until_ms: int = 0
 
 
 class LeadState(msgspec.Struct, array_like=True, gc=False):

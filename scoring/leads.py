@@ -232,8 +232,11 @@ class LeadScorer:
             self.adopt(state, lead, adopted)
         alerts: list[Alert] = []
         self._forget_due(state)
-        if state.waiting is not None and clock_ms >= state.waiting.received_ms + ANSWER_WAIT_MS:
-            self._bands.wait_no_more(state, lead, alerts)
+        if state.waiting is not None:
+            if not state.waiting.until_ms:
+                state.waiting.until_ms = clock_ms + ANSWER_WAIT_MS
+            elif clock_ms >= state.waiting.until_ms:
+                self._bands.wait_no_more(state, lead, alerts)
         if clock_ms >= state.last:
             seen_at = state.seen_at
             self._bands.cool_until(state, lead, clock_ms, alerts)

@@ -6,7 +6,7 @@ from math import copysign, exp2
 
 import msgspec
 
-from scoring.bands import ANSWER_WAIT_MS, Bands
+from scoring.bands import Bands
 from scoring.explain import stage_of
 from scoring.lead_state import LeadState
 from scoring.rules import PHASES, Rulebook
@@ -47,7 +47,7 @@ class Publisher:
             state.cools_at = self._sums.next_cooling(state, state.last)
         cools_at = state.cools_at
         if state.waiting is not None:
-            state.cools_at = min(cools_at, state.waiting.received_ms + ANSWER_WAIT_MS)
+            state.cools_at = min(cools_at, state.waiting.until_ms or state.waiting.received_ms)
         book, now, record = self._book, state.last, self.record
         facts = self._published
         sums = [0.0] * len(book.channel_caps)

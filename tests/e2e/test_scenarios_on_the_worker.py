@@ -32,6 +32,10 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
 
 MINUTE_MS = 60_000
 PATIENCE_S = 30.0
+FILES = [file for file in OF_PEOPLE if file.stem != "default"]
+"""Not those that ask for the fit of accounts: all comes at once here, and what is undone before an account has answered
+is never said. Offline, an event that is received later finds the answer there."""
+
 QUICK = ("bands", "people")  # the others are for those who have the time, and for CI
 
 
@@ -100,7 +104,7 @@ def expect(here: Placed, until_ms: int) -> list[Form]:
 
 @pytest.mark.parametrize(
     "file",
-    [pytest.param(file, marks=[] if file.stem in QUICK else pytest.mark.thorough, id=file.stem) for file in OF_PEOPLE],
+    [pytest.param(file, marks=[] if file.stem in QUICK else pytest.mark.thorough, id=file.stem) for file in FILES],
 )
 def test_a_worker_raises_the_alerts_of_the_scenarios(
     settings: Callable[..., Settings], tmp_path: Path, file: Path
