@@ -14,6 +14,7 @@ from scoring.account_records import AccountContact, AccountLine, AccountScore
 from scoring.account_state import EVENTS_KEPT, UPDATES_KEPT, AccountState, CompanyEvent, Known, Others, Value
 from scoring.account_updates import AccountUpdate
 from scoring.alerts import signal_id
+from scoring.columns import position_of
 from scoring.company_events import COMPANY_EVENTS
 from scoring.contacts import AccountFacts, Contact
 from scoring.cooling import ROUNDING
@@ -122,14 +123,12 @@ class AccountScorer:
     def take_update(self, state: AccountState, update: AccountUpdate, time_ms: int) -> bool:
         """Take what was told of the company, in place; return whether it was the first time."""
         update_id = _digest(update.id.encode())
-        if any(state.updates[at : at + _ID_BYTES] == update_id for at in range(0, len(state.updates), _ID_BYTES)):
+        if position_of(state.updates, update_id, _ID_BYTES) >= 0:
             return False
         state.updates = (state.updates + update_id)[-UPDATES_KEPT * _ID_BYTES :]
         state.last = max(state.last, time_ms)
         for name, value in (update.facts or {}).items():
-            known = state.facts.get(name)
-            if known is None or (time_ms, repr(value)) > (known.time_ms, repr(known.value)):
-                state.facts[name] = Known(time_ms, value)
+            _learn(state, name, Known(time_ms, value))
         if update.type in COMPANY_EVENTS:
             state.events = sorted({*state.events, CompanyEvent(time_ms, update.type, update.id)})[-EVENTS_KEPT:]
         return True
@@ -138,9 +137,7 @@ class AccountScorer:
         """Merge another account into this one, in place: it has turned out to be the same company."""
         state.last = max(state.last, other.last)
         for name, known in other.facts.items():
-            mine = state.facts.get(name)
-            if mine is None or (known.time_ms, repr(known.value)) > (mine.time_ms, repr(mine.value)):
-                state.facts[name] = known
+            _learn(state, name, known)
         state.events = sorted({*state.events, *other.events})[-EVENTS_KEPT:]
         for contact in other.contacts:
             self.take_contact(state, people, Tell("", 0, contact))
@@ -316,6 +313,13 @@ class AccountScorer:
             owner=_text(_value(state, "owner")),
             cools_at_ms=None if state.cools_at == NEVER else state.cools_at,
         )
+
+
+def _learn(state: AccountState, name: str, told: Known) -> None:
+    """Take a fact, in place, unless what is known is newer; of equal times, the larger stands."""
+    known = state.facts.get(name)
+    if known is None or (told.time_ms, repr(told.value)) > (known.time_ms, repr(known.value)):
+        state.facts[name] = told
 
 
 def people_of(state: AccountState) -> list[Contact]:

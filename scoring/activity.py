@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from struct import Struct
 from typing import Final
 
-DAY_MS: Final = 86_400_000
+from scoring.decay import DAY_MS
+
 DAYS_KEPT: Final = 28
 EVENTS_MAX: Final = 255
 _BYTES: Final = 3

@@ -31,8 +31,8 @@ class Bands:
 
     def __init__(self, book: Rulebook, sums: Sums, explainer: Explainer) -> None:
         self.book, self._sums, self._explainer = book, sums, explainer
-        # What the gains must reach for a rise from each band; out of the hottest there is none.
         self._has_own = bool(book.model.names.get(OWN_DOMAINS))
+        # What the gains must reach for a rise from each band; out of the hottest there is none.
         self.next_enter = [*(band.enter - ROUNDING for band in book.bands[1:]), inf]
 
     def may_rise(self, state: LeadState, now: int) -> bool:

@@ -165,6 +165,18 @@ def decode_event(raw: bytes, received_ms: int) -> Event:
     return event
 
 
+def decode_event_of_somebody(raw: bytes, received_ms: int) -> Event:
+    """Decode and check an event as :func:`decode_event` does, and whom it is about, too; raises :class:`EventError`."""
+    event = decode_event(raw, received_ms)
+    check_identity(event)
+    return event
+
+
+def check_identity(event: Event) -> None:
+    """Make sure that an event says somebody whom we can name; raises :class:`EventError` otherwise."""
+    strongest_identity(event.email, event.user_id, event.anonymous_id)
+
+
 def check_event(event: Event, received_ms: int) -> None:
     """Hold an event against the vocabulary and the bounds, and bring its time to milliseconds.
 

@@ -9,12 +9,14 @@ from typing import Final
 
 import xxhash
 
-from scoring.activity import DAY_MS, DAYS_BYTES, EVENTS_MAX, note_activity
+from scoring.activity import DAYS_BYTES, EVENTS_MAX, note_activity
 from scoring.adoption import Adopted
 from scoring.alerts import Alert, Cause, LedgerLine
 from scoring.bands import ANSWER_WAIT_MS, UNSURE, Bands
+from scoring.columns import position_of
 from scoring.contacts import AccountFacts
 from scoring.cooling import ROUNDING
+from scoring.decay import DAY_MS
 from scoring.events import ACTIVITIES, Event
 from scoring.explain import VISITOR, Explainer
 from scoring.lead_state import (
@@ -119,7 +121,7 @@ class LeadScorer:
         for index, event, received_ms in events:
             event_id = _digest(event.id.encode())
             found = remembered.find(event_id)
-            if found >= 0 and (found % EVENT_BYTES == 0 or _position(remembered, event_id, EVENT_BYTES) >= 0):
+            if found >= 0 and (found % EVENT_BYTES == 0 or position_of(remembered, event_id, EVENT_BYTES) >= 0):
                 duplicates += 1
                 continue
             time_ms: int = event.time  # type: ignore[assignment]  # decode_event has read a text
@@ -398,21 +400,13 @@ class LeadScorer:
         state.counts[column] = max(0.0, moved)  # what counted under another half-life may be less by now
 
 
-def _position(column: bytes | bytearray, item: bytes, width: int) -> int:
-    """Return the byte position of ``item`` among the ``width``-byte items of ``column``, or −1."""
-    position = column.find(item)
-    while position % width and position >= 0:
-        position = column.find(item, position + 1)
-    return position
-
-
 def _see_once(state: LeadState, number: int, key: object, time_ms: int) -> int | None:
     """Record a once-per key; return the time of its earliest match so far, or None if it is new.
 
     An event without the property shares the empty key: an unknown asset counts once.
     """
     digest = number.to_bytes(2) + _digest(b"" if key is None else str(key).encode())
-    position = _position(state.once_keys, digest, ONCE_BYTES)
+    position = position_of(state.once_keys, digest, ONCE_BYTES)
     if position < 0:
         state.once_keys = (state.once_keys + digest)[-ONCE_KEPT * ONCE_BYTES :]
         state.once_times = (state.once_times + time_ms.to_bytes(TIME_BYTES))[-ONCE_KEPT * TIME_BYTES :]

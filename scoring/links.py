@@ -11,6 +11,8 @@ from typing import Final
 
 import xxhash
 
+from scoring.columns import position_of
+
 LINKS_KEPT: Final = 32
 _BYTES: Final = 9
 _ASKED, _CONFIRMED = b"\x00", b"\x01"
@@ -72,8 +74,4 @@ def merge_links(memory: bytes, other: bytes) -> bytes:
 
 
 def _find(memory: bytes, identity: str) -> int:
-    digest = _digest(identity.encode())
-    at = memory.find(digest)
-    while at % _BYTES and at >= 0:
-        at = memory.find(digest, at + 1)
-    return at
+    return position_of(memory, _digest(identity.encode()), _BYTES)

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from math import exp2
 
 from scoring.activity import note_activity, read_activity
+from scoring.columns import position_of
+from scoring.decay import DAY_MS
 from scoring.lead_state import (
     ACTIVITY_MARK,
     EVENT_BYTES,
@@ -27,8 +29,6 @@ from scoring.lead_state import (
 from scoring.links import merge_links
 from scoring.rules import Rulebook
 from scoring.visits import merge_visits
-
-_DAY_MS = 86_400_000
 
 
 def renumber(state: LeadState, rules: Mapping[int, int | None], properties: Mapping[int, int | None]) -> None:
@@ -60,7 +60,7 @@ def merge(state: LeadState, other: LeadState, book: Rulebook) -> None:
     Bands, bounds and what follows from traits and visits are for the caller to bring up to date.
     """
     events = list(read_events(other))
-    common = [event for event in events if _remembers(state, event[0])]
+    common = [event for event in events if position_of(state.events, event[0], EVENT_BYTES) >= 0]
     for _, time_ms, mark in common:
         if mark[0] & ACTIVITY_MARK:
             note_activity(other.days, time_ms, -1)
@@ -72,7 +72,7 @@ def merge(state: LeadState, other: LeadState, book: Rulebook) -> None:
     _merge_events(state, [event for event in events if event not in common] if common else events)
     merge_visits(state.visits, other.visits, book.gap_ms)
     for day, count in read_activity(other.days):
-        note_activity(state.days, day * _DAY_MS, count)
+        note_activity(state.days, day * DAY_MS, count)
     state.linked = merge_links(state.linked, other.linked)
     _merge_person(state, other)
     _merge_times(state, other)
@@ -126,13 +126,6 @@ def _rules_of(mark: bytes) -> Iterator[int]:
 def _renumber_mark(mark: bytes, rules: Mapping[int, int | None]) -> bytes:
     numbers = [number for number in (rules[old] for old in _rules_of(mark)) if number is not None]
     return (len(numbers) | mark[0] & ACTIVITY_MARK).to_bytes() + b"".join(number.to_bytes(2) for number in numbers)
-
-
-def _remembers(state: LeadState, event_id: bytes) -> bool:
-    at = state.events.find(event_id)
-    while at % EVENT_BYTES and at >= 0:
-        at = state.events.find(event_id, at + 1)
-    return at >= 0
 
 
 def _merge_events(state: LeadState, new: list[Remembered]) -> None:

@@ -95,11 +95,10 @@ class Resolution:
         for index, event, _ in events:
             message = origin(index)
             latest = max(latest, int(event.time))
-            if message.hops >= HOPS_MAX:
-                outcome.refusals.append(Refusal(index, _too_many_hops(to), message))
-                continue
-            message.to, message.hops = to, message.hops + 1
-            outcome.messages.append(message)
+            try:
+                pass_on(message, to, outcome)
+            except EventError as error:
+                outcome.refusals.append(Refusal(index, error, message))
         known = outcome.states.get(key) or self._leads.get(key)
         if known is not None and latest > decode_pointer(known).used_ms + POINTER_REFRESH_MS:
             outcome.states[key] = encode_pointer(Pointer(to, latest))
@@ -216,7 +215,7 @@ class Resolution:
 def pass_on(message: Message, to: str, outcome: Outcome) -> None:
     """Add a message to an outcome that goes to ``to`` instead; raises :class:`EventError` after too many hops."""
     if message.hops >= HOPS_MAX:
-        raise _too_many_hops(to)
+        raise EventError("too_many_hops", "", f"passed on {HOPS_MAX} times, at last to {to}")
     message.to, message.hops = to, message.hops + 1
     outcome.messages.append(message)
 
@@ -229,7 +228,3 @@ def _identities(user_id: str | None, anonymous_id: str | None) -> list[str]:
 
 def _cause(event: Event) -> Cause:
     return Cause(id=event.id, type=event.type, time_ms=int(event.time))
-
-
-def _too_many_hops(to: str) -> EventError:
-    return EventError("too_many_hops", "", f"passed on {HOPS_MAX} times, at last to {to}")

@@ -21,7 +21,7 @@ from scoring.errors import EventError
 from scoring.events import Event, decode_event
 from scoring.forgetting import Sweep, forget
 from scoring.grouping import ForeignKeyError, Grouping, Record, group_by_identity, group_by_key
-from scoring.lead_state import cools_at_of, decode_state, encode_state
+from scoring.lead_state import LeadState, cools_at_of, decode_state, encode_state
 from scoring.leads import LeadEvents, LeadScorer, Raised
 from scoring.model import ScoringModel
 from scoring.outcomes import Outcome, Refusal
@@ -266,11 +266,14 @@ class Shard:
             self._people.forward(state, key, events, outcome, origin)
             return
         was = self.scorer.standing(state)
+        self._take_events(state, lead, events, outcome, raised)
+        self._people.keep(key, lead, state, outcome, was)
+
+    def _take_events(self, state: LeadState, lead: str, events: LeadEvents, outcome: Outcome, raised: Raised) -> None:
         alerts, duplicates = self.scorer.take(state, lead, events, outcome.adopted)
         raised += alerts
         outcome.duplicates += duplicates
         self._people.tell_links(state, lead, events, outcome)
-        self._people.keep(key, lead, state, outcome, was)
 
     def _update(self, records: Sequence[Record], first_index: int, topic: str) -> Outcome:
         """Take what was told of companies, in order, and work out their accounts."""
@@ -352,10 +355,7 @@ class Shard:
             is_changed = is_changed or changed
             raised.append((index, alerts))
         if work.events:
-            alerts_of, duplicates = self.scorer.take(state, lead, work.events, outcome.adopted)
-            raised += alerts_of
-            outcome.duplicates += duplicates
-            self._people.tell_links(state, lead, work.events, outcome)
+            self._take_events(state, lead, work.events, outcome, raised)
         if is_changed:
             self._people.keep(key, lead, state, outcome, was)
         else:

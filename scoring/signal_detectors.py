@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-from scoring.activity import DAY_MS
+from scoring.decay import DAY_MS
 from scoring.model import Signal
 from scoring.model_file import show
 from scoring.model_signals import (

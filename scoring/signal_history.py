@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain
 
-from scoring.activity import DAY_MS, known_from, last_day, merge_activity, read_activity
+from scoring.activity import known_from, last_day, merge_activity, read_activity
 from scoring.contacts import Contact
+from scoring.decay import DAY_MS
 from scoring.model_words import show_events
 
 CompanyNews = tuple[str, int, str]

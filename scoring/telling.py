@@ -59,7 +59,7 @@ class Teller:
         # What somebody adds to an account is as of their last event: a cooling since is nothing that they did.
         state.told_score = record.score if not state.cooled_ms else self._sums.score(state, state.seen_at)
         contact = self._contact(state, lead, record, account)
-        messages.append(Tell(account, 0, contact, before=before, facts=max(0, state.facts_version)))
+        messages.append(Tell(account, 0, contact, before=before, facts=state.facts_version))
 
     def leave(self, state: LeadState, lead: str, was: tuple[str, int]) -> Tell:
         """Return what the account under which a lead ``was`` is told when the lead is no more one of its people."""

@@ -14,7 +14,7 @@ import msgspec
 
 from scoring.account_updates import AccountUpdate, decode_account_update
 from scoring.errors import EventError
-from scoring.events import Event, decode_event
+from scoring.events import Event, decode_event_of_somebody
 from streams.importing.table import Row
 from streams.records import encode
 
@@ -65,6 +65,4 @@ def _check(item: Event | AccountUpdate, received_ms: int) -> Event | AccountUpda
     raw = encode(item)
     if isinstance(item, AccountUpdate):
         return decode_account_update(raw, received_ms)
-    event = decode_event(raw, received_ms)
-    event.lead_id  # noqa: B018 - raises where nobody, or nobody we could name, is meant
-    return event
+    return decode_event_of_somebody(raw, received_ms)

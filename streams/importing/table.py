@@ -8,7 +8,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from scoring.errors import EventError, SettingsError
 
@@ -31,17 +31,25 @@ class Row(NamedTuple):
     error: EventError | None = None
 
 
+class _Reader(Protocol):
+    """What a table needs of csv's reader, whose own type is private."""
+
+    @property
+    def line_num(self) -> int: ...
+    def __next__(self) -> list[str]: ...
+
+
 class Table:
     """A file whose first line names its columns; made by :func:`open_table`, and read once."""
 
-    def __init__(self, columns: list[str], reader: Iterator[list[str]]) -> None:
+    def __init__(self, columns: list[str], reader: _Reader) -> None:
         self.columns = columns
         self._reader = reader
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows in order; blank lines are none, and a short row lacks its last cells."""
         while True:
-            line = self._reader.line_num + 1  # type: ignore[attr-defined]
+            line = self._reader.line_num + 1
             try:
                 cells = next(self._reader, None)
             except csv.Error as error:

@@ -7,7 +7,7 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from scoring.account_updates import AccountUpdate, decode_account_update
-from scoring.events import Event, decode_event
+from scoring.events import Event, decode_event_of_somebody
 from streams.gateway import documentation
 from streams.gateway.auth import Caller
 from streams.gateway.ingest.all_or_none import Form
@@ -44,11 +44,5 @@ def read_account_updates(body: bytes, received_ms: int, caller: Caller) -> Submi
     return Submission({"accepted": len(updates)}, updates=updates)
 
 
-def _decode_event_of_somebody(raw: bytes, received_ms: int) -> Event:
-    event = decode_event(raw, received_ms)
-    event.lead_id  # noqa: B018 - raises where nobody, or nobody we could name, is meant
-    return event
-
-
-_EVENTS: Final = Form("an event", "events", Event.__struct_fields__, _decode_event_of_somebody)
+_EVENTS: Final = Form("an event", "events", Event.__struct_fields__, decode_event_of_somebody)
 _ACCOUNTS: Final = Form("an account update", "batch", AccountUpdate.__struct_fields__, decode_account_update)

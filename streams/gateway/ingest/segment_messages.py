@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from scoring.errors import EventError
-from scoring.events import EVENT_TYPES, Event, check_depth, check_event, parse_time
+from scoring.events import EVENT_TYPES, Event, check_depth, check_event, check_identity, parse_time
 from scoring.identity import normalise_email
 from streams.gateway.limits import check_raw_size, check_written_size
 
@@ -130,7 +130,7 @@ def _check(event: Event, received_ms: int) -> None:
     """Hold an event against what every event must be, in Segment's words."""
     try:
         check_event(event, received_ms)
-        event.lead_id  # noqa: B018 - raises where nobody, or nobody we could name, is meant
+        check_identity(event)
     except EventError as error:
         if error.reason == "missing_field" and error.field == "email":
             raise EventError(
