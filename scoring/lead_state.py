@@ -24,8 +24,8 @@ ONCE_KEPT: Final = 64
 """Keys of once-per rules that a lead remembers."""
 
 TIME_BYTES: Final = 6
-_ID_BYTES: Final = 8
-EVENT_BYTES: Final = _ID_BYTES + TIME_BYTES
+ID_BYTES: Final = 8
+EVENT_BYTES: Final = ID_BYTES + TIME_BYTES
 ONCE_BYTES: Final = 10
 """Of a once-per key: the rule's number (2) and a hash of the key (8)."""
 
@@ -149,8 +149,8 @@ def read_events(state: LeadState) -> Iterator[Remembered]:
     position = 0
     for start in range(0, len(state.events), EVENT_BYTES):
         end = position + 1 + 2 * (state.event_rules[position] & ~ACTIVITY_MARK)
-        time_ms = int.from_bytes(state.events[start + _ID_BYTES : start + EVENT_BYTES])
-        yield bytes(state.events[start : start + _ID_BYTES]), time_ms, bytes(state.event_rules[position:end])
+        time_ms = int.from_bytes(state.events[start + ID_BYTES : start + EVENT_BYTES])
+        yield bytes(state.events[start : start + ID_BYTES]), time_ms, bytes(state.event_rules[position:end])
         position = end
 
 

@@ -34,7 +34,7 @@ from scoring.publishing import Publisher
 from scoring.routed import Message
 from scoring.rules import TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
 from scoring.sums import Sums
-from scoring.telling import Teller, account_of
+from scoring.telling import Standing, Teller, account_of
 from scoring.timers import NEVER
 from scoring.touches import ATTRIBUTING, subject_of, touch_of
 from scoring.traits import TraitBook
@@ -45,7 +45,7 @@ _EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
 _digest = xxhash.xxh3_64_digest
 _LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
 
-NOT_TOLD: Final = ("", 0)
+NOT_TOLD: Final = Standing("", 0, 0)
 """The standing of a lead of whom no account has been told."""
 
 LeadEvents = list[tuple[int, Event, int]]
@@ -277,13 +277,16 @@ class LeadScorer:
         was_told = self.book.model.alerts.visitors or not weak.startswith(VISITOR)
         state.band = max(state.band, other.band) if was_told else state.band
         state.waiting = state.waiting or other.waiting
+        gains = self._sums.gains(other, now) - other.fixed  # what it adds at most: one ceiling may cut both
         merge(state, other, self.book)
         state.cooled_ms = state.last - seen_at
+        state.gains += gains
         self._rate_traits(state, lead)
         self._visits.recount(state)
-        state.gains, state.cools_at = inf, UNSURE if state.band else NEVER
-        self._bands.shut_out(state, lead, cause, alerts)
-        self._bands.reband(state, lead, cause, f"{cause.id} {weak}", now, received_ms, alerts, other.band)
+        state.cools_at = UNSURE if state.band else NEVER
+        if other.band or not self._surely_stays_cold(state):
+            self._bands.shut_out(state, lead, cause, alerts)
+            self._bands.reband(state, lead, cause, f"{cause.id} {weak}", now, received_ms, alerts, other.band)
         return alerts
 
     def ledger(self, state: LeadState, now: int) -> list[LedgerLine]:
@@ -294,14 +297,16 @@ class LeadScorer:
         """Make a state's bounds exact, and return its record for the lead-scores topic; see :class:`Publisher`."""
         return self._publisher.settle(state, lead)
 
-    def standing(self, state: LeadState) -> tuple[str, int]:
-        """Return what :meth:`tell` needs to know of a state from before it was changed: its account, its last event."""
-        return (account_of(state), state.seen_at) if state.told_score >= 0 else NOT_TOLD
+    def standing(self, state: LeadState) -> Standing:
+        """Return what :meth:`tell` needs to know of a state from before it was changed."""
+        return Standing(account_of(state), state.seen_at, state.band) if state.told_score >= 0 else NOT_TOLD
 
-    def tell(self, state: LeadState, lead: str, was: tuple[str, int], messages: list[Message]) -> None:
+    def tell(
+        self, state: LeadState, lead: str, was: Standing, messages: list[Message], *, only_answered: bool = False
+    ) -> None:
         """Add what accounts are to be told of the lead that was settled last; see :class:`Teller`."""
         if self._teller.is_active:
-            self._teller.tell(state, lead, self._publisher.record, was, messages)
+            self._teller.tell(state, lead, self._publisher.record, was, messages, only_answered=only_answered)
 
     def leave(self, state: LeadState, lead: str) -> Message:
         """Return what a lead's account is told when the lead is no more."""
@@ -329,7 +334,7 @@ class LeadScorer:
         alerts: list[Alert] = []
         if state.waiting is not None:
             self._bands.wait_no_more(state, lead, alerts)
-        else:
+        elif not self._surely_stays_cold(state):
             cause = Cause(id=f"{account}#{facts.version}", type="account", time_ms=state.last)
             self._bands.follow_fit(state, lead, cause, received_ms, alerts)
         return alerts
@@ -341,6 +346,10 @@ class LeadScorer:
     def total(self, state: LeadState, now: int) -> float:
         """Return the sum of all contributions at ``now`` (points, not before the last event), without the floor."""
         return self._sums.total(state, now)
+
+    def _surely_stays_cold(self, state: LeadState) -> bool:
+        """Whether a lead is cold, and even its gains alone are not enough for the first band."""
+        return not state.band and state.gains < self._bands.next_enter[0] and state.held_until <= state.last
 
     @staticmethod
     def _forget_due(state: LeadState) -> None:

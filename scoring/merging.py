@@ -16,6 +16,7 @@ from scoring.lead_state import (
     ACTIVITY_MARK,
     EVENT_BYTES,
     EVENTS_KEPT,
+    ID_BYTES,
     ONCE_BYTES,
     ONCE_KEPT,
     TIME_BYTES,
@@ -50,7 +51,7 @@ def renumber(state: LeadState, rules: Mapping[int, int | None], properties: Mapp
 
 def read_rules(state: LeadState) -> set[int]:
     """Return the numbers of all rules that a state says something of."""
-    marked = {number for *_, mark in read_events(state) for number in _rules_of(mark)}
+    marked = {number for mark in {mark for *_, mark in read_events(state)} for number in _rules_of(mark)}
     return {*state.rules, *marked, *(int.from_bytes(key[:2]) for key, _ in _read_once(state))}
 
 
@@ -59,30 +60,42 @@ def merge(state: LeadState, other: LeadState, book: Rulebook) -> None:
 
     Bands, bounds and what follows from traits and visits are for the caller to bring up to date.
     """
+    _forget_common(state, other, book)
+    _merge_once(state, other, book)
+    _merge_counts(state, other, book)
+    _merge_events(state, other)
+    merge_visits(state.visits, other.visits, book.gap_ms)
+    for day, count in read_activity(other.days):
+        note_activity(state.days, day * DAY_MS, count)
+    if other.linked:
+        state.linked = merge_links(state.linked, other.linked)
+    _merge_person(state, other)
+    _merge_times(state, other)
+
+
+def _forget_common(state: LeadState, other: LeadState, book: Rulebook) -> None:
+    """Take the events that both remember away from ``other``, with what they have counted for."""
+    known, new = state.events, other.events
+    if all(known.find(new[start : start + ID_BYTES]) < 0 for start in range(0, len(new), EVENT_BYTES)):
+        return  # nearly always
     events = list(read_events(other))
-    common = [event for event in events if position_of(state.events, event[0], EVENT_BYTES) >= 0]
+    common = [event for event in events if position_of(known, event[0], EVENT_BYTES) >= 0]
     for _, time_ms, mark in common:
         if mark[0] & ACTIVITY_MARK:
             note_activity(other.days, time_ms, -1)
         for number in _rules_of(mark):
             if number not in book.once_per_rules:
                 _discount(other, number, time_ms, book)
-    _merge_once(state, other, book)
-    _merge_counts(state, other, book)
-    _merge_events(state, [event for event in events if event not in common] if common else events)
-    merge_visits(state.visits, other.visits, book.gap_ms)
-    for day, count in read_activity(other.days):
-        note_activity(state.days, day * DAY_MS, count)
-    state.linked = merge_links(state.linked, other.linked)
-    _merge_person(state, other)
-    _merge_times(state, other)
+    _write_events(other, [event for event in events if event not in common])
 
 
 def _merge_times(state: LeadState, other: LeadState) -> None:
     if (other.account_at, other.account) > (state.account_at, state.account) and other.account_at:
         state.account, state.account_at = other.account, other.account_at
-    state.first_touch = min((t for t in (state.first_touch, other.first_touch) if t is not None), default=None)
-    state.last_touch = max((t for t in (state.last_touch, other.last_touch) if t is not None), default=None)
+    if other.first_touch is not None and (state.first_touch is None or other.first_touch < state.first_touch):
+        state.first_touch = other.first_touch
+    if other.last_touch is not None and (state.last_touch is None or other.last_touch > state.last_touch):
+        state.last_touch = other.last_touch
     state.converted_at = min((at for at in (state.converted_at, other.converted_at) if at), default=0)
     state.held_until = max(state.held_until, other.held_until)
     state.last = max(state.last, other.last)
@@ -128,13 +141,20 @@ def _renumber_mark(mark: bytes, rules: Mapping[int, int | None]) -> bytes:
     return (len(numbers) | mark[0] & ACTIVITY_MARK).to_bytes() + b"".join(number.to_bytes(2) for number in numbers)
 
 
-def _merge_events(state: LeadState, new: list[Remembered]) -> None:
-    """Remember more events; of too many, the latest by time."""
-    if len(state.events) // EVENT_BYTES + len(new) > EVENTS_KEPT:
-        new = sorted([*read_events(state), *new], key=lambda event: event[1])[-EVENTS_KEPT:]
-        state.events.clear()
-        state.event_rules.clear()
-    for event_id, time_ms, mark in new:
+def _merge_events(state: LeadState, other: LeadState) -> None:
+    """Remember the other's events, too; of too many, the latest by time."""
+    if len(state.events) + len(other.events) <= EVENTS_KEPT * EVENT_BYTES:
+        state.events += other.events
+        state.event_rules += other.event_rules
+        return
+    both = sorted([*read_events(state), *read_events(other)], key=lambda event: event[1])
+    _write_events(state, both[-EVENTS_KEPT:])
+
+
+def _write_events(state: LeadState, events: Iterable[Remembered]) -> None:
+    state.events.clear()
+    state.event_rules.clear()
+    for event_id, time_ms, mark in events:
         state.events += event_id + time_ms.to_bytes(TIME_BYTES)
         state.event_rules += mark
 
@@ -153,6 +173,8 @@ def _write_once(state: LeadState, keys: Iterable[tuple[bytes, int]]) -> None:
 
 def _merge_once(state: LeadState, other: LeadState, book: Rulebook) -> None:
     """Of each key that both sides have counted, count only the earliest match."""
+    if not other.once_keys:
+        return
     known = dict(_read_once(state))
     for key, at in _read_once(other):
         if key in known:
@@ -168,6 +190,8 @@ def _merge_once(state: LeadState, other: LeadState, book: Rulebook) -> None:
 
 
 def _merge_person(state: LeadState, other: LeadState) -> None:
+    if other.person is None or not other.person.properties:
+        return
     told: dict[int, tuple[int, Answer]] = {}
     for person in (state.person, other.person):
         if person is None:

@@ -21,6 +21,7 @@ from scoring.merging import read_rules, renumber
 from scoring.outcomes import Outcome, Refusal
 from scoring.pointers import HOPS_MAX, Pointer, decode_pointer, encode_pointer, is_pointer
 from scoring.routed import Absorb, Check, Conflict, Forward, Link, Message, Reply, Unlink
+from scoring.telling import Standing
 
 POINTER_REFRESH_MS: Final = 30 * 86_400_000
 """How much older than its use the time in a pointer may be: it is not written anew for every event."""
@@ -74,13 +75,23 @@ class Resolution:
         known = self._leads.get(key)
         return known is not None and not is_pointer(known) and is_confirmed(decode_state(known).linked, identity)
 
-    def keep(self, key: bytes, lead: str, state: LeadState, outcome: Outcome, was: tuple[str, int] = NOT_TOLD) -> None:
+    def keep(
+        self,
+        key: bytes,
+        lead: str,
+        state: LeadState,
+        outcome: Outcome,
+        was: Standing = NOT_TOLD,
+        *,
+        only_answered: bool = False,
+    ) -> None:
         """Settle a lead's state, and note it, its score, and what its account is to be told in the outcome.
 
-        ``was`` is what :meth:`LeadScorer.standing` said before the state was changed.
+        ``was`` is what :meth:`LeadScorer.standing` said before the state was changed; ``only_answered`` says that
+        nothing but the account's own facts has changed it.
         """
         outcome.scores[key] = self._scorer.settle(state, lead)
-        self._scorer.tell(state, lead, was, outcome.messages)
+        self._scorer.tell(state, lead, was, outcome.messages, only_answered=only_answered)
         outcome.states[key] = encode_state(state)
 
     # ── events ───────────────────────────────────────────────────────────────────────────────────────────────

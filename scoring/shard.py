@@ -357,7 +357,7 @@ class Shard:
         if work.events:
             self._take_events(state, lead, work.events, outcome, raised)
         if is_changed:
-            self._people.keep(key, lead, state, outcome, was)
+            self._people.keep(key, lead, state, outcome, was, only_answered=work.only_answers)
         else:
             outcome.states[key] = encode_state(state)
 
@@ -373,6 +373,11 @@ class _Work:
     def add_event(self, index: int, event: Event, origin: Forward) -> None:
         self.events.append((index, event, origin.received_ms))
         self.origins[index] = origin
+
+    @property
+    def only_answers(self) -> bool:
+        """Whether there is nothing but what accounts tell of themselves."""
+        return not self.events and all(isinstance(message, Reply) for _, message, _ in self.told)
 
     @property
     def brings_anything(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from scoring.bands import Bands
 from scoring.contacts import MARKS_TOLD, SESSIONS_TOLD, Contact, Mark
@@ -17,6 +17,14 @@ from scoring.visits import read_starts
 
 ROLES: Final = ("decision_role", "buying_role", "role", "job_title", "title")
 """Traits that say what somebody's part in a purchase is, the most telling first."""
+
+
+class Standing(NamedTuple):
+    """What a lead was before it was changed: its account's key, its last event's time (ms), and its band."""
+
+    account: str
+    seen_ms: int
+    band: int
 
 
 def account_of(state: LeadState) -> str:
@@ -40,18 +48,27 @@ class Teller:
         self._asked = {number: name for number, name in enumerate(book.names) if name in asked}
 
     def tell(
-        self, state: LeadState, lead: str, record: LeadScore, was: tuple[str, int], messages: list[Message]
+        self,
+        state: LeadState,
+        lead: str,
+        record: LeadScore,
+        was: Standing,
+        messages: list[Message],
+        *,
+        only_answered: bool = False,
     ) -> None:
         """Add what a lead's account, and the one that it had before, are to be told; notes in ``state`` that they are.
 
-        ``record`` is what is published of the lead now; ``was`` its account's key and its last event's time before.
+        ``record`` is what is published of the lead now; ``was`` is what the lead was before. Where it has
+        ``only_answered`` to what the account told, the account learns nothing from the same score and band.
         """
         account = account_of(state) if self._bands.has_account(state, lead) else ""
-        was_account, was_ms = was
-        before = None if state.told_score < 0 else (state.told_score, was_ms)
-        if before is not None and account != was_account:
+        before = None if state.told_score < 0 else (state.told_score, was.seen_ms)
+        if before is not None and account != was.account:
             messages.append(self.leave(state, lead, was))
             before, state.facts_version, state.facts = None, 0, None
+        elif only_answered and record.score == state.told_score and state.band == was.band and not state.cooled_ms:
+            return
         if not account:
             state.told_score = NOTHING_TOLD
             return
@@ -61,11 +78,11 @@ class Teller:
         contact = self._contact(state, lead, record, account)
         messages.append(Tell(account, 0, contact, before=before, facts=state.facts_version))
 
-    def leave(self, state: LeadState, lead: str, was: tuple[str, int]) -> Tell:
+    def leave(self, state: LeadState, lead: str, was: Standing) -> Tell:
         """Return what the account under which a lead ``was`` is told when the lead is no more one of its people."""
         state.told += 1
-        gone = Contact(lead, state.told, account=was[0])
-        return Tell(was[0], 0, gone, is_gone=True, before=(state.told_score, was[1]))
+        gone = Contact(lead, state.told, account=was.account)
+        return Tell(was.account, 0, gone, is_gone=True, before=(state.told_score, was.seen_ms))
 
     def _contact(self, state: LeadState, lead: str, record: LeadScore, account: str) -> Contact:
         contact = Contact(

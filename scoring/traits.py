@@ -187,8 +187,9 @@ def _told_by(domain: str) -> dict[str, Answer]:
 
 def _domain(lead: str, email: object) -> str:
     """Return the domain of a lead's address: its id, or else the ``email`` that it told; or nothing."""
-    address = lead.removeprefix(_EMAIL_PREFIX) if lead.startswith(_EMAIL_PREFIX) else email
-    return domain_of(address) if isinstance(address, str) and "@" in address else ""
+    if lead.startswith(_EMAIL_PREFIX):
+        return lead.rpartition("@")[2].rstrip(".")  # the address in a lead's id is normalised
+    return domain_of(email) if isinstance(email, str) and "@" in email else ""
 
 
 def _compile_trait(name: str, trait: Trait) -> _Question | _Flag:

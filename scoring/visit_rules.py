@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import exp2, inf
 
-from scoring.lead_state import LeadState
+from scoring.lead_state import TIME_BYTES, LeadState
 from scoring.rules import Rulebook
 from scoring.visits import Seen, count_repeats, read_starts, see_visit, start_of
 
@@ -19,6 +19,11 @@ class VisitCounter:
     def see(self, state: LeadState, time_ms: int, changed: bool, recheck: bool) -> tuple[bool, bool]:
         """Let an event count as part of a visit; returns whether the score changed, and whether it may have sunk."""
         visits, watches_inactivity = state.visits, self._watches_inactivity
+        if visits:
+            end = int.from_bytes(visits[-TIME_BYTES:])
+            if end < time_ms <= end + self._book.gap_ms:  # nearly always: the visit goes on
+                visits[-TIME_BYTES:] = time_ms.to_bytes(TIME_BYTES)
+                return changed or watches_inactivity, recheck
         inactive_from = self._book.inactive_from(visits) if watches_inactivity else None
         seen = see_visit(visits, time_ms, self._book.gap_ms)
         if seen is Seen.ONE_MORE:

@@ -101,6 +101,11 @@ def merge_visits(memory: bytearray, other: bytes | bytearray, gap_ms: int) -> No
     >>> read_visits(memory)
     [Visit(start_ms=5, end_ms=9), Visit(start_ms=100, end_ms=100)]
     """
+    if not other:
+        return
+    if not memory:
+        memory += other
+        return
     joined: list[Visit] = []
     for visit in sorted([*read_visits(memory), *read_visits(other)]):
         if joined and visit.start_ms - joined[-1].end_ms <= gap_ms:

@@ -97,7 +97,7 @@ def _faust_app(settings: Settings, shards: Shards) -> faust.App:
         broker_heartbeat_interval=min(2.0, settings.session_timeout_s / 4),
         broker_request_timeout=max(90.0, settings.session_timeout_s),
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=16 << 20,
+        consumer_max_fetch_size=48 << 20,
         **static_member,
     )
     urls = [URL(url) for url in broker.split(";")]
