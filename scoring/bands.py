@@ -10,7 +10,7 @@ from scoring.conditions_file import OWN_DOMAINS
 from scoring.cooling import ROUNDING
 from scoring.explain import VISITOR, Explainer
 from scoring.lead_state import LeadState, Waiting
-from scoring.rules import Rulebook
+from scoring.rules import HOUR_MS, Rulebook
 from scoring.sums import Sums
 from scoring.timers import NEVER
 
@@ -225,9 +225,11 @@ class Bands:
         since = state.last
         while state.band:
             if state.cools_at < 0:
-                if self._sums.surely_stays(state, since, now):
-                    state.cools_at = -now
-                    return
+                # Somebody who is at it will do more within the hour, and is not to be summed up each time.
+                for until in (now + HOUR_MS, now):
+                    if self._sums.surely_stays(state, since, until):
+                        state.cools_at = -until
+                        return
                 state.cools_at = self._sums.next_cooling(state, since)
             if now < state.cools_at:
                 return

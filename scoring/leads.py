@@ -282,7 +282,8 @@ class LeadScorer:
         state.cooled_ms = state.last - seen_at
         state.gains += gains
         self._rate_traits(state, lead)
-        self._visits.recount(state)
+        if other.visits:
+            self._visits.recount(state)
         state.cools_at = UNSURE if state.band else NEVER
         if other.band or not self._surely_stays_cold(state):
             self._bands.shut_out(state, lead, cause, alerts)

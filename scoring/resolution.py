@@ -184,22 +184,23 @@ class Resolution:
         state = decode_state(known)
         if state.told_score >= 0:
             outcome.messages.append(self._scorer.leave(state, link.to))
-        outcome.messages.append(self._pack(link, state, outcome))
+        outcome.messages.append(self._pack(link, state, known, outcome))
         outcome.scores.pop(key, None)
         outcome.merged.append((link.to, link.lead))
 
-    def _pack(self, link: Link, state: LeadState, outcome: Outcome) -> Absorb:
-        """Return a state as a message, with the meaning of its numbers."""
+    def _pack(self, link: Link, state: LeadState, encoded: bytes, outcome: Outcome) -> Absorb:
+        """Return a state, also given ``encoded``, as a message, with the meaning of its numbers."""
         book = self._scorer.book
         if state.generation != book.numbering.generation:
             self._scorer.adopt(state, link.to, outcome.adopted)
+            encoded = encode_state(state)
         names, told = book.numbering.properties, [] if state.person is None else state.person.properties
         return Absorb(
             link.lead,
             0,
             link.to,
             link.cause,
-            encode_state(state),
+            encoded,
             rules={number: book.names[number] for number in read_rules(state)},
             properties={number: names[number] for number in told},
             bands=[band.name for band in book.bands],

@@ -6,7 +6,7 @@ chunks and writes what it returns in one transaction; :mod:`scoring.replay` feed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Final
@@ -35,6 +35,9 @@ __all__ = ["Outcome", "Place", "Record", "Refusal", "Shard"]
 
 CONTACTS_MAX: Final = 200
 """People that an account lists one by one, unless the caller says otherwise."""
+
+Steps = Generator[None, None, Outcome]
+"""Work that pauses after every lead, for those who have more to do than this, and returns what it has caused."""
 
 _encode_memo = msgspec.json.Encoder().encode
 _decode_memo = msgspec.json.Decoder(Numbering).decode
@@ -76,21 +79,33 @@ class Shard:
         A record that cannot be scored becomes a :class:`Refusal`. Where scoring itself fails (our fault), the
         chunk's work is thrown away and redone record by record, so that only the culprit is refused.
         """
-        return self._take(records, lambda some, first_index: self._score(some, first_index, topic))
+        return _finish(self.steps(records, topic))
 
     def take_updates(self, records: Sequence[Record], topic: str = "") -> Outcome:
         """Take a chunk of what was told of companies; all else is as in :meth:`take`."""
-        return self._take(records, lambda some, first_index: self._update(some, first_index, topic))
+        return _finish(self.steps_of_updates(records, topic))
 
     def take_routed(self, records: Sequence[Record]) -> Outcome:
         """Take a chunk of what other shards have passed on or told of people; all else is as in :meth:`take`."""
+        return _finish(self.steps_of_routed(records))
+
+    def steps(self, records: Sequence[Record], topic: str) -> Steps:
+        """Do what :meth:`take` does, with pauses. Until the end nothing is changed, and nothing else may be begun."""
+        return self._take(records, lambda some, first_index: self._score(some, first_index, topic))
+
+    def steps_of_updates(self, records: Sequence[Record], topic: str) -> Steps:
+        """Do what :meth:`take_updates` does, with pauses."""
+        return self._take(records, lambda some, first_index: self._update(some, first_index, topic))
+
+    def steps_of_routed(self, records: Sequence[Record]) -> Steps:
+        """Do what :meth:`take_routed` does, with pauses."""
         return self._take(records, self._resolve)
 
-    def _take(self, records: Sequence[Record], work: Callable[[Sequence[Record], int], Outcome]) -> Outcome:
+    def _take(self, records: Sequence[Record], work: Callable[[Sequence[Record], int], Steps]) -> Steps:
         try:
-            outcome = work(records, 0)
+            outcome = yield from work(records, 0)
         except Exception:  # noqa: BLE001 - whatever it was, it comes again for the culprit alone, and is kept
-            return self._take_singly(records, work)
+            return self._take_singly(records, work)  # without a pause, since it changes leads one by one
         self._apply(outcome)
         return outcome
 
@@ -223,11 +238,11 @@ class Shard:
                 if before != after:
                     adoption.note(lead, before, after)
 
-    def _take_singly(self, records: Sequence[Record], work: Callable[[Sequence[Record], int], Outcome]) -> Outcome:
+    def _take_singly(self, records: Sequence[Record], work: Callable[[Sequence[Record], int], Steps]) -> Outcome:
         outcome = Outcome()
         for index, record in enumerate(records):
             try:
-                single = work((record,), index)
+                single = _finish(work((record,), index))
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001 - a dead letter keeps the record and names the error
@@ -238,7 +253,7 @@ class Shard:
             outcome.extend(single)
         return outcome
 
-    def _score(self, records: Sequence[Record], first_index: int, topic: str) -> Outcome:
+    def _score(self, records: Sequence[Record], first_index: int, topic: str) -> Steps:
         """Score records lead by lead: a state is decoded once, sees all its events, and is encoded while still at hand.
 
         Alerts come out in the order of the records all the same.
@@ -248,15 +263,16 @@ class Shard:
             return self._origin(records[index - first_index], topic)
 
         try:
-            return self._score_grouped(group_by_key, records, first_index, origin)
+            return (yield from self._score_grouped(group_by_key, records, first_index, origin))
         except ForeignKeyError:
-            return self._score_grouped(group_by_identity, records, first_index, origin)
+            return (yield from self._score_grouped(group_by_identity, records, first_index, origin))
 
-    def _score_grouped(self, group: Grouping, records: Sequence[Record], first_index: int, origin: Origin) -> Outcome:
+    def _score_grouped(self, group: Grouping, records: Sequence[Record], first_index: int, origin: Origin) -> Steps:
         outcome = Outcome(events=len(records))
         raised: Raised = []
         for lead, events in group(records, first_index, outcome.refusals, self._people.knows):
             self._score_lead(lead, events, outcome, raised, origin)
+            yield
         return _in_order(outcome, raised)
 
     def _score_lead(self, lead: str, events: LeadEvents, outcome: Outcome, raised: Raised, origin: Origin) -> None:
@@ -275,7 +291,7 @@ class Shard:
         outcome.duplicates += duplicates
         self._people.tell_links(state, lead, events, outcome)
 
-    def _update(self, records: Sequence[Record], first_index: int, topic: str) -> Outcome:
+    def _update(self, records: Sequence[Record], first_index: int, topic: str) -> Steps:
         """Take what was told of companies, in order, and work out their accounts."""
         outcome = Outcome(events=len(records))
         companies = self._companies(outcome)
@@ -285,6 +301,7 @@ class Shard:
                 companies.update(decode_account_update(origin.value, record.timestamp), origin)
             except EventError as error:
                 outcome.refusals.append(Refusal(index, error))
+            yield
         companies.settle(records[-1].timestamp if records else 0)
         return outcome
 
@@ -309,7 +326,7 @@ class Shard:
         place = self._people.place.partition
         return Forward("", 0, record.timestamp, record.value or b"", topic, place, record.offset, record.key)
 
-    def _resolve(self, records: Sequence[Record], first_index: int) -> Outcome:
+    def _resolve(self, records: Sequence[Record], first_index: int) -> Steps:
         """Take what shards tell each other, in order, and then the events that were passed on, lead by lead."""
         outcome = Outcome(events=len(records))
         raised: Raised = []
@@ -330,8 +347,10 @@ class Shard:
                     works.setdefault(message.to, _Work()).told.append((index, message, record.timestamp))
             except EventError as error:
                 outcome.refusals.append(Refusal(index, error, message if isinstance(message, Forward) else None))
+            yield
         for lead, work in works.items():
             self._take_of_lead(lead, work, outcome, raised)
+            yield
         companies.settle(records[-1].timestamp if records else 0)
         return _in_order(outcome, raised)
 
@@ -360,6 +379,16 @@ class Shard:
             self._people.keep(key, lead, state, outcome, was, only_answered=work.only_answers)
         else:
             outcome.states[key] = encode_state(state)
+
+
+def _finish(steps: Steps) -> Outcome:
+    """Do work without a pause."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            outcome: Outcome = done.value
+            return outcome
 
 
 @dataclass(slots=True)

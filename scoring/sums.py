@@ -16,6 +16,7 @@ class Sums:
     def __init__(self, book: Rulebook) -> None:
         self._book = book
         self.facts = list(zip(book.points, book.rates, book.ceilings, book.channels, strict=True))
+        self._capped = list(enumerate(book.channel_caps))[1:]
         self._watches_inactivity = book.inactive_after_ms > 0
 
     def total(self, state: LeadState, now: int) -> float:
@@ -36,9 +37,9 @@ class Sums:
         """Return the whole sum at ``now``, given the rules' sums by channel."""
         total = state.fixed + sums[0]
         if len(sums) > 1:
-            for channel, ceiling in enumerate(self._book.channel_caps):
-                if channel:
-                    total += min(sums[channel], ceiling)
+            for channel, ceiling in self._capped:
+                amount = sums[channel]
+                total += amount if amount < ceiling else ceiling
         if self._watches_inactivity:
             inactive_from = self._book.inactive_from(state.visits)
             if inactive_from is not None and now >= inactive_from:

@@ -153,7 +153,7 @@ class TraitBook:
         lines = [
             TraitLine(self.names[number], points) for number, points in zip(person.traits, person.points, strict=True)
         ]
-        if state.facts is not None:
+        if state.facts is not None and state.facts.traits:
             for line in lines:
                 line.of_account = self.is_of_account(state, line.trait)
         return lines

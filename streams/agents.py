@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -85,15 +85,15 @@ class LeadLogic:
         """Whether the pass of a new model is under way."""
         return self._shard.is_adopting
 
-    def take(self, topic: str, partition: int, records: Sequence[Any]) -> Work:
-        """Score a chunk and return what is to be written."""
+    def take(self, topic: str, partition: int, records: Sequence[Any]) -> Generator[None, None, Work]:
+        """Score a chunk, with a pause after every lead, and return what is to be written."""
         started = time.perf_counter()
         if topic == self._routed:
-            outcome = self._shard.take_routed(records)
+            outcome = yield from self._shard.steps_of_routed(records)
         elif topic == self._account_updates:
-            outcome = self._shard.take_updates(records, topic)
+            outcome = yield from self._shard.steps_of_updates(records, topic)
         else:
-            outcome = self._shard.take(records, topic)
+            outcome = yield from self._shard.steps(records, topic)
         work = self._work(outcome)
         work.records[self._dead_letters] = [
             self._dead_letter(topic, partition, records[refusal.index], refusal) for refusal in outcome.refusals

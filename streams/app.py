@@ -107,6 +107,7 @@ def _faust_app(settings: Settings, shards: Shards) -> faust.App:
         fetch_wait_ms=settings.fetch_wait_ms,
         locate=shards.locate,
         changelog_end=shards.changelog_end,
+        until_idle=shards.until_idle,
     )
     app.transport = transport(urls, app)
     return app

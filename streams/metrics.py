@@ -31,7 +31,10 @@ class WorkerMetrics:
             "leadheat_buying_signals", "Records written to buying-signals", ["kind"], registry=registry
         )
         self.chunk_seconds = Histogram(
-            "leadheat_chunk_seconds", "Scoring one chunk", registry=registry, buckets=_SECONDS
+            "leadheat_chunk_seconds",
+            "Scoring one chunk, with the pauses for others",
+            registry=registry,
+            buckets=_SECONDS,
         )
         self.transaction_seconds = Histogram(
             "leadheat_transaction_seconds", "One transaction, begin to commit", registry=registry, buckets=_SECONDS

@@ -8,7 +8,7 @@ business either: they are committed inside the shard's transaction, and the shar
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import faust
@@ -182,6 +182,7 @@ class ChunkConsumer(driver.Consumer):
     fetch_wait_ms: int
     locate: Locate
     changelog_end: Callable[[int], int]
+    until_idle: Callable[[], Awaitable[object]]
 
     def _new_consumer_thread(self) -> Any:
         return _ChunkThread(self, loop=self.loop, beacon=self.beacon)
@@ -233,6 +234,11 @@ class ChunkConsumer(driver.Consumer):
         until, end = self._thread.read_until.get(TopicPartition(topic, partition), (0, 0))
         return until if following >= end else 0
 
+    async def _wait_next_records(self, timeout: float) -> Any:
+        # What piles up while chunks are worked on comes as larger chunks, which cost less by the record.
+        await self.until_idle()
+        return await super()._wait_next_records(timeout)
+
     async def highwaters(self, *partitions: Any) -> Mapping[Any, int]:
         """Return the ends of changelogs as the shards saw them when they were fenced.
 
@@ -249,14 +255,19 @@ def chunk_transport(
     fetch_wait_ms: int,
     locate: Locate,
     changelog_end: Callable[[int], int],
+    until_idle: Callable[[], Awaitable[object]],
 ) -> type[driver.Transport]:
-    """Return a Faust transport whose consumer delivers ``sources`` by chunks and seeks by ``locate``."""
+    """Return a Faust transport whose consumer delivers ``sources`` by chunks and seeks by ``locate``.
+
+    It fetches more when ``until_idle`` returns.
+    """
     members = {
         "sources": frozenset(sources),
         "chunk_records": chunk_records,
         "fetch_wait_ms": fetch_wait_ms,
         "locate": staticmethod(locate),
         "changelog_end": staticmethod(changelog_end),
+        "until_idle": staticmethod(until_idle),
     }
     consumer = type("ShardConsumer", (ChunkConsumer,), members)
     return type("ShardTransport", (driver.Transport,), {"Consumer": consumer})

@@ -9,7 +9,8 @@ background, by copying bytes. A shard that is not ready does not take part; the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
 
 import faust
@@ -25,6 +26,7 @@ from streams.settings import Settings
 _RESTORE_RECORDS = 10_000  # a fetch at a time, so that the loop breathes
 _RESTORE_FETCH_BYTES = 4 << 20
 _RESEEK_S = 1.0
+_TURN_S = 0.02  # a chunk may take seconds: others' transactions, and the end of this process, need not wait for it
 _TICK_S = 0.25
 _SWEEP_KEYS = 1_000  # four times a second: a million keys in four minutes, at less than 1 % of a core
 _SWEEP_PAUSE_MS = 3_600_000
@@ -34,8 +36,9 @@ log = structlog.get_logger(__name__)
 
 
 class Logic(Protocol):
-    """What a shard does with a chunk's records; ``memo`` is given to the next logic on the same table.
+    """What a shard does with a chunk's records, with pauses, in which nothing else of the shard may be begun.
 
+    ``memo`` is given to the next logic on the same table.
     Something is due, in silence, at ``due_ms`` by the shard's clock: then it wants a tick. While ``is_adopting``, what
     an earlier logic left in the table is brought up to date, some keys at a time. What may be forgotten is looked for
     in the same way, again and again; ``forget`` says which keys it was, and whether it has come to the end.
@@ -50,7 +53,7 @@ class Logic(Protocol):
     @property
     def is_adopting(self) -> bool: ...
 
-    def take(self, topic: str, partition: int, records: Sequence[Any]) -> Work: ...
+    def take(self, topic: str, partition: int, records: Sequence[Any]) -> Generator[None, None, Work]: ...
 
     def tick(self, clock_ms: int, leads_max: int) -> tuple[Work, int]: ...
 
@@ -82,6 +85,10 @@ class OpenShard:
         self.clock_ms = meta.clock_ms
         self.is_adopting = logic.is_adopting
         self.sweeps_at_ms = 0
+        self.is_busy = False
+        """Whether a chunk is being worked on."""
+        self.is_late = False
+        """Whether time could not pass, because of a chunk."""
         self.sought: dict[str, float] = {}
 
     def unseen(self, chunk: Chunk) -> list[Any] | None:
@@ -128,6 +135,9 @@ class Shards:
         self._latest_fetch = dict.fromkeys(self.sources, 0)
         self._taken, self._taking = dict.fromkeys(self.sources, 0), dict.fromkeys(self.sources, 0)
         self._is_draining = False
+        # One chunk at a time, whichever shard's, and no fetch meanwhile: what piles up costs less by the record.
+        self._turn, self._idle = asyncio.Lock(), asyncio.Event()
+        self._idle.set()
 
     # ---- taking chunks
 
@@ -145,6 +155,20 @@ class Shards:
         shard = self._open.get(chunk.partition)
         if shard is None:
             return  # lost, or still restoring: it will be read again from where the shard continues
+        async with self._turn:
+            self._idle.clear()
+            try:
+                if self._open.get(chunk.partition) is shard:
+                    await self._take_in_turn(shard, chunk)
+            finally:
+                self._idle.set()
+        await shard.writer.wait_for_room()
+
+    async def until_idle(self) -> None:
+        """Wait until no chunk is worked on."""
+        await self._idle.wait()
+
+    async def _take_in_turn(self, shard: OpenShard, chunk: Chunk) -> None:
         records = shard.unseen(chunk)
         if records is None:
             await self._seek_back(shard, chunk.topic, chunk.partition, chunk.start)
@@ -152,18 +176,39 @@ class Shards:
         if not records:
             self._observer.out_of_order(chunk.topic, "old")
             return
-        start = shard.next[chunk.topic]
+        start, shard.is_busy = shard.next[chunk.topic], True
         try:
-            work = shard.logic.take(chunk.topic, chunk.partition, records)
+            work = await self._work_out(shard, chunk, records)
         except Exception as error:
             # Faust would acknowledge the chunk and go on without it.
             self._on_failure(chunk.partition, error)
             raise
+        finally:
+            shard.is_busy = False
+        if work is None:
+            return
         shard.next[chunk.topic] = chunk.end
         work.steps.append(ChunkRange(chunk.topic, start, chunk.end))
         work.newest_ms = records[-1].timestamp
         self._add(shard, work)
-        await shard.writer.wait_for_room()
+        if shard.is_late and not self._is_draining:
+            self._pass_time_of(chunk.partition, shard)
+
+    async def _work_out(self, shard: OpenShard, chunk: Chunk, records: Sequence[Any]) -> Work | None:
+        """Return what comes of a chunk, or None where the shard was given up in a pause: then nothing does."""
+        steps = shard.logic.take(chunk.topic, chunk.partition, records)
+        pause_at = time.perf_counter() + _TURN_S
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                work: Work = done.value
+                return work
+            if time.perf_counter() >= pause_at:
+                await asyncio.sleep(0)
+                if self._open.get(chunk.partition) is not shard:
+                    return None
+                pause_at = time.perf_counter() + _TURN_S
 
     async def _seek_back(self, shard: OpenShard, topic: str, partition: int, got: int) -> None:
         """Ask for missing records again, once a second at most: later chunks of the same gap follow."""
@@ -209,12 +254,20 @@ class Shards:
             for partition, shard in list(self._open.items()):
                 if self._is_draining or not shard.writer.has_room:
                     continue
-                try:
-                    self._pass_time_of(partition, shard)
-                except Exception as error:  # noqa: BLE001 - a shard whose time stands still must not go on
-                    self._on_failure(partition, error)
+                if shard.is_busy:
+                    shard.is_late = True
+                    continue
+                self._pass_time_of(partition, shard)
 
     def _pass_time_of(self, partition: int, shard: OpenShard) -> None:
+        try:
+            self._catch_up(partition, shard)
+        except Exception as error:  # noqa: BLE001 - a shard whose time stands still must not go on
+            self._on_failure(partition, error)
+
+    def _catch_up(self, partition: int, shard: OpenShard) -> None:
+        """Bring a shard's clock forward, and do what is due by it."""
+        shard.is_late = False
         shard.clock_ms = max(shard.clock_ms, self._clock_of(partition, shard))
         if shard.logic.due_ms <= shard.clock_ms:
             work, clock_ms = shard.logic.tick(shard.clock_ms, _TICK_LEADS)
