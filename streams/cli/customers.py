@@ -1,0 +1,12 @@
+"""``leadheat customers``: what customers are worth, and what is done with which of them."""
+
+from __future__ import annotations
+
+import typer
+
+from streams.cli.customers_segment import segment
+from streams.cli.teaching import register
+
+customers = typer.Typer(help="Customer value and segments: whom to keep, grow or let go.", no_args_is_help=True)
+
+register(customers, segment)
