@@ -19,8 +19,9 @@ import msgspec
 
 from scoring.customer_value import CustomerWorth
 from scoring.equal_parts import limits_of, split_equally
+from scoring.errors import CustomerError
 from scoring.model_customers import EXIT, UNKNOWN, Customers
-from scoring.model_file import show
+from scoring.model_file import show, suggest
 
 REASON_MAX: Final = 200
 
@@ -140,3 +141,16 @@ def care_of(customers: Customers, segment: str) -> tuple[str, str]:
     if segment not in care:
         return "", ""
     return customers.segments[segment].action, customers.segments[segment].service
+
+
+def find_segment(customers: Customers, segment: str, field: str) -> str:
+    """Return a segment as the model writes it; raises :class:`CustomerError`, naming ``field``, for what is none.
+
+    >>> find_segment(Customers(), "a", "override")
+    'A'
+    """
+    names = [*customers.segments, EXIT]
+    for name in names:
+        if name.casefold() == segment.casefold():
+            return name
+    raise CustomerError(field, f"{show(segment)} is not a segment; {suggest(segment, names, 'there are')}")

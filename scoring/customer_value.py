@@ -259,6 +259,13 @@ class ValueBook:
             except CustomerError as error:
                 yield error
 
+    def find_faults_by_hand(self, criterion: str, answer: Fact, field: str) -> Iterator[CustomerError]:
+        """Yield what is wrong with a rating by hand of one of the criteria; ``field`` is where it was told."""
+        try:
+            rate_answer(self.customers.criteria[criterion], field, answer)
+        except CustomerError as error:
+            yield error
+
     def _rate(
         self, each: _Compiled, facts: Mapping[str, Fact], said: Said | None, now_ms: int, strict: bool
     ) -> CriterionRating:

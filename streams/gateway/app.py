@@ -14,9 +14,11 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from scoring.model import load_model
 from streams.clock import now_ms
 from streams.gateway import documentation
 from streams.gateway.answers import Refusal, json_answer, unavailable
+from streams.gateway.customers import customers_router
 from streams.gateway.ingest.canonical import canonical_router
 from streams.gateway.ingest.segment import segment_router
 from streams.gateway.intake import Intake
@@ -38,7 +40,8 @@ def create_gateway(settings: Settings, producer: EventProducer, clock: Callable[
         await producer.stop()
 
     app = FastAPI(title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None)
-    for router in (*ingest, _operations_router(producer, metrics)):
+    customers = customers_router(settings.source_of_key(), load_model(settings.model).customers, clock)
+    for router in (*ingest, customers, _operations_router(producer, metrics)):
         app.include_router(router)
     app.add_middleware(
         _OpenToBrowsers, paths={route.path for router in ingest for route in router.routes if isinstance(route, Route)}

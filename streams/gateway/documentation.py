@@ -176,6 +176,58 @@ ACCOUNTS: Final = _route(
     },
 )
 
+_EXAMPLE_CUSTOMERS: Final = {
+    "by": "customer",
+    "customers": [
+        {
+            "customer": "acme.com",
+            "facts": {"fits_profile": "yes", "offer_meets_need": True, "low_service_effort": 1, "revenue": 1200.5},
+            "ratings": {"revenue_potential": "yes"},
+        },
+        {
+            "customer": "bolt.example",
+            "facts": {"fits_profile": "yes", "offer_meets_need": "no", "low_service_effort": "no", "revenue": 300},
+            "override": {"segment": "A", "reason": "a reference", "until": "2027-01-01T00:00:00Z"},
+        },
+    ],
+}
+
+CUSTOMERS: Final = _route(
+    summary="Rate customers and part them into segments",
+    description=(
+        "A table of customers, rated by the section `customers` of the model that the gateway was started with, and "
+        "parted; nothing is kept. Each is known by `customer`, and has `facts` by the names that the model asks for, "
+        "`ratings` by hand by criterion, a `group` for `by: group`, and an `override` with a reason and an end. "
+        "`revenue` and `profit` among the facts are for the Pareto report. What is missing or null is unknown. A fault "
+        "refuses the whole table, and the answer lists every fault. At most 2,000 customers; `leadheat customers "
+        "segment` takes larger tables."
+    ),
+    schema={
+        "type": "object",
+        "required": ["customers"],
+        "properties": {
+            "by": {"enum": ["customer", "group"]},
+            "customers": {"type": "array", "items": {"type": "object", "required": ["customer"]}},
+        },
+    },
+    examples={"two customers": {"value": _EXAMPLE_CUSTOMERS}},
+    answers={
+        200: _answer(
+            "All customers, the most valuable first, with the sums of the segments and the Pareto reports.",
+            {"customers": [{"customer": "acme.com", "segment": "B", "action": "keep", "value": 4.0}]},
+        ),
+        400: _answer(
+            "Nothing was rated; every fault is listed.",
+            {
+                "errors": [
+                    _fault("fits_profile", "wrong_type", "'perhaps' is neither yes nor no", index=0),
+                    _fault("override.segment", "wrong_type", "'D' is not a segment; there are A, B, C, exit", index=1),
+                ]
+            },
+        ),
+    },
+)
+
 _MESSAGES: Final[dict[Call, dict[str, Any]]] = {
     "track": {"userId": "42", "event": "Demo Requested", "properties": {"seats": 20}},
     "page": {"anonymousId": "a-1", "name": "Pricing", "properties": {"url": "https://example.com/pricing"}},

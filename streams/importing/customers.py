@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from string import ascii_letters
 from typing import Final
 
-from scoring.customer_segments import REASON_MAX, Override
+from scoring.customer_segments import REASON_MAX, Override, find_segment
 from scoring.customer_value import Fact, ValueBook
 from scoring.customers import PROFIT, REVENUE, Customer
 from scoring.decay import DAY_MS
 from scoring.errors import CustomerError, EventError, SettingsError
-from scoring.model_customers import EXIT, Customers, OfNumbers, Rating, YesNo
+from scoring.model_customers import Customers, OfNumbers, Rating, YesNo
 from scoring.model_file import show, suggest
 from streams.importing.cells import read_number
 from streams.importing.columns import Columns, map_columns, nearest
@@ -211,7 +211,7 @@ def _read_override(told: dict[str, Fact], mapped: CustomerColumns) -> Override |
     segment, reason, until = (str(told.pop(key, "")) for key in (OVERRIDE, REASON, UNTIL))
     if not segment:
         return None
-    segment = check_segment(mapped.section, segment, OVERRIDE)
+    segment = find_segment(mapped.section, segment, OVERRIDE)
     if not reason:
         raise EventError("missing_field", REASON, "is blank; say why the segment is set by hand")
     if len(reason) > REASON_MAX:
@@ -219,15 +219,6 @@ def _read_override(told: dict[str, Fact], mapped: CustomerColumns) -> Override |
     if not until:
         raise EventError("missing_field", UNTIL, "is blank; say on which day the override ends")
     return Override(0, segment, _end_of(until, mapped.times), reason)
-
-
-def check_segment(section: Customers, segment: str, where: str) -> str:
-    """Return a segment as the model writes it; raises :class:`EventError`, naming ``where``, for what is none."""
-    names = [*section.segments, EXIT]
-    for name in names:
-        if name.casefold() == segment.casefold():
-            return name
-    raise EventError("wrong_type", where, f"{show(segment)} is not a segment; {suggest(segment, names, 'there are')}")
 
 
 def _end_of(until: str, times: TimeReader) -> int:
