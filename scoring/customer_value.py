@@ -39,10 +39,10 @@ NO_WORDS: Final = frozenset({"no", "n", "false", "nee", "nein", "non", "0"})
 
 
 class Said(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A rating by hand: what was said at ``time_ms`` (ms since 1970), and by whom."""
+    """A rating by hand: what was said at ``time_ms`` (ms since 1970), and by whom; None takes back what was said."""
 
     time_ms: int
-    answer: str | int | float | bool
+    answer: str | int | float | bool | None
     by: str = ""
 
 
@@ -286,7 +286,7 @@ class ValueBook:
         return self._rating(each, (automatic + by_hand) / 2, "mean", said)
 
     def _by_hand(self, each: _Compiled, said: Said | None, now_ms: int) -> float | None:
-        if said is None or now_ms - said.time_ms > self._valid_ms:
+        if said is None or said.answer is None or now_ms - said.time_ms > self._valid_ms:
             return None
         try:
             return rate_answer(each.criterion, each.name, said.answer)

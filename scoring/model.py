@@ -253,7 +253,13 @@ class ScoringModel(Section):
     @property
     def follows_accounts(self) -> bool:
         """Whether the model says anything of accounts, so that leads have to tell them of themselves."""
-        return bool(self.profiles or self.exclusions or self.signals) or "accounts" in self.model_fields_set
+        says_so = "accounts" in self.model_fields_set or self.follows_customers
+        return bool(self.profiles or self.exclusions or self.signals) or says_so
+
+    @property
+    def follows_customers(self) -> bool:
+        """Whether the model says what customers are worth, so that accounts that are customers are rated."""
+        return "customers" in self.model_fields_set
 
     @property
     def trait_properties(self) -> tuple[str, ...]:
@@ -500,7 +506,7 @@ def describe_model(model: ScoringModel) -> str:
     lines += describe_account_fit(model.profiles, model.exclusions, model.accounts.fit)
     lines += describe_accounts(model.accounts)
     lines += [f"signal {name}: {describe_signal(signal)}" for name, signal in model.signals.items()]
-    if "customers" in model.model_fields_set:
+    if model.follows_customers:
         lines += describe_customers(model.customers)
     return "\n".join(lines)
 

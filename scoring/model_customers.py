@@ -33,6 +33,9 @@ EXIT: Final = "exit"
 UNKNOWN: Final = "unknown"
 """Of whom too little is known for a value."""
 
+CHURNED: Final = "churned"
+"""Who is no customer any more."""
+
 SEGMENT_PATTERN: Final = r"^[A-Za-z][A-Za-z0-9 _+-]{0,31}$"
 _LIMITS_MAX = CATEGORIES_MAX - 1
 
@@ -205,7 +208,7 @@ CriterionOfFile = Annotated[Criterion, Field(discriminator="kind"), WrapValidato
 
 
 def _check_segment_name(name: str) -> str:
-    if name in (EXIT, UNKNOWN):
+    if name in (EXIT, UNKNOWN, CHURNED):
         raise fault(f"{name} is there by itself; it is not listed")
     if re.fullmatch(SEGMENT_PATTERN, name) is None:
         raise fault(f"{show(name)} is not a segment's name: 1 to 32 letters, digits, spaces and _+-, a letter first")

@@ -148,7 +148,10 @@ ACCOUNTS: Final = _route(
         f"`{ACCOUNT_UPDATED}` tells `facts`: the newest of each name counts, and null takes it back. A fact is a text, "
         f"a number, true or false, or a list of at most {FACT_TEXTS_MAX} texts; an update has at most {FACTS_MAX} of "
         f"them, with names of 1 to {FACT_NAME_MAX} characters.\n\n"
-        f"Other types: {', '.join(sorted(POSITIVE_EVENTS))}; {', '.join(sorted(NEGATIVE_EVENTS))}."
+        f"Other types: {', '.join(sorted(POSITIVE_EVENTS))}; {', '.join(sorted(NEGATIVE_EVENTS))}.\n\n"
+        "What is known of a company as a customer has types and `properties` of its own: `won` (`amount`), `invoice` "
+        "(`amount`, `profit`, `days_late`), `churn` (`reason`); by hand, `by` whom: `rating` (`ratings`, by criterion "
+        "the answer) and `override` (`segment`, `reason`, `until`). Null takes a rating or a segment back."
     ),
     schema=_schema(AccountUpdate),
     examples={
@@ -158,6 +161,20 @@ ACCOUNTS: Final = _route(
                 "batch": [
                     _EXAMPLE_UPDATE,
                     {"id": "u-2", "type": "funding", "time": 1767268800000, "account_id": "42"},
+                    {
+                        "id": "u-3",
+                        "type": "invoice",
+                        "time": "2026-01-01T12:00:00Z",
+                        "domain": "acme.com",
+                        "properties": {"amount": 1200.5, "profit": 300, "days_late": 3},
+                    },
+                    {
+                        "id": "u-4",
+                        "type": "rating",
+                        "time": "2026-01-01T12:00:00Z",
+                        "domain": "acme.com",
+                        "properties": {"by": "olga", "ratings": {"offer_meets_need": "yes"}},
+                    },
                 ]
             }
         },
