@@ -216,7 +216,7 @@ class AccountScorer:
             return None, False
         facts = self._facts_for_fit(state, account, score, len(people_of(state)) + state.others.count)
         if fit.value is not None:
-            facts["fit"] = fit.value
+            facts["fit"], facts["fits"] = fit.value, fit.level in ("strong", "moderate")
         return self._customers.evaluate(state.customer, facts, account, state.last)
 
     def _place(self, state: AccountState, score: float, now: int) -> None:

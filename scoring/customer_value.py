@@ -138,7 +138,7 @@ def _read_yes_no(criterion: YesNo, name: str, answer: Fact) -> float:
     word = str(answer).strip().lower()
     if word in YES_WORDS or word in NO_WORDS:
         return float(word in YES_WORDS)
-    if criterion.yes is not None:
+    if criterion.yes is not None and criterion.yes.kind != "compare":
         return float(_meets(criterion.yes, answer))
     raise CustomerError(name, f"{show(answer)} is neither yes nor no")
 

@@ -44,7 +44,7 @@ def _segments(found: Segmentation) -> object:
             continue
         amounts = [each.revenue] * has_revenue + [each.profit] * has_profit
         table.add_row(
-            _segment(each.segment),
+            show_segment(each.segment),
             f"{each.customers:,}",
             f"{each.customers / len(found.customers):.0%}",
             *map(show_amount, amounts),
@@ -64,7 +64,7 @@ def _customers(found: Segmentation, limit: int) -> object:
             "–" if each.rank is None else str(each.rank),
             Text(printable(each.name or each.customer)),
             *[Text(printable(each.group))] * has_groups,
-            _segment(each.segment),
+            show_segment(each.segment),
             "–" if each.value is None else f"{each.value:.2f} of {found.value_max:g}",
             f"{each.coverage:.0%}",
             *[Text(printable(each.why, 200))] * has_whys,
@@ -72,7 +72,8 @@ def _customers(found: Segmentation, limit: int) -> object:
     return table
 
 
-def _segment(segment: str) -> Text:
+def show_segment(segment: str) -> Text:
+    """Return a segment's name in its colour."""
     return Text(printable(segment), style=_STYLES.get(segment, "bold"))
 
 

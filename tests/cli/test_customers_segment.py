@@ -161,7 +161,8 @@ def refused(run: Run, *arguments: object) -> list[str]:
 def test_missing_columns_are_named_with_what_they_may_be_called(run: Run, write: Write) -> None:
     file = write("Company,Fit Profile,offer meets need,effort\nAcme,yes,yes,no\n")
     assert refused(run, file) == [
-        "customers.csv: no column tells fits_profile, which the criterion fits_profile asks for; is it 'Fit Profile'? "
+        "customers.csv: no column tells fits_profile or fits, which the criterion fits_profile asks for; is it "
+        "'Fit Profile'? "
         'then say --map "Fit Profile=fits_profile"',
         "customers.csv: no column tells low_service_effort, which the criterion low_service_effort asks for",
         "customers.csv: no column tells revenue_potential, which the criterion revenue_potential asks for",
@@ -226,7 +227,7 @@ def test_options_that_do_not_go_with_a_table_are_refused(run: Run, write: Write)
     assert refused(run, file, "--by", "group")[0].startswith("customers.csv: --by group needs a column group")
     assert refused(run, file, "--map", "revenue=turnovr") == [
         "customers.csv: --map revenue=turnovr: 'turnovr' is not asked for; fields are customer, name, group, revenue, "
-        "profit, override, override_reason, override_until, fits_profile, offer_meets_need, low_service_effort, "
+        "profit, override, override_reason, override_until, fits_profile, fits, offer_meets_need, low_service_effort, "
         "revenue_potential"
     ]
     assert refused(run, file, "--as-of", "soon")[0].startswith("--as-of soon: ")

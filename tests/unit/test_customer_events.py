@@ -24,12 +24,15 @@ from scoring.customer_state import (
     merge_customers,
     take_customer_event,
 )
+from scoring.customers import segment_customers
 from scoring.decay import DAY_MS
 from scoring.errors import EventError
 from scoring.model import ScoringModel, parse_model
 from scoring.models import DEFAULT_MODEL
 from scoring.outcomes import Outcome
 from scoring.replay import Replay
+from streams.cli.customer_values import to_customers
+from streams.cli.customers_split import write_split
 from tests.unit.builders import NOW
 from tests.unit.test_companies import take, update
 
@@ -42,7 +45,7 @@ profiles: {p: {industry: {weight: 10, answers: {Software: 10, "*": 1}}}}
 SECTION = """customers:
   criteria:
     revenue: {kind: limits, limits: [100, 1000], weight: 2}
-    fits: {kind: yes_no, from: [fits, fit], yes: ">= 5"}
+    fits: {kind: yes_no, from: [by_hand, fit], yes: ">= 5"}
     upsell: {kind: rating}
   split: {segments: {A: 3, B: 2}}
 """
@@ -201,6 +204,31 @@ def test_the_default_model_places_by_its_four_questions() -> None:
     assert value_of(take(replay, told(1, "rating", ratings=answers, by="olga"))).segment == "A"
     answers["low_service_effort"] = "no"
     assert value_of(take(replay, told(2, "rating", days=1, ratings=answers, by="olga"))).segment == "B"
+
+
+def test_by_the_limits_of_a_split_of_all_workers_each_customer_is_where_it_put_them() -> None:
+    without = SECTION.partition("  split:")[0].replace(
+        "kind: limits, limits: [100, 1000]", "kind: quantiles, quantiles: 3"
+    )
+    happened = [
+        update(f"i-{n}", "invoice", domain=f"c{n}.com", properties={"amount": 10 * (n % 7) + n % 2}) for n in range(25)
+    ] + [
+        update(f"r-{n}", "rating", domain=f"c{n}.com", properties={"ratings": {"upsell": n % 10 + 1}, "by": "olga"})
+        for n in range(0, 25, 2)
+    ]
+    replay = Replay(model(without))
+    take(replay, *happened)
+    published = [account.customer for account in replay.accounts() if account.customer is not None]
+    section = model(without).customers
+    found = segment_customers(section, to_customers(published), NOW)
+    assert {each.segment for each in found.customers} == {"A", "B", "C"}
+    again = Replay(model(without + "".join(f"  {line}\n" for line in write_split(found.limits).splitlines())))
+    take(again, *happened)
+    assert {
+        account.account.removeprefix("domain:"): account.customer.segment
+        for account in again.accounts()
+        if account.customer is not None
+    } == {each.customer: each.segment for each in found.customers}
 
 
 # ── what an account keeps ────────────────────────────────────────────────────────────────────────────────────

@@ -72,7 +72,8 @@ def rating_of(criterion: Mapping[str, Any], cuts: Sequence[float] | None = None,
     ("criterion", "ratings"),
     [
         ({"kind": "yes_no"}, {"yes": 1, "Nee": 0, True: 1, False: 0, "1": 1, "0": 0, "x": 1, "": None}),
-        ({"kind": "yes_no", "yes": ">= 5"}, {5: 1, 4.9: 0, "yes": 1, "no": 0, 1: 0, "perhaps": 0}),
+        ({"kind": "yes_no", "yes": ">= 5"}, {5: 1, 4.9: 0, "yes": 1, "no": 0, 1: 0}),
+        ({"kind": "yes_no", "yes": ["gold", "silver"]}, {"Gold": 1, "yes": 1, "bronze": 0}),
         ({"kind": "rating"}, {1: 1, 10: 10, "7.5": 7.5}),
         ({"kind": "answers", "answers": {"*late*": 1, "on time": 2, "*": 3}}, {"very late": 1, "On Time": 2, "x": 3}),
         ({"kind": "limits", "limits": [10.0, 20.0]}, {9.99: 1, 10: 2, 19.99: 2, 20: 3, -1e9: 1, "20": 3}),
@@ -103,6 +104,7 @@ def test_the_first_known_source_counts_and_a_number_can_be_divided() -> None:
     ("criterion", "answer", "problem"),
     [
         ({"kind": "yes_no"}, "perhaps", "c: 'perhaps' is neither yes nor no"),
+        ({"kind": "yes_no", "yes": ">= 5"}, "perhaps", "c: 'perhaps' is neither yes nor no"),
         ({"kind": "rating"}, 11, "c: 11 is not between 1 and 10"),
         ({"kind": "rating"}, "lots", "c: 'lots' is not a number"),
         ({"kind": "answers", "answers": {"late": 1, "early": 2}}, "soon", "c: 'soon' is none of the model's answers"),
