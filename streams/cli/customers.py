@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from streams.cli.customers_list import list_customers, show_customer
+from streams.cli.customers_paths import draft_profile_of_best, paths
 from streams.cli.customers_segment import segment
 from streams.cli.customers_split import split
 from streams.cli.teaching import register
@@ -15,3 +16,5 @@ register(customers, segment)
 register(customers, list_customers, "list")
 register(customers, show_customer, "show")
 register(customers, split)
+register(customers, paths)
+register(customers, draft_profile_of_best, "profile")

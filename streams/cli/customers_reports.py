@@ -31,7 +31,7 @@ def print_segmentation(found: Segmentation, limit: int, missing: Sequence[str] =
     console.print()
     console.print(_customers(found, limit))
     if len(found.customers) > limit:
-        console.print(f"The first {limit:,} of {len(found.customers):,}; --limit shows more, --save writes all.")
+        console.print(f"The first {limit:,} of {len(found.customers):,}; --limit shows more.")
 
 
 def _segments(found: Segmentation) -> object:
