@@ -81,6 +81,7 @@ MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption")
 JOURNAL: Final = Topic("journal", "none", "JournalEntry")
 ROUTED: Final = Topic("routed", "identity or account key", "Message", append_time=True, internal=True)
 IDENTITY_CONFLICTS: Final = Topic("identity-conflicts", "identity", "Conflict")
+IMPORTS: Final = Topic("imports", "none", "ImportedRows")
 CHANGELOG: Final = Topic(
     "changelog", "identity or account key", "LeadState, AccountState or Pointer", cleanup="compact"
 )
@@ -102,6 +103,7 @@ TOPICS: Final = (
     MODEL_REPORTS,
     JOURNAL,
     ROUTED,
+    IMPORTS,
     CHANGELOG,
 )
 
