@@ -15,6 +15,7 @@ import typer
 from scoring.models import DEFAULT_MODEL
 from streams.cli.import_options import DatesOption, MapOption
 from streams.cli.output import JsonOption
+from streams.importing.decimals import Decimal
 
 if TYPE_CHECKING:
     from scoring.customers import Customer, Segmentation
@@ -62,6 +63,10 @@ def segment(
         bool, typer.Option("--allow-missing", help="Criteria that no column tells are unknown, and no error.")
     ] = False,
     dates: DatesOption = None,
+    decimal: Annotated[
+        Decimal | None,
+        typer.Option(help="What stands before decimals, where 1.200 and the like do not tell.", show_default=False),
+    ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(metavar="DATE", help="The day as of which overrides hold: 2026-11-01.", show_default="now"),
@@ -107,7 +112,7 @@ def segment(
     with ExitStack() as at_end:
         at_end.enter_context(_without_collector())
         opened = at_end.enter_context(open_input(file, "reading", show_progress=sys.stderr.isatty()))
-        mapped, customers = _read(at_end, opened, sheet, section, chosen or [], times, allow_missing, by)
+        mapped, customers = _read(at_end, opened, sheet, section, chosen or [], times, allow_missing, by, decimal)
         # Opened only now: nothing is lost where the table cannot be read.
         saved = open_output(at_end, "--save", save, file)
         drafted = open_output(at_end, "--profile", profile, file)
@@ -157,13 +162,17 @@ def _read(
     times: TimeReader,
     allow_missing: bool,
     by: RatedBy,
+    decimal: Decimal | None,
 ) -> tuple[CustomerColumns, list[Customer]]:
     from scoring.errors import SettingsError
     from streams.cli.input_files import reading
     from streams.importing.columns import parse_choices
     from streams.importing.customers import map_customer_columns, read_customers
+    from streams.importing.workbook import is_workbook
 
     with reading(opened.name):
+        if is_workbook(opened.file):
+            decimal = decimal or Decimal.POINT  # as the numbers of its cells become texts
         table = _open_table(at_end, opened, sheet)
         try:
             mapped = map_customer_columns(
@@ -174,7 +183,7 @@ def _read(
             raise SettingsError("\n".join(f"{opened.name}: {line}" for line in told)) from None
         if by is RatedBy.GROUP and not mapped.has_groups:
             raise SettingsError(f'{opened.name}: --by group needs a column group; --map "Their column=group" names one')
-        return mapped, read_customers(table.rows(), mapped, opened.name)
+        return mapped, read_customers(table.rows(), mapped, opened.name, decimal)
 
 
 def _open_table(at_end: ExitStack, opened: Input, sheet: str | None) -> Table:
