@@ -16,6 +16,9 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
     ``at`` is when it was refused (ms since 1970); ``topic`` is where it came from: a topic's full name, or the
     gateway's route as ``http:/v1/batch``. ``partition`` and ``offset`` are -1 where there are none. ``key`` and
     ``value`` are the original bytes in base64, whole, and None where there were none.
+
+    ``settled`` is ``replayed`` or ``dropped`` in a later record with the same id, which says what somebody (``by``) did
+    about the letter: the last record of an id counts.
     """
 
     id: str
@@ -28,6 +31,8 @@ class DeadLetter(msgspec.Struct, kw_only=True, omit_defaults=True):
     offset: int = -1
     key: str | None = None
     value: str | None = None
+    settled: str = ""
+    by: str = ""
 
 
 _decode = msgspec.json.Decoder(DeadLetter).decode

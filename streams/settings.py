@@ -72,6 +72,29 @@ class Settings(BaseSettings):
         20_000, ge=1, le=10_000_000, description="events that wait for the broker before the gateway answers 503"
     )
 
+    redis_url: str = Field(
+        "", description="the Redis of dashboard and query API, redis://…; empty: none (`up` starts one of its own)"
+    )
+    api_keys: str = Field(
+        "",
+        description="who may ask the API: name=role:key pairs, comma separated; roles are read, ingest and admin; "
+        "a key may be given as sha256:<hex> of it",
+    )
+    sign_in: str = Field("", description="who may sign in by a mailed link: addresses or @domains, comma separated")
+    secret: str = Field(
+        "", description="signs sign-in links and sessions; empty: a new one at each start, which ends all sessions"
+    )
+    trusted_user_header: str = Field(
+        "", pattern=r"^[A-Za-z0-9-]{0,80}$", description="header in which a proxy tells who has signed in there"
+    )
+    trusted_proxies: str = Field("127.0.0.1/32,::1/128", description="networks of proxies whose header is believed")
+    public_url: str = Field("", description="where people reach the dashboard, for links in mails; empty: as asked")
+    smtp_url: str = Field("", description="mail server of sign-in links: smtp://user:password@host:587 or smtps://…")
+    mail_from: str = Field("leadheat@localhost", description="sender of mails")
+    contact_within_h: float = Field(
+        1.0, gt=0, le=8_760, description="hours after which an alert that nobody acted on is overdue on the dashboard"
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least level that is logged")
     log_format: Literal["console", "json"] = Field("console", description="for a person, or one JSON object a line")
 
@@ -114,6 +137,7 @@ def load_settings(**overrides: object) -> Settings:
         lines = []
         for fault in error.errors():
             name = "LEADHEAT_" + str(fault["loc"][0]).upper() if fault["loc"] else "settings"
-            shown = "" if "key" in name.lower() else f" (is {fault['input']!r})"
+            is_secret = any(word in name.lower() for word in ("key", "secret", "_url"))
+            shown = "" if is_secret else f" (is {fault['input']!r})"
             lines.append(f"{name}{shown}: {fault['msg'].removeprefix('Value error, ')}")
         raise SettingsError("\n".join(lines)) from None

@@ -71,10 +71,12 @@ class Topic:
 WEB_EVENTS: Final = Topic("web-events", "lead id", "Event", append_time=True)
 EMAIL_EVENTS: Final = Topic("email-events", "lead id", "Event", append_time=True)
 ACCOUNT_UPDATES: Final = Topic("account-updates", "account key", "AccountUpdate", append_time=True)
+FOLLOW_UPS: Final = Topic("follow-ups", "lead id", "FollowUp", append_time=True)
 ACCOUNT_SCORES: Final = Topic("account-scores", "account key", "AccountScore", cleanup="compact")
 CUSTOMER_VALUES: Final = Topic("customer-values", "account key", "CustomerValue", cleanup="compact")
 BUYING_SIGNALS: Final = Topic("buying-signals", "account key", "BuyingSignal")
 LEAD_SCORES: Final = Topic("lead-scores", "lead id", "LeadScore", cleanup="compact")
+LEAD_HISTORY: Final = Topic("lead-history", "lead id", "LeadSnapshot")
 HOT_LEADS: Final = Topic("hot-leads", "lead id", "Alert")
 DEAD_LETTERS: Final = Topic("dead-letters", "key of the record", "DeadLetter")
 MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption")
@@ -93,7 +95,9 @@ SOURCES: Final = (*EVENT_TOPICS, ACCOUNT_UPDATES, ROUTED)
 TOPICS: Final = (
     *EVENT_TOPICS,
     ACCOUNT_UPDATES,
+    FOLLOW_UPS,
     LEAD_SCORES,
+    LEAD_HISTORY,
     ACCOUNT_SCORES,
     CUSTOMER_VALUES,
     HOT_LEADS,

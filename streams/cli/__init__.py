@@ -23,6 +23,7 @@ from streams.cli.events import events
 from streams.cli.gateway import gateway
 from streams.cli.leads import leads
 from streams.cli.model import model
+from streams.cli.projector import projector
 from streams.cli.score import score
 from streams.cli.tail import tail
 from streams.cli.teaching import register
@@ -70,6 +71,7 @@ app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)
 register(app, worker, rich_help_panel=RUN, epilog="Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker")
 register(app, doctor, rich_help_panel=REPAIR)
+register(app, projector, rich_help_panel=RUN)
 register(app, version, rich_help_panel=REPAIR)
 
 

@@ -26,7 +26,7 @@ def up(
         int, typer.Option(min=0, max=65535, help="Port of the Kafka that is started; 0: any.")
     ] = 9092,
 ) -> None:
-    """Run Kafka, workers and gateway on this machine until Ctrl-C.
+    """Run Kafka, Redis, workers, projector and gateway with its dashboard on this machine until Ctrl-C.
 
     What Kafka holds is kept in LEADHEAT_DATA_DIR (./data) for the next time.
     """
@@ -60,6 +60,7 @@ async def _stay(settings: Settings, workers: int, kafka: EmbeddedKafka | None) -
 def _where_everything_is(stack: Stack) -> str:
     own_key = "" if stack.settings.write_keys else "  (without a key from this machine only: LEADHEAT_WRITE_KEYS)"
     places = [
+        ("Dashboard", stack.dashboard_url or "none, since there is no Redis"),
         ("Gateway", stack.gateway_url + own_key),
         ("Its routes", stack.docs_url),
         ("Brokers", stack.settings.brokers),

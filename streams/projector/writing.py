@@ -1,0 +1,180 @@
+"""One chunk into Redis: what is known is read, what changes is written, and with it the offsets, in one transaction.
+
+The offsets are watched while the chunk is made. If Redis is flushed or replaced meanwhile, or a second projector
+writes, nothing of the chunk is written (:class:`Moved`), and the projector goes back to what Redis says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from redis.exceptions import WatchError
+
+from scoring.errors import LeadheatError
+from streams.projector.batch import Batch
+from streams.projector.happened import TOPICS, Happened, leads_of
+from streams.projector.scores import (
+    AccountChunk,
+    Decoded,
+    LeadChunk,
+    project_accounts,
+    project_leads,
+    read_brief,
+)
+from streams.read_model.entries import Brief, decode_account, decode_lead, is_listed, lead_entry, term
+from streams.read_model.layout import Layout
+from streams.topics import ACCOUNT_SCORES, LEAD_SCORES, Topic
+
+KEPT_MAX: Final = 200_000
+"""Listings that are remembered: some 60 MB."""
+
+Offsets = dict[tuple[str, int], int]
+"""(topic's name, partition) → the next offset."""
+
+
+class Moved(LeadheatError):  # noqa: N818 - a state of the world, not a mistake
+    """Redis does not stand where we left it: start again from what it says."""
+
+
+class Writer:
+    """Writes chunks to one Redis; ``unreadable`` is told the topic of each record that holds something else."""
+
+    def __init__(self, redis: Any, layout: Layout, unreadable: Callable[[Topic], None]) -> None:
+        self._redis, self._layout, self._unreadable = redis, layout, unreadable
+        # How leads are listed, and what is known of accounts, as of our last transaction. Nobody else writes, or we
+        # hear of it.
+        self._listed: dict[str, str | None] = {}
+        self._known_briefs: dict[str, Brief] = {}
+
+    def start_over(self) -> None:
+        """Forget what Redis held: it is another one now."""
+        self._listed.clear()
+        self._known_briefs.clear()
+
+    async def write(self, chunk: Mapping[Topic, Sequence[Any]], before: Offsets, after: Offsets, now_ms: int) -> None:
+        """Write the records of a chunk, by topic; ``before`` is where Redis must stand for its partitions.
+
+        Raises :class:`Moved`, with nothing written.
+        """
+        layout, batch = self._layout, Batch()
+        fields = [offset_field(*place) for place in before]
+        async with self._redis.pipeline(transaction=True) as pipe:
+            await pipe.watch(layout.offsets)
+            stored = await pipe.hmget(layout.offsets, fields)
+            if [0 if each is None else int(each) for each in stored] != list(before.values()):
+                raise Moved("the offsets in Redis are other ones")
+            await self._fill(pipe, batch, chunk, now_ms)
+            pipe.multi()
+            batch.queue(pipe, layout.feed)
+            pipe.hset(layout.offsets, mapping={offset_field(*place): offset for place, offset in after.items()})
+            pipe.incr(layout.version)
+            try:
+                await pipe.execute()
+            except WatchError:
+                raise Moved("somebody wrote to Redis meanwhile") from None
+
+    async def _fill(self, pipe: Any, batch: Batch, chunk: Mapping[Topic, Sequence[Any]], now_ms: int) -> None:
+        layout = self._layout
+        accounts = AccountChunk(self._decoded(ACCOUNT_SCORES, chunk.get(ACCOUNT_SCORES, ()), decode_account))
+        leads = LeadChunk(self._decoded(LEAD_SCORES, chunk.get(LEAD_SCORES, ()), decode_lead))
+        new_briefs = accounts.briefs
+        if new_briefs:
+            names = list(new_briefs)
+            listed = await _texts(pipe, layout.accounts.terms, names)
+            project_accounts(batch, layout, accounts, listed, now_ms)
+            old_briefs = await self._briefs(pipe, names)
+            changed = [name for name in names if old_briefs[name] != new_briefs[name]]
+            self._known_briefs |= new_briefs
+            await self._relist_leads(pipe, batch, changed, new_briefs, leads, now_ms)
+        if leads.raw:
+            if len(self._listed) > KEPT_MAX:
+                self._listed.clear()
+            unknown = [lead for lead in leads.raw if lead not in self._listed and is_listed(lead)]
+            self._listed |= await _texts(pipe, layout.leads.terms, unknown)
+            briefs = await self._briefs(pipe, leads.accounts)
+            project_leads(batch, layout, leads, self._listed, briefs, now_ms)
+            await self._carry_along(pipe, batch, leads.merged)
+        await self._fill_happened(pipe, batch, chunk, now_ms)
+
+    async def _fill_happened(self, pipe: Any, batch: Batch, chunk: Mapping[Topic, Sequence[Any]], now_ms: int) -> None:
+        found = [(topic, record) for topic in TOPICS for record in chunk.get(topic, ())]
+        if not found:
+            return
+        leads = sorted({lead for topic, record in found for lead in leads_of(topic, record)})
+        times = await _texts(pipe, self._layout.acted, leads)
+        acted = {lead: int(time_ms) for lead, time_ms in times.items() if time_ms is not None}
+        happened = Happened(batch, self._layout, acted, now_ms)
+        for topic, record in found:
+            try:
+                happened.take(topic, record)
+            except (msgspec.MsgspecError, LeadheatError, UnicodeDecodeError):
+                self._unreadable(topic)
+
+    async def _relist_leads(
+        self, pipe: Any, batch: Batch, accounts: list[str], briefs: Mapping[str, Brief], chunk: LeadChunk, now_ms: int
+    ) -> None:
+        """List the leads of accounts whose owner or industry has changed anew."""
+        collection = self._layout.leads
+        for account in accounts:
+            members = await pipe.smembers(collection.has(term("account", account)))
+            names = [name for member in members if (name := member.decode()) not in chunk.raw]
+            if not names:
+                continue
+            raws = await pipe.hmget(collection.records, names)
+            listed = await _texts(pipe, collection.terms, names)
+            for name, raw in zip(names, raws, strict=True):
+                if raw is not None:
+                    entry = lead_entry(decode_lead(raw), briefs[account], now_ms)
+                    batch.list_entry(collection, name, raw, entry, listed[name])
+                    self._listed[name] = entry.listing
+
+    async def _carry_along(self, pipe: Any, batch: Batch, merged: Mapping[str, str]) -> None:
+        """Give what was noted of a lead to the lead that it turned out to be."""
+        layout = self._layout
+        for lead, into in merged.items():
+            if not is_listed(lead):
+                continue
+            for of_lead in (layout.alerts, layout.follow_ups, layout.history):
+                for raw in reversed(await pipe.lrange(of_lead(lead), 0, -1)):
+                    batch.push(of_lead(into), raw, 50)
+            for key in (layout.waiting, layout.raised_hands):
+                since = await pipe.zscore(key, lead)
+                if since is not None:
+                    batch.set_rank(key, into, since)
+
+    async def _briefs(self, pipe: Any, accounts: list[str]) -> dict[str, Brief]:
+        known = self._known_briefs
+        if len(known) > KEPT_MAX:
+            known.clear()
+        unknown = [name for name in accounts if name not in known]
+        if unknown:
+            raws = await pipe.hmget(self._layout.briefs, unknown)
+            known.update(zip(unknown, map(read_brief, raws), strict=True))
+        return {name: known[name] for name in accounts}
+
+    def _decoded(self, topic: Topic, records: Iterable[Any], decode: Callable[[bytes], Any]) -> Iterable[Decoded]:
+        """Yield what records hold; those that are not what their topic says are counted and left out."""
+        for record in records:
+            try:
+                yield record.key.decode(), record.value, None if record.value is None else decode(record.value)
+            except (msgspec.MsgspecError, UnicodeDecodeError, AttributeError):
+                self._unreadable(topic)
+
+
+def offset_field(topic: str, partition: int) -> str:
+    """Return the field of the offsets hash.
+
+    >>> offset_field("lead-scores", 3)
+    'lead-scores:3'
+    """
+    return f"{topic}:{partition}"
+
+
+async def _texts(pipe: Any, key: str, names: list[str]) -> dict[str, str | None]:
+    """Return fields of a hash as texts."""
+    if not names:
+        return {}
+    found = await pipe.hmget(key, names)
+    return {name: None if raw is None else raw.decode() for name, raw in zip(names, found, strict=True)}

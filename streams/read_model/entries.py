@@ -1,0 +1,176 @@
+"""Under what a lead or an account is listed: ranks, terms and words, from its record. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from scoring.account_records import AccountScore, account_score_later
+from scoring.score_records import LeadScore, score_later
+
+UNKNOWN_FIT: Final = 5.0
+"""What an account's fit counts as in a priority while it is unknown."""
+
+FRESH_MS: Final = 60_000
+"""A score as old as this is ranked as it is: it has faded by less than the sweep's bound."""
+
+WORDS_MAX: Final = 24
+WORD_LENGTH_MAX: Final = 40
+VALUE_LENGTH_MAX: Final = 80
+VISITOR: Final = "anon:"
+LEAD_FACETS: Final = ("band", "phase", "stage", "level", "account", "industry", "owner")
+"""By what leads can be filtered; the band comes first in a listing."""
+
+_LISTINGS_KEPT: Final = 32_768
+
+_WORD: Final = re.compile(r"\w+", re.UNICODE)
+_KIND: Final = re.compile(r"^(email|user|anon|domain|account):")
+_BLANK: Final = re.compile(r"[\s\x00-\x1f]")
+_SEPARATOR: Final = "\x1f"
+_WORDS_BEGIN: Final = "\x1e"
+
+decode_lead = msgspec.json.Decoder(LeadScore).decode
+decode_account = msgspec.json.Decoder(AccountScore).decode
+
+
+class Brief(msgspec.Struct, frozen=True, gc=False):
+    """What a lead's listing takes from its account."""
+
+    industry: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How one record is listed: values by rank, and the terms and words as one text that can be compared."""
+
+    ranks: dict[str, float]
+    listing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Terms and words, taken apart."""
+
+    terms: frozenset[str] = frozenset()
+    words: frozenset[str] = field(default_factory=frozenset)
+
+
+def priority(score: float, fit: float | None) -> float:
+    """Return whom to call first: the score times a tenth of the account's fit, which counts as 5 while it is unknown.
+
+    >>> priority(80.0, 10.0), priority(80.0, None)
+    (80.0, 40.0)
+    """
+    return score * (UNKNOWN_FIT if fit is None else fit) / 10
+
+
+def is_listed(lead: str) -> bool:
+    """Whether somebody is listed as a lead: visitors, who are not identified, are not."""
+    return not lead.startswith(VISITOR)
+
+
+def lead_ranks(record: LeadScore, now_ms: int) -> dict[str, float]:
+    """Return where a lead stands as of ``now_ms``."""
+    score = record.score if now_ms - record.at_ms < FRESH_MS else score_later(record, now_ms)
+    return {
+        "score": round(score, 3),
+        "priority": round(priority(score, record.fit), 3),
+        "fit": -1.0 if record.fit is None else record.fit,
+        "seen": float(record.seen_ms),
+    }
+
+
+def account_ranks(record: AccountScore, now_ms: int) -> dict[str, float]:
+    """Return where an account stands as of ``now_ms``."""
+    score = account_score_later(record, max(now_ms, record.at_ms))
+    return {
+        "score": round(score, 3),
+        "priority": round(priority(score, record.fit), 3),
+        "fit": -1.0 if record.fit is None else record.fit,
+        "seen": float(record.at_ms),
+    }
+
+
+def lead_entry(record: LeadScore, brief: Brief, now_ms: int) -> Entry:
+    """Return how a lead is listed; its own owner goes before the account's."""
+    contact = record.contact
+    owner = str(contact.get("owner", "")) or brief.owner
+    listing = _lead_listing(
+        (record.band, record.phase, record.stage, record.fit_level, record.account, brief.industry, owner),
+        (record.lead, record.company, str(contact.get("name", "")), str(contact.get("email", ""))),
+    )
+    return Entry(lead_ranks(record, now_ms), listing)
+
+
+@lru_cache(maxsize=_LISTINGS_KEPT)
+def _lead_listing(values: tuple[str, ...], texts: tuple[str, ...]) -> str:
+    """Return the listing of a lead; most records of a lead differ in their points only."""
+    return listing_of(tuple(map(term, LEAD_FACETS, values)), split_words(*texts))
+
+
+def account_entry(record: AccountScore, now_ms: int) -> Entry:
+    """Return how an account is listed."""
+    brief = brief_of(record)
+    terms = (
+        term("band", record.band),
+        term("level", record.level),
+        term("profile", record.profile),
+        term("industry", brief.industry),
+        term("owner", brief.owner),
+        term("country", str(record.facts.get("country", ""))),
+    )
+    return Entry(account_ranks(record, now_ms), listing_of(terms, split_words(record.account, record.name)))
+
+
+def brief_of(record: AccountScore) -> Brief:
+    """Return what the account's leads are listed by."""
+    industry = record.facts.get("industry", "")
+    if isinstance(industry, list):
+        industry = industry[0] if industry else ""
+    return Brief(str(industry), record.owner or str(record.facts.get("owner", "")))
+
+
+def term(facet: str, value: str) -> str:
+    """Return a term, small letters only; nothing where there is no value.
+
+    >>> term("owner", "Jo Marsh"), term("owner", "")
+    ('owner=jo marsh', '')
+    """
+    value = " ".join(value.split())[:VALUE_LENGTH_MAX].casefold()
+    return f"{facet}={value}" if value else ""
+
+
+def split_words(*texts: str) -> set[str]:
+    """Return the words by which something is found, small letters only; the kind of an id is none.
+
+    >>> sorted(split_words("email:ann.lee@acme.com", "Ann Lee"))
+    ['acme', 'acme.com', 'ann', 'ann.lee@acme.com', 'com', 'lee']
+    """
+    words: set[str] = set()
+    for text in texts:
+        plain = _KIND.sub("", text).casefold()
+        words.update(_WORD.findall(plain))
+        if "." in plain and not _BLANK.search(plain):
+            words.update((plain, plain.rpartition("@")[2]))
+    found = sorted(word[:WORD_LENGTH_MAX] for word in words if word)
+    return set(found[:WORDS_MAX])
+
+
+def listing_of(terms: tuple[str, ...], words: set[str]) -> str:
+    """Return terms and words as one text, always the same for the same."""
+    return _SEPARATOR.join(filter(None, terms)) + _WORDS_BEGIN + _SEPARATOR.join(sorted(words))
+
+
+def read_listing(text: str) -> Listing:
+    """Take a listing apart again.
+
+    >>> read_listing(listing_of(("band=hot", ""), {"ann"})).terms
+    frozenset({'band=hot'})
+    """
+    terms, _, words = text.partition(_WORDS_BEGIN)
+    return Listing(frozenset(filter(None, terms.split(_SEPARATOR))), frozenset(filter(None, words.split(_SEPARATOR))))
