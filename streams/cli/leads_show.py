@@ -12,7 +12,7 @@ import typer
 
 from scoring.errors import EventError, SettingsError
 from scoring.identity import normalise_email
-from streams.cli.lead_now import LeadNow, explain
+from streams.lead_now import LeadNow, explain
 from streams.cli.output import (
     JsonOption,
     make_console,

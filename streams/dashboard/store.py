@@ -1,0 +1,273 @@
+"""Reads the read model: one by id, pages by filter and order, what belongs to one. Each is a few commands of Redis."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from scoring.account_records import AccountScore
+from scoring.alerts import Alert
+from scoring.errors import EventError
+from scoring.identity import normalise_email
+from scoring.score_records import LeadScore
+from scoring.signal_records import BuyingSignal
+from streams.dashboard.queries import Cursor, Query
+from streams.dead_letters import DeadLetter, decode_dead_letter
+from streams.read_model.entries import VISITOR, decode_account, decode_lead, read_listing
+from streams.read_model.happenings import FollowUpRead, Health, Snapshot, Statistics
+from streams.read_model.layout import Collection, Layout
+
+MATCHES_MAX: Final = 2_000
+"""Of a search: more than this means that the words say too little."""
+
+LARGE: Final = 5_000
+SMALL_KEPT_MS: Final = 1_000
+LARGE_KEPT_MS: Final = 15_000
+"""How long the answer to a filter is kept: one of many leads takes Redis up to 0.1 s to make."""
+
+HOPS_MAX: Final = 8
+_WORD: Final = re.compile(r"[\w.@+-]+")
+
+_decode_alert = msgspec.json.Decoder(Alert).decode
+_decode_signal = msgspec.json.Decoder(BuyingSignal).decode
+_decode_follow_up = msgspec.json.Decoder(FollowUpRead).decode
+_decode_snapshot = msgspec.json.Decoder(Snapshot).decode
+_decode_health = msgspec.json.Decoder(Health).decode
+_decode_statistics = msgspec.json.Decoder(Statistics).decode
+
+
+class Page(msgspec.Struct, kw_only=True):
+    """Ids in order, how many there are in all, and where the next page begins.
+
+    ``is_cut``: the search matched more than are looked at.
+    """
+
+    names: list[str]
+    total: int
+    next: Cursor | None
+    is_cut: bool = False
+
+
+class Store:
+    """The read model of one prefix. Raises redis's errors while Redis is away."""
+
+    def __init__(self, redis: Any, layout: Layout) -> None:
+        self.redis, self.layout = redis, layout
+
+    # ── one by id ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def lead(self, text: str) -> LeadScore | None:
+        """Return the lead that a person means by an id or an address, also where it turned out to be another."""
+        name = lead_id(text)
+        if name is None:
+            return None
+        if name.startswith(VISITOR):
+            raw = await self.redis.hget(self.layout.visitors.records, name)
+            return None if raw is None else decode_lead(raw)
+        raw = await self._one(self.layout.leads, name)
+        return None if raw is None else decode_lead(raw)
+
+    async def account(self, text: str) -> AccountScore | None:
+        """Return the account that a person means by a key, a domain or an id of their own."""
+        text = text.strip()
+        known = ("domain:", "account:")
+        names = [text] if text.startswith(known) else [f"domain:{text.casefold()}", f"account:{text}"]
+        for name in names:
+            raw = await self._one(self.layout.accounts, name)
+            if raw is not None:
+                return decode_account(raw)
+        return None
+
+    async def _one(self, collection: Collection, name: str) -> bytes | None:
+        for _ in range(HOPS_MAX):
+            raw = await self.redis.hget(collection.records, name)
+            if raw is not None:
+                return bytes(raw)
+            into = await self.redis.hget(collection.merged, name)
+            if into is None:
+                return None
+            name = into.decode()
+        return None
+
+    async def leads(self, names: list[str]) -> list[LeadScore]:
+        """Return leads by their ids, in this order; those that are gone are left out."""
+        return [decode_lead(raw) for raw in await self._many(self.layout.leads, names) if raw is not None]
+
+    async def accounts(self, names: list[str]) -> list[AccountScore]:
+        """Return accounts by their keys, in this order; those that are gone are left out."""
+        return [decode_account(raw) for raw in await self._many(self.layout.accounts, names) if raw is not None]
+
+    async def _many(self, collection: Collection, names: list[str]) -> list[bytes | None]:
+        return list(await self.redis.hmget(collection.records, names)) if names else []
+
+    # ── pages ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def page(self, query: Query) -> Page:
+        """Return one page of a question."""
+        collection = self.layout.leads if query.of == "leads" else self.layout.accounts
+        key, is_cut = collection.by(query.sort), False
+        if not query.is_plain:
+            key, is_cut = await self._filtered(collection, query)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.zcard(key)
+            if query.after is not None:
+                pipe.zrevrank(key, query.after.name)
+                pipe.zcount(key, f"({query.after.value!r}", "+inf")
+            total, *place = await pipe.execute()
+        # A row whose value has moved since is gone from its place; those of its old value come next.
+        start = 0 if query.after is None else place[1] if place[0] is None else place[0] + 1
+        found = await self.redis.zrevrange(key, start, start + query.limit - 1, withscores=True)
+        names = [name.decode() for name, _ in found]
+        is_last = start + len(found) >= total
+        after = None if is_last or not found else Cursor(found[-1][1], names[-1])
+        return Page(names=names, total=total, next=after, is_cut=is_cut)
+
+    async def count(self, collection: Collection, term: str = "") -> int:
+        """Return how many there are, or have a term."""
+        key = collection.has(term) if term else collection.by("score")
+        return int(await (self.redis.scard(key) if term else self.redis.zcard(key)))
+
+    async def values(self, collection: Collection, facet: str) -> list[str]:
+        """Return the values of a facet that some have, in the order of letters."""
+        names = sorted(value.decode() for value in await self.redis.smembers(collection.values(facet)))
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.exists(collection.has(f"{facet}={name}"))
+            return [name for name, is_there in zip(names, await pipe.execute(), strict=True) if is_there]
+
+    async def _filtered(self, collection: Collection, query: Query) -> tuple[str, bool]:
+        """Return the key of the filtered ids by the order, made if nobody has asked just now."""
+        key = self.layout.scratch(query.digest)
+        if await self.redis.exists(key):
+            return key, False
+        keys, is_cut = [collection.has(term) for term in query.terms], False
+        scratch: list[str] = []
+        async with self.redis.pipeline(transaction=True) as pipe:
+            if query.text:
+                names, is_cut = await self._search(collection, query.text)
+                scratch.append(f"{key}:q")
+                pipe.delete(scratch[-1])
+                if names:
+                    pipe.sadd(scratch[-1], *names)
+            for rank, least in query.ranges.items():
+                scratch.append(f"{key}:{rank}")
+                pipe.zrangestore(scratch[-1], collection.by(rank), least, "+inf", byscore=True)
+            by = collection.by(query.sort)
+            pipe.zinterstore(key, {by: 1} | dict.fromkeys([*keys, *scratch], 0))
+            if scratch:
+                pipe.unlink(*scratch)
+            pipe.pexpire(key, SMALL_KEPT_MS)
+            pipe.zcard(key)
+            size = (await pipe.execute())[-1]
+        if size > LARGE:
+            await self.redis.pexpire(key, LARGE_KEPT_MS)
+        return key, is_cut
+
+    async def _search(self, collection: Collection, text: str) -> tuple[list[str], bool]:
+        """Return ids that have, for each word, one that begins so; at most :data:`MATCHES_MAX` of the longest word."""
+        words = sorted({word.strip(".-+") for word in _WORD.findall(text.casefold())} - {""}, key=len)
+        if not words:
+            return [], False
+        longest, others = words[-1].encode(), words[:-1]
+        found = await self.redis.zrangebylex(
+            collection.words, b"[" + longest, b"[" + longest + b"\xff", start=0, num=MATCHES_MAX
+        )
+        names = list(dict.fromkeys(member.partition(b"\0")[2].decode() for member in found))
+        if others and names:
+            listings = await self.redis.hmget(collection.terms, names)
+            names = [name for name, raw in zip(names, listings, strict=True) if raw and _has_all(raw.decode(), others)]
+        return names, len(found) == MATCHES_MAX
+
+    # ── what belongs to one ───────────────────────────────────────────────────────────────────────────────────
+
+    async def alerts(self, lead: str) -> list[Alert]:
+        """Return a lead's alerts, the latest first."""
+        found = [_decode_alert(raw) for raw in await self.redis.lrange(self.layout.alerts(lead), 0, -1)]
+        return sorted(found, key=lambda alert: -alert.time_ms)
+
+    async def signals(self, account: str) -> list[BuyingSignal]:
+        """Return an account's buying signals, the latest first."""
+        found = [_decode_signal(raw) for raw in await self.redis.lrange(self.layout.signals(account), 0, -1)]
+        return sorted(found, key=lambda signal: -signal.time_ms)
+
+    async def recent_signals(self, count: int) -> list[BuyingSignal]:
+        """Return the last signals of all accounts, the latest first."""
+        found = await self.redis.lrange(self.layout.recent_signals, 0, 2 * count)
+        return sorted(map(_decode_signal, found), key=lambda signal: -signal.time_ms)[:count]
+
+    async def follow_ups(self, lead: str) -> list[FollowUpRead]:
+        """Return what sales did about a lead, the latest first."""
+        found = [_decode_follow_up(raw) for raw in await self.redis.lrange(self.layout.follow_ups(lead), 0, -1)]
+        return sorted(found, key=lambda done: -int(done.time))
+
+    async def history(self, lead: str) -> list[Snapshot]:
+        """Return the snapshots of a lead's score, the earliest first."""
+        found = [_decode_snapshot(raw) for raw in await self.redis.lrange(self.layout.history(lead), 0, -1)]
+        return sorted(found, key=lambda snapshot: snapshot.at_ms)
+
+    async def waiting(self, key: str, count: int, before_ms: float | str = "+inf") -> dict[str, int]:
+        """Return leads that wait under ``key`` since a time (ms) up to ``before_ms``, the longest first."""
+        found = await self.redis.zrangebyscore(key, "-inf", before_ms, start=0, num=count, withscores=True)
+        return {name.decode(): int(since_ms) for name, since_ms in found}
+
+    # ── operations ────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def health(self) -> Health | None:
+        """Return how far everybody is; None while no projector says so."""
+        raw = await self.redis.get(self.layout.health)
+        return None if raw is None else _decode_health(raw)
+
+    async def statistics(self) -> Statistics | None:
+        """Return what the last sweep found; None before the first."""
+        raw = await self.redis.get(self.layout.statistics)
+        return None if raw is None else _decode_statistics(raw)
+
+    async def latencies_ms(self) -> list[int]:
+        """Return how long the last alerts took from their event to their commit, in ascending order."""
+        return sorted(int(raw) for raw in await self.redis.lrange(self.layout.latencies, 0, -1))
+
+    async def rule_points(self, days: range) -> dict[str, float]:
+        """Return the points that each rule gave alerts on these days."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for day in days:
+                pipe.hgetall(self.layout.rule_points(day))
+            found = await pipe.execute()
+        sums: dict[str, float] = {}
+        for of_day in found:
+            for name, points in of_day.items():
+                sums[name.decode()] = sums.get(name.decode(), 0.0) + float(points)
+        return sums
+
+    async def letters(self, count: int) -> tuple[list[DeadLetter], int]:
+        """Return the last open dead letters, the latest first, and how many there are."""
+        names = await self.redis.zrevrange(self.layout.letters_by_time, 0, count - 1)
+        total = await self.redis.zcard(self.layout.letters_by_time)
+        raws = await self.redis.hmget(self.layout.letters, names) if names else []
+        return [decode_dead_letter(raw) for raw in raws if raw is not None], total
+
+    async def letter(self, name: str) -> DeadLetter | None:
+        """Return an open dead letter."""
+        raw = await self.redis.hget(self.layout.letters, name)
+        return None if raw is None else decode_dead_letter(raw)
+
+
+def lead_id(text: str) -> str | None:
+    """Return the id that a person means; None for what is none.
+
+    >>> lead_id(" Ann@Example.com"), lead_id("user:42"), lead_id("42")
+    ('email:ann@example.com', 'user:42', None)
+    """
+    text = text.strip()
+    if text.startswith(("user:", VISITOR)):
+        return text
+    try:
+        return "email:" + normalise_email(text.removeprefix("email:"))
+    except EventError:
+        return None
+
+
+def _has_all(listing: str, words: list[str]) -> bool:
+    known = read_listing(listing).words
+    return all(any(each.startswith(word) for each in known) for word in words)
