@@ -79,6 +79,10 @@ LEAD_SCORES: Final = Topic("lead-scores", "lead id", "LeadScore", cleanup="compa
 LEAD_HISTORY: Final = Topic("lead-history", "lead id", "LeadSnapshot")
 HOT_LEADS: Final = Topic("hot-leads", "lead id", "Alert")
 DEAD_LETTERS: Final = Topic("dead-letters", "key of the record", "DeadLetter")
+DELIVERIES: Final = Topic(
+    "deliveries", "what is delivered, and where to", "Delivery, Handoff or Place", cleanup="compact"
+)
+DELIVERY_ORDERS: Final = Topic("delivery-orders", "none", "Order", append_time=True, internal=True)
 MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption")
 JOURNAL: Final = Topic("journal", "none", "JournalEntry")
 ROUTED: Final = Topic("routed", "identity or account key", "Message", append_time=True, internal=True)
@@ -102,6 +106,8 @@ TOPICS: Final = (
     CUSTOMER_VALUES,
     HOT_LEADS,
     BUYING_SIGNALS,
+    DELIVERIES,
+    DELIVERY_ORDERS,
     DEAD_LETTERS,
     IDENTITY_CONFLICTS,
     MODEL_REPORTS,
