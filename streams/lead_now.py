@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
-if TYPE_CHECKING:
-    from scoring.alerts import Alert
-    from scoring.score_records import LeadScore, ScoreLine
+from scoring.alerts import Alert
+from scoring.cooling import Term, total_after
+from scoring.decay import DAY_MS
+from scoring.score_records import LeadScore, ScoreLine, score_later
 
 
 class RuleNow(msgspec.Struct, kw_only=True):
@@ -50,9 +51,6 @@ class LeadNow(msgspec.Struct, kw_only=True):
 
 def explain(record: LeadScore, alerts: list[bytes], now_ms: int) -> LeadNow:
     """Return what a published record comes to at ``now_ms``, or at its own time where that lies ahead."""
-    from scoring.alerts import Alert
-    from scoring.score_records import score_later
-
     now_ms = max(now_ms, record.at_ms)
     # A rule that has left the model is published with half-life 0 and nothing to give.
     record.rules = [line for line in record.rules if line.half_life_days > 0]
@@ -92,9 +90,6 @@ def _explain_others(record: LeadScore, rules: list[RuleNow], now_ms: int) -> Ite
 
 
 def _explain_line(line: ScoreLine, wait_ms: int) -> RuleNow:
-    from scoring.cooling import Term, total_after
-    from scoring.decay import DAY_MS
-
     ceiling = float("inf") if line.points_max is None else line.points_max
     amount = line.points if line.amount is None else line.amount
     points_now = total_after([Term(amount, 1 / (line.half_life_days * DAY_MS), ceiling)], wait_ms)

@@ -12,7 +12,6 @@ import typer
 
 from scoring.errors import EventError, SettingsError
 from scoring.identity import normalise_email
-from streams.lead_now import LeadNow, explain
 from streams.cli.output import (
     JsonOption,
     make_console,
@@ -25,6 +24,7 @@ from streams.cli.output import (
     wants_json,
     write_json,
 )
+from streams.lead_now import LeadNow, explain
 from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http.cookies import CookieError
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -140,8 +140,8 @@ def is_from_this_machine(request: Request) -> bool:
     # A site's name may be made to lead to this machine; the browser says which name it asked for.
     if _host_of(f"//{request.headers.get('host', '')}") not in _LOCAL_HOSTS:
         return False
-    return request.headers.get("sec-fetch-site", "none") in ("none", "same-origin") or request.method == "GET" and (
-        request.headers.get("sec-fetch-mode") == "navigate"
+    return request.headers.get("sec-fetch-site", "none") in ("none", "same-origin") or (
+        request.method == "GET" and (request.headers.get("sec-fetch-mode") == "navigate")
     )
 
 
@@ -160,7 +160,7 @@ def _host_of(url: str) -> str | None:
         return None
 
 
-def _address(host: str) -> object:
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         address = ip_address(host)
     except ValueError:

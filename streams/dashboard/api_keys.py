@@ -53,7 +53,7 @@ class ApiKeys:
             role, _, key = rest.partition(":")
             if role not in ROLES or not name.strip():
                 raise SettingsError(
-                    f"LEADHEAT_API_KEYS: {name.strip()[:40]!r}: expected name=role:key with a role of {', '.join(ROLES)}"
+                    f"LEADHEAT_API_KEYS: {name.strip()[:40]!r}: expected name=role:key, the role of {', '.join(ROLES)}"
                 )
             hashed = _HASHED.fullmatch(key)
             if hashed is None and len(key) < KEY_LENGTH_MIN:

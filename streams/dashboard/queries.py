@@ -103,7 +103,7 @@ def make_query(
         fit_min=fit_min,
         score_min=score_min,
         since_ms=since_ms,
-        sort=sort,  # type: ignore[arg-type]
+        sort=sort,
         limit=limit,
         after=read_cursor(cursor) if cursor else None,
     )

@@ -13,10 +13,11 @@ from scoring.errors import EventError
 from scoring.identity import normalise_email
 from scoring.score_records import LeadScore
 from scoring.signal_records import BuyingSignal
+from streams.dashboard.picture import Standing
 from streams.dashboard.queries import Cursor, Query
 from streams.dead_letters import DeadLetter, decode_dead_letter
-from streams.read_model.entries import VISITOR, decode_account, decode_lead, read_listing
-from streams.read_model.happenings import FollowUpRead, Health, Snapshot, Statistics
+from streams.read_model.entries import VISITOR, Brief, decode_account, decode_lead, read_listing
+from streams.read_model.happenings import FollowUpRead, Happening, Health, Snapshot, Statistics
 from streams.read_model.layout import Collection, Layout
 
 MATCHES_MAX: Final = 2_000
@@ -30,10 +31,12 @@ LARGE_KEPT_MS: Final = 15_000
 HOPS_MAX: Final = 8
 _WORD: Final = re.compile(r"[\w.@+-]+")
 
+_decode_brief = msgspec.json.Decoder(Brief).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_signal = msgspec.json.Decoder(BuyingSignal).decode
 _decode_follow_up = msgspec.json.Decoder(FollowUpRead).decode
 _decode_snapshot = msgspec.json.Decoder(Snapshot).decode
+_decode_happening = msgspec.json.Decoder(Happening).decode
 _decode_health = msgspec.json.Decoder(Health).decode
 _decode_statistics = msgspec.json.Decoder(Statistics).decode
 
@@ -202,6 +205,21 @@ class Store:
         found = [_decode_follow_up(raw) for raw in await self.redis.lrange(self.layout.follow_ups(lead), 0, -1)]
         return sorted(found, key=lambda done: -int(done.time))
 
+    async def last_follow_ups(self, leads: list[str]) -> list[FollowUpRead | None]:
+        """Return what sales did last about each of these leads."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for lead in leads:
+                pipe.lindex(self.layout.follow_ups(lead), 0)
+            found = await pipe.execute() if leads else []
+        return [None if raw is None else _decode_follow_up(raw) for raw in found]
+
+    async def owners(self, accounts: list[str]) -> dict[str, str]:
+        """Return who owns accounts, of those that have an owner."""
+        names = sorted(set(filter(None, accounts)))
+        raws = await self.redis.hmget(self.layout.briefs, names) if names else []
+        briefs = [(name, _decode_brief(raw)) for name, raw in zip(names, raws, strict=True) if raw is not None]
+        return {name: brief.owner for name, brief in briefs if brief.owner}
+
     async def history(self, lead: str) -> list[Snapshot]:
         """Return the snapshots of a lead's score, the earliest first."""
         found = [_decode_snapshot(raw) for raw in await self.redis.lrange(self.layout.history(lead), 0, -1)]
@@ -211,6 +229,23 @@ class Store:
         """Return leads that wait under ``key`` since a time (ms) up to ``before_ms``, the longest first."""
         found = await self.redis.zrangebyscore(key, "-inf", before_ms, start=0, num=count, withscores=True)
         return {name.decode(): int(since_ms) for name, since_ms in found}
+
+    async def feed(self, count: int) -> list[Happening]:
+        """Return what happened last, the latest first."""
+        found = await self.redis.xrevrange(self.layout.feed, count=count)
+        return [_decode_happening(fields[b"body"]) for _, fields in found]
+
+    async def standing(self, accounts: list[str]) -> list[Standing]:
+        """Return where accounts stand by fit and engagement, as ranked."""
+        if not accounts:
+            return []
+        collection = self.layout.accounts
+        scores = await self.redis.zmscore(collection.by("score"), accounts)
+        fits = await self.redis.zmscore(collection.by("fit"), accounts)
+        return [
+            Standing(name, score or 0.0, fit if fit is not None and fit >= 0 else None)
+            for name, score, fit in zip(accounts, scores, fits, strict=True)
+        ]
 
     # ── operations ────────────────────────────────────────────────────────────────────────────────────────────
 

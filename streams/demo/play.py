@@ -130,6 +130,8 @@ class Play:
         self._show.say("starting a worker and the gateway")
         async with running_stack(self._settings, kafka=kafka, on_event=self._hear) as stack:
             self._show.say(f"the gateway takes events at {stack.gateway_url}")
+            if stack.dashboard_url is not None:
+                self._show.say(f"the dashboard is at {stack.dashboard_url}")
             others = [stack.wait(), *watchers(stack.settings, self._board)]
             faults, summary = await _beside(self._script(stack), others)
             self.is_ending = True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import generate_latest
@@ -27,8 +28,35 @@ from streams.gateway.producer import BrokerUnavailable, EventProducer
 from streams.settings import Settings
 
 
-def create_gateway(settings: Settings, producer: EventProducer, clock: Callable[[], int] = now_ms) -> FastAPI:
-    """Put a gateway together; it starts and stops ``producer`` along with itself."""
+class Part(Protocol):
+    """Something else that the gateway serves, of which it knows routes and their documentation only."""
+
+    @property
+    def routers(self) -> Sequence[APIRouter]:
+        """Its routes."""
+
+    @property
+    def security_schemes(self) -> Mapping[str, Any]:
+        """How its routes know who asks."""
+
+    @property
+    def schemas(self) -> Mapping[str, Any]:
+        """What its routes answer with."""
+
+    async def start(self) -> None:
+        """Begin, with the gateway."""
+
+    async def stop(self) -> None:
+        """End, with the gateway."""
+
+
+def create_gateway(
+    settings: Settings,
+    producer: EventProducer,
+    clock: Callable[[], int] = now_ms,
+    parts: Sequence[Part] = (),
+) -> FastAPI:
+    """Put a gateway together; it starts and stops ``producer`` and ``parts`` along with itself."""
     metrics = GatewayMetrics()
     intake = Intake(settings.source_of_key(), producer, clock, metrics)
     ingest = (canonical_router(intake), segment_router(intake))
@@ -36,12 +64,17 @@ def create_gateway(settings: Settings, producer: EventProducer, clock: Callable[
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await producer.start()
+        for part in parts:
+            await part.start()
         yield
+        for part in parts:
+            await part.stop()
         await producer.stop()
 
     app = FastAPI(title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None)
     customers = customers_router(settings.source_of_key(), load_model(settings.model).customers, clock)
-    for router in (*ingest, customers, _operations_router(producer, metrics)):
+    others = [router for part in parts for router in part.routers]
+    for router in (*ingest, customers, _operations_router(producer, metrics), *others):
         app.include_router(router)
     app.add_middleware(
         _OpenToBrowsers, paths={route.path for router in ingest for route in router.routes if isinstance(route, Route)}
@@ -49,7 +82,11 @@ def create_gateway(settings: Settings, producer: EventProducer, clock: Callable[
     app.add_exception_handler(Refusal, _answer_refusal)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(Exception, _answer_failure)
-    app.openapi().setdefault("components", {})["securitySchemes"] = documentation.SECURITY_SCHEMES
+    components = app.openapi().setdefault("components", {})
+    components["securitySchemes"] = dict(documentation.SECURITY_SCHEMES)
+    for part in parts:
+        components["securitySchemes"] |= part.security_schemes
+        components.setdefault("schemas", {}).update(part.schemas)
     return app
 
 

@@ -59,6 +59,9 @@ class EventProducer(Protocol):
     async def send_follow_ups(self, follow_ups: Sequence[FollowUp]) -> None:
         """Write follow-ups; returns once the broker has acknowledged every one."""
 
+    async def send_records(self, records: Sequence[Record]) -> None:
+        """Write records as they are; returns once the broker has acknowledged every one."""
+
     async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters; returns once the broker has acknowledged every one."""
 
@@ -120,6 +123,11 @@ class KafkaEventProducer:
         """Write follow-ups, keyed by lead, so that they come to whoever holds the lead."""
         with self._room_for(len(follow_ups)):
             await self._write([to_record(follow_up, self._prefix) for follow_up in follow_ups])
+
+    async def send_records(self, records: Sequence[Record]) -> None:
+        """Write records as they are."""
+        with self._room_for(len(records)):
+            await self._write(records)
 
     async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters under the key of the record that they are about."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -11,8 +12,8 @@ import uvicorn
 import uvloop
 
 from scoring.errors import StartError
-from streams.gateway.app import create_gateway
-from streams.gateway.producer import KafkaEventProducer
+from streams.gateway.app import Part, create_gateway
+from streams.gateway.producer import EventProducer, KafkaEventProducer
 from streams.settings import Settings
 
 CONNECTIONS_MAX: Final = 4096
@@ -21,17 +22,20 @@ CONNECTIONS_MAX: Final = 4096
 KEEP_ALIVE_S: Final = 75
 """Longer than the 60 s for which load balancers keep an idle connection, so that they are the ones to close it."""
 
+MakeParts = Callable[[EventProducer], Sequence[Part]]
+"""What else is served, made with the way to Kafka that the gateway has."""
+
 _log = structlog.get_logger(__name__)
 
 
-async def serve_gateway(settings: Settings) -> None:
+async def serve_gateway(settings: Settings, make_parts: MakeParts = lambda _: ()) -> None:
     """Serve until a signal or cancellation; then stop accepting, answer what is under way, flush to Kafka.
 
     uvicorn raises the signal again once all is done, for whoever runs us. Raises :class:`StartError` where the
     port is taken.
     """
     listener = _listen(settings)
-    server = uvicorn.Server(_config(settings))
+    server = uvicorn.Server(_config(settings, make_parts))
     host, port, *_ = listener.getsockname()
     _log.info("gateway listens", host=host, port=port)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -45,10 +49,10 @@ async def serve_gateway(settings: Settings) -> None:
         _log.info("gateway has stopped")
 
 
-def run_gateway(settings: Settings) -> None:
+def run_gateway(settings: Settings, make_parts: MakeParts = lambda _: ()) -> None:
     """Serve in an event loop of our own."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve_gateway(settings))
+        runner.run(serve_gateway(settings, make_parts))
 
 
 def _listen(settings: Settings) -> socket.socket:
@@ -62,9 +66,10 @@ def _listen(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _config(settings: Settings) -> uvicorn.Config:
+def _config(settings: Settings, make_parts: MakeParts) -> uvicorn.Config:
+    producer = KafkaEventProducer(settings)
     return uvicorn.Config(
-        create_gateway(settings, KafkaEventProducer(settings)),
+        create_gateway(settings, producer, parts=make_parts(producer)),
         http="httptools",
         ws="none",
         lifespan="on",

@@ -1,0 +1,301 @@
+"""The query API: leads and accounts as they are now, what happens, and what is done about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.exceptions import HTTPException
+from starlette.responses import StreamingResponse
+
+from scoring.errors import EventError
+from scoring.events import parse_time
+from streams.dashboard import api_documentation as documentation
+from streams.dashboard.actions import FollowUpAsked, drop_letter, follow_up, replay_letter
+from streams.dashboard.context import Context
+from streams.dashboard.deck import make_deck
+from streams.dashboard.export import export
+from streams.dashboard.live import Message, TooMany, is_number
+from streams.dashboard.queries import BadQuery, make_query, write_cursor
+from streams.dashboard.queries import Query as Question
+from streams.dashboard.routes import ApiRoute, json_answer
+from streams.dashboard.rows import AccountView, LeadView, account_row, lead_row, lead_view
+from streams.dashboard.store import Page
+
+BODY_MAX: Final = 16_384
+_AGO: Final = re.compile(r"(\d{1,5})([hd])")
+_decode_asked = msgspec.json.Decoder(FollowUpAsked).decode
+_Text = Annotated[str, Query(max_length=200)]
+
+
+def api_router(context: Context) -> APIRouter:
+    """Return the routes below ``/api``."""
+    router = APIRouter(prefix="/api", route_class=ApiRoute)
+    for add in (_add_leads, _add_accounts, _add_operations, _add_live):
+        add(router, context)
+    return router
+
+
+def _add_leads(router: APIRouter, context: Context) -> None:
+    def ask(
+        q: _Text = "",
+        band: _Text = "",
+        phase: _Text = "",
+        stage: _Text = "",
+        owner: _Text = "",
+        industry: _Text = "",
+        account: _Text = "",
+        level: _Text = "",
+        fit_min: Annotated[float | None, Query(ge=0, le=10)] = None,
+        score_min: Annotated[float | None, Query(ge=0)] = None,
+        since: _Text = "",
+        sort: _Text = "score",
+        limit: int = 50,
+        cursor: Annotated[str, Query(max_length=1_000)] = "",
+    ) -> Question:
+        filters = {"band": band, "phase": phase, "stage": stage, "owner": owner, "industry": industry, "level": level}
+        return make_query(
+            "leads",
+            filters | {"account": account_key(account)},
+            text=q,
+            fit_min=fit_min,
+            score_min=score_min,
+            since_ms=read_since(since, context.clock()),
+            sort=sort,
+            limit=limit,
+            cursor=cursor,
+        )
+
+    question = documentation.depends(ask)
+
+    @router.get("/leads", tags=["leads"], **documentation.LEADS)
+    async def list_leads(request: Request, asked: Question = question) -> Response:
+        context.require(request, "read")
+        page, now_ms = await context.store.page(asked), context.clock()
+        rows = [lead_row(record, now_ms) for record in await context.store.leads(page.names)]
+        return json_answer(_listed("leads", rows, page, now_ms))
+
+    @router.get("/leads.csv", tags=["leads"], **documentation.LEADS_CSV)
+    async def export_leads(request: Request, asked: Question = question) -> Response:
+        context.require(request, "read")
+        return _csv(export(context.store, asked, context.clock()), "leads")
+
+    @router.get("/leads/{lead:path}/history", tags=["leads"], **documentation.HISTORY)
+    async def show_history(request: Request, lead: str) -> Response:
+        view = await _view(context, request, lead)
+        return json_answer({"lead": view.row.lead, "past": view.past, "ahead": view.ahead, "history": view.history})
+
+    @router.get("/leads/{lead:path}/alerts", tags=["leads"], **documentation.ALERTS)
+    async def show_alerts(request: Request, lead: str) -> Response:
+        view = await _view(context, request, lead)
+        return json_answer({"lead": view.row.lead, "alerts": view.alerts})
+
+    @router.post("/leads/{lead:path}/follow-ups", tags=["leads"], **documentation.FOLLOW_UP)
+    async def add_follow_up(request: Request, lead: str) -> Response:
+        who = context.require(request, "admin")
+        record = await context.store.lead(lead)
+        if record is None:
+            raise _no_such("lead", lead)
+        try:
+            asked = _decode_asked(await read_body(request))
+        except msgspec.MsgspecError as error:
+            raise HTTPException(400, f"body: {error}") from None
+        done = await follow_up(context.broker, record.lead, asked, who, context.clock())
+        return json_answer(done, 202)
+
+    @router.get("/leads/{lead:path}", tags=["leads"], **documentation.LEAD)
+    async def show_lead(request: Request, lead: str) -> Response:
+        return json_answer(await _view(context, request, lead))
+
+
+async def _view(context: Context, request: Request, lead: str) -> LeadView:
+    context.require(request, "read")
+    record = await context.store.lead(lead)
+    if record is None:
+        raise _no_such("lead", lead)
+    store, name = context.store, record.lead
+    alerts, follow_ups, history = await store.alerts(name), await store.follow_ups(name), await store.history(name)
+    owners = await store.owners([record.account] if record.account else [])
+    return lead_view(record, alerts, follow_ups, history, context.clock(), owners.get(record.account, ""))
+
+
+def _add_accounts(router: APIRouter, context: Context) -> None:
+    def ask(
+        q: _Text = "",
+        band: _Text = "",
+        level: _Text = "",
+        profile: _Text = "",
+        industry: _Text = "",
+        owner: _Text = "",
+        country: _Text = "",
+        fit_min: Annotated[float | None, Query(ge=0, le=10)] = None,
+        score_min: Annotated[float | None, Query(ge=0)] = None,
+        since: _Text = "",
+        sort: _Text = "score",
+        limit: int = 50,
+        cursor: Annotated[str, Query(max_length=1_000)] = "",
+    ) -> Question:
+        filters = {"band": band, "level": level, "profile": profile, "industry": industry, "owner": owner}
+        return make_query(
+            "accounts",
+            filters | {"country": country},
+            text=q,
+            fit_min=fit_min,
+            score_min=score_min,
+            since_ms=read_since(since, context.clock()),
+            sort=sort,
+            limit=limit,
+            cursor=cursor,
+        )
+
+    question = documentation.depends(ask)
+
+    @router.get("/accounts", tags=["accounts"], **documentation.ACCOUNTS)
+    async def list_accounts(request: Request, asked: Question = question) -> Response:
+        context.require(request, "read")
+        page, now_ms = await context.store.page(asked), context.clock()
+        rows = [account_row(record, now_ms) for record in await context.store.accounts(page.names)]
+        return json_answer(_listed("accounts", rows, page, now_ms))
+
+    @router.get("/accounts.csv", tags=["accounts"], **documentation.ACCOUNTS_CSV)
+    async def export_accounts(request: Request, asked: Question = question) -> Response:
+        context.require(request, "read")
+        return _csv(export(context.store, asked, context.clock()), "accounts")
+
+    @router.get("/accounts/{account:path}/signals", tags=["accounts"], **documentation.SIGNALS)
+    async def show_signals(request: Request, account: str) -> Response:
+        context.require(request, "read")
+        record = await context.store.account(account)
+        if record is None:
+            raise _no_such("account", account)
+        return json_answer({"account": record.account, "signals": await context.store.signals(record.account)})
+
+    @router.get("/accounts/{account:path}", tags=["accounts"], **documentation.ACCOUNT)
+    async def show_account(request: Request, account: str) -> Response:
+        context.require(request, "read")
+        record = await context.store.account(account)
+        if record is None:
+            raise _no_such("account", account)
+        row = account_row(record, context.clock())
+        return json_answer(AccountView(row=row, record=record, signals=await context.store.signals(record.account)))
+
+
+def _add_operations(router: APIRouter, context: Context) -> None:
+    @router.get("/now", tags=["now"], **documentation.NOW)
+    async def show_now(request: Request, owner: _Text = "") -> Response:
+        context.require(request, "read")
+        return json_answer(await make_deck(context.store, context.clock(), context.contact_within_ms, owner))
+
+    @router.get("/health", tags=["operations"], **documentation.HEALTH)
+    async def show_health(request: Request) -> Response:
+        context.require(request, "read")
+        latencies = await context.store.latencies_ms()
+        found = {"p50": share(latencies, 50), "p99": share(latencies, 99)}
+        return json_answer({"health": await context.store.health(), "alert_latency_ms": found})
+
+    @router.get("/dead-letters", tags=["operations"], **documentation.LETTERS)
+    async def list_letters(request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Response:
+        context.require(request, "admin")
+        letters, total = await context.store.letters(limit)
+        return json_answer({"dead_letters": letters, "total": total})
+
+    @router.post("/dead-letters/{letter}/{what}", tags=["operations"], **documentation.SETTLE)
+    async def settle(request: Request, letter: str, what: Literal["replay", "drop"]) -> Response:
+        who = context.require(request, "admin")
+        found = await context.store.letter(letter)
+        if found is None:
+            raise _no_such("dead letter", letter)
+        do = replay_letter if what == "replay" else drop_letter
+        await do(context.broker, found, who, context.prefix)
+        return json_answer({"id": found.id, "settled": f"{what}ed" if what == "replay" else "dropped"}, 202)
+
+
+def _add_live(router: APIRouter, context: Context) -> None:
+    @router.get("/live", tags=["now"], **documentation.LIVE)
+    async def follow(request: Request) -> Response:
+        context.require(request, "read")
+        after = request.headers.get("last-event-id", "")
+        if after and not is_number(after):
+            raise BadQuery("Last-Event-ID", f"{after[:40]!r} is no number of this stream")
+        return EventSourceResponse(_events(context, after), headers={"Cache-Control": "no-store"}, ping=3_600)
+
+
+async def _events(context: Context, after: str) -> AsyncIterator[ServerSentEvent]:
+    yield ServerSentEvent(comment="the live feed of leadheat", retry=2_000)
+    try:
+        async for message in context.hub.listen(after):
+            yield _as_event(message)
+    except TooMany:
+        yield ServerSentEvent(event="full", data="{}", retry=30_000)
+
+
+def _as_event(message: Message) -> ServerSentEvent:
+    if not message.kind:
+        return ServerSentEvent(comment="")
+    return ServerSentEvent(data=message.body, event=message.kind, id=message.number or None)
+
+
+def read_since(text: str, now_ms: int) -> int | None:
+    """Return a time (ms): RFC 3339, or so many hours or days ago.
+
+    >>> read_since("2d", 200_000_000), read_since("1970-01-01T00:00:01Z", 0), read_since("", 0)
+    (27200000, 1000, None)
+
+    Raises :class:`BadQuery`.
+    """
+    if not text:
+        return None
+    ago = _AGO.fullmatch(text)
+    if ago is not None:
+        return now_ms - int(ago[1]) * (3_600_000 if ago[2] == "h" else 86_400_000)
+    try:
+        return parse_time(text)
+    except EventError:
+        raise BadQuery("since", f"{text[:40]!r}: expected such as 24h, 7d or 2026-01-01T00:00:00Z") from None
+
+
+def account_key(text: str) -> str:
+    """Return an account's key from what a person calls it.
+
+    >>> account_key("acme.com"), account_key("account:42"), account_key("")
+    ('domain:acme.com', 'account:42', '')
+    """
+    text = text.strip()
+    return text if not text or text.startswith(("domain:", "account:")) else f"domain:{text}"
+
+
+def share(values: list[int], percent: int) -> int | None:
+    """Return the value below which so many percent of ``values``, in ascending order, lie.
+
+    >>> share([1, 2, 3, 100], 50), share([], 50)
+    (3, None)
+    """
+    return values[min(len(values) - 1, len(values) * percent // 100)] if values else None
+
+
+async def read_body(request: Request) -> bytes:
+    """Return a small body; raises 413 for a large one."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_MAX:
+            raise HTTPException(413, f"the body has more than {BODY_MAX} bytes")
+    return body
+
+
+def _listed(name: str, rows: list[Any], page: Page, now_ms: int) -> dict[str, object]:
+    following = None if page.next is None else write_cursor(page.next)
+    return {name: rows, "total": page.total, "next": following, "is_cut": page.is_cut, "now_ms": now_ms}
+
+
+def _csv(lines: AsyncIterator[bytes], name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
+    return StreamingResponse(lines, headers=headers, media_type="text/csv; charset=utf-8")
+
+
+def _no_such(what: str, name: str) -> HTTPException:
+    return HTTPException(404, f"there is no {what} {name[:200]!r}")

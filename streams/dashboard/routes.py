@@ -1,0 +1,50 @@
+"""How every route of the dashboard fails: in the form that the asker reads, with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import msgspec
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+
+from scoring.errors import EventError, LeadheatError
+from streams.dashboard.queries import BadQuery
+
+RETRY_AFTER_S: Final = "2"
+_encode = msgspec.json.Encoder().encode
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def json_answer(content: object, status: int = 200) -> Response:
+    """Answer with ``content`` as JSON that nobody keeps."""
+    return Response(_encode(content), status, {"Cache-Control": "no-store"}, "application/json")
+
+
+class ApiRoute(APIRoute):
+    """A route for programs: faults become the gateway's JSON errors."""
+
+    def get_route_handler(self) -> Handler:
+        """Return the handler."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (RedisError, LeadheatError) as error:
+                raise as_http(error) from error
+
+        return guarded
+
+
+def as_http(error: Exception) -> HTTPException:
+    """Return what an error is to whoever asked."""
+    if isinstance(error, BadQuery | EventError):
+        return HTTPException(400, f"{error.field}: {error.message}")
+    if isinstance(error, RedisError):
+        return HTTPException(503, "Redis is away, which holds what the dashboard shows", {"Retry-After": RETRY_AFTER_S})
+    return HTTPException(503, f"{error}; try again", {"Retry-After": RETRY_AFTER_S})
