@@ -25,6 +25,7 @@ from streams.dashboard.queries import Query as Question
 from streams.dashboard.routes import ApiRoute, json_answer
 from streams.dashboard.rows import AccountView, LeadView, account_row, lead_row, lead_view
 from streams.dashboard.store import Page
+from streams.read_model.entries import account_key_of
 
 BODY_MAX: Final = 16_384
 _AGO: Final = re.compile(r"(\d{1,5})([hd])")
@@ -41,7 +42,7 @@ def api_router(context: Context) -> APIRouter:
 
 
 def _add_leads(router: APIRouter, context: Context) -> None:
-    def ask(
+    async def ask(
         q: _Text = "",
         band: _Text = "",
         phase: _Text = "",
@@ -58,9 +59,11 @@ def _add_leads(router: APIRouter, context: Context) -> None:
         cursor: Annotated[str, Query(max_length=1_000)] = "",
     ) -> Question:
         filters = {"band": band, "phase": phase, "stage": stage, "owner": owner, "industry": industry, "level": level}
+        known = await context.store.account(account) if account else None
+        account = account_key_of(account.strip()) if known is None else known.account
         return make_query(
             "leads",
-            filters | {"account": account_key(account)},
+            filters | {"account": account},
             text=q,
             fit_min=fit_min,
             score_min=score_min,
@@ -256,16 +259,6 @@ def read_since(text: str, now_ms: int) -> int | None:
         return parse_time(text)
     except EventError:
         raise BadQuery("since", f"{text[:40]!r}: expected such as 24h, 7d or 2026-01-01T00:00:00Z") from None
-
-
-def account_key(text: str) -> str:
-    """Return an account's key from what a person calls it.
-
-    >>> account_key("acme.com"), account_key("account:42"), account_key("")
-    ('domain:acme.com', 'account:42', '')
-    """
-    text = text.strip()
-    return text if not text or text.startswith(("domain:", "account:")) else f"domain:{text}"
 
 
 def share(values: list[int], percent: int) -> int | None:

@@ -20,7 +20,7 @@ from scoring.model import ScoringModel
 from scoring.model_words import describe_rule, describe_trait
 from streams.dashboard.access import Who
 from streams.dashboard.actions import OFFERED, FollowUpAsked, drop_letter, follow_up, replay_letter
-from streams.dashboard.api import account_key, read_body, read_since, share
+from streams.dashboard.api import read_body, read_since, share
 from streams.dashboard.context import Context
 from streams.dashboard.deck import make_deck
 from streams.dashboard.picture import make_picture
@@ -64,7 +64,13 @@ def _fault_page(templates: Templates, context: Context, request: Request, error:
     if error.status_code == 401 and context.access.may_sign_in and "hx-request" not in request.headers:
         return RedirectResponse("/sign-in", 303)
     is_open = context.access.is_open_to_this_machine
-    values: dict[str, Any] = {"status": error.status_code, "detail": error.detail, "is_open": is_open, "who": None, "page": ""}
+    values: dict[str, Any] = {
+        "status": error.status_code,
+        "detail": error.detail,
+        "is_open": is_open,
+        "who": None,
+        "page": "",
+    }
     if "hx-request" in request.headers:
         return templates.answer("_fault.html", error.status_code, **values)
     return templates.answer("fault.html", error.status_code, **values)
@@ -217,7 +223,7 @@ def _add_accounts(router: APIRouter, context: Context, templates: Templates) -> 
         if record is None:
             raise HTTPException(404, f"There is no account {account[:200]}.")
         now_ms = context.clock()
-        asked = make_query("leads", {"account": account_key(record.account)}, limit=ACCOUNT_LEADS)
+        asked = make_query("leads", {"account": record.account}, limit=ACCOUNT_LEADS)
         page = await store.page(asked)
         leads = [lead_row(each, now_ms, record.owner) for each in await store.leads(page.names)]
         values = {
@@ -320,10 +326,10 @@ def _top_score(model: ScoringModel) -> float:
 
 
 def _chart(view: Any, model: ScoringModel, now_ms: int) -> str:
-    """Return what the chart of a score shows, as JSON without any character that could end its element."""
+    """Return what the chart of a score shows, as JSON."""
     bands = [{"name": name, "enter": band.enter, "leave": band.leave} for name, band in model.bands.items()]
     body = {"past": view.past, "ahead": view.ahead, "bands": bands, "now_ms": now_ms}
-    return msgspec.json.encode(body).decode().replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return msgspec.json.encode(body).decode()
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import log1p
 from typing import Final, NamedTuple
 
-WIDTH: Final = 720
+WIDTH: Final = 1100
 HEIGHT: Final = 300
 LEFT: Final = 44
 BOTTOM: Final = 34
@@ -44,7 +44,7 @@ def make_picture(standings: list[Standing]) -> Picture:
     """Return the picture of accounts whose fit is known; engagement has a logarithmic scale.
 
     >>> make_picture([Standing("domain:a.example", 0.0, 10.0)]).dots[0].x
-    708.0
+    1088.0
     """
     top = max((standing.score for standing in standings), default=0.0)
     top = max(top, 10.0)

@@ -16,7 +16,7 @@ from scoring.signal_records import BuyingSignal
 from streams.dashboard.picture import Standing
 from streams.dashboard.queries import Cursor, Query
 from streams.dead_letters import DeadLetter, decode_dead_letter
-from streams.read_model.entries import VISITOR, Brief, decode_account, decode_lead, read_listing
+from streams.read_model.entries import VISITOR, Brief, account_key_of, decode_account, decode_lead, read_listing
 from streams.read_model.happenings import FollowUpRead, Happening, Health, Snapshot, Statistics
 from streams.read_model.layout import Collection, Layout
 
@@ -76,7 +76,7 @@ class Store:
         """Return the account that a person means by a key, a domain or an id of their own."""
         text = text.strip()
         known = ("domain:", "account:")
-        names = [text] if text.startswith(known) else [f"domain:{text.casefold()}", f"account:{text}"]
+        names = [text] if text.startswith(known) else [account_key_of(text.casefold()), account_key_of(text)]
         for name in names:
             raw = await self._one(self.layout.accounts, name)
             if raw is not None:
@@ -214,10 +214,15 @@ class Store:
         return [None if raw is None else _decode_follow_up(raw) for raw in found]
 
     async def owners(self, accounts: list[str]) -> dict[str, str]:
-        """Return who owns accounts, of those that have an owner."""
-        names = sorted(set(filter(None, accounts)))
-        raws = await self.redis.hmget(self.layout.briefs, names) if names else []
-        briefs = [(name, _decode_brief(raw)) for name, raw in zip(names, raws, strict=True) if raw is not None]
+        """Return who owns accounts, as leads name them, of those that have an owner."""
+        told = sorted(set(filter(None, accounts)))
+        if not told:
+            return {}
+        keys = list(map(account_key_of, told))
+        into = await self.redis.hmget(self.layout.accounts.merged, keys)
+        keys = [key if raw is None else raw.decode() for key, raw in zip(keys, into, strict=True)]
+        raws = await self.redis.hmget(self.layout.briefs, keys)
+        briefs = [(name, _decode_brief(raw)) for name, raw in zip(told, raws, strict=True) if raw is not None]
         return {name: brief.owner for name, brief in briefs if brief.owner}
 
     async def history(self, lead: str) -> list[Snapshot]:

@@ -13,6 +13,7 @@ from streams.projector.batch import Batch
 from streams.read_model.entries import (
     Brief,
     account_entry,
+    account_key_of,
     brief_of,
     is_listed,
     lead_entry,
@@ -34,6 +35,21 @@ Decoded = tuple[str, bytes | None, Any]
 """Key, value, and what the value holds; of a record without value, None twice."""
 
 
+class Companies:
+    """What is known of accounts: which one a key stands for, and what its leads are listed by."""
+
+    def __init__(self) -> None:
+        self.aliases: dict[str, str] = {}
+        """Key as told → key; the same where it stands for itself."""
+        self.briefs: dict[str, Brief] = {}
+
+    def of(self, record: LeadScore) -> tuple[str, Brief]:
+        """Return the key of a lead's account, and what it is listed by."""
+        told = account_key_of(record.account)
+        key = self.aliases.get(told, told)
+        return key, self.briefs.get(key, _NO_BRIEF)
+
+
 class LeadChunk:
     """The lead-scores of one chunk: the last record of each lead, and who turned out to be whom."""
 
@@ -50,8 +66,9 @@ class LeadChunk:
 
     @property
     def accounts(self) -> list[str]:
-        """The accounts of its leads."""
-        return sorted({record.account for record in self.decoded.values() if record is not None and record.account})
+        """The keys of its leads' accounts, as the leads name them."""
+        named = {record.account for record in self.decoded.values() if record is not None and record.account}
+        return sorted(map(account_key_of, named))
 
 
 def project_leads(
@@ -59,10 +76,10 @@ def project_leads(
     layout: Layout,
     chunk: LeadChunk,
     listed: dict[str, str | None],
-    briefs: Mapping[str, Brief],
+    companies: Companies,
     now_ms: int,
 ) -> None:
-    """Write a chunk's leads; ``briefs`` is what is known of their accounts.
+    """Write a chunk's leads; ``companies`` is what is known of their accounts.
 
     ``listed`` is how leads are listed, and is brought up to date.
     """
@@ -81,7 +98,7 @@ def project_leads(
             for key in (layout.waiting, layout.raised_hands):
                 batch.set_rank(key, lead, None)
             continue
-        entry = lead_entry(record, briefs.get(record.account, _NO_BRIEF), now_ms)
+        entry = lead_entry(record, *companies.of(record), now_ms)
         batch.list_entry(leads, lead, raw, entry, before)
         listed[lead] = entry.listing
         if before is not None and now_ms - record.at_ms < NEWS_MS:

@@ -17,13 +17,14 @@ from streams.projector.batch import Batch
 from streams.projector.happened import TOPICS, Happened, leads_of
 from streams.projector.scores import (
     AccountChunk,
+    Companies,
     Decoded,
     LeadChunk,
     project_accounts,
     project_leads,
     read_brief,
 )
-from streams.read_model.entries import Brief, decode_account, decode_lead, is_listed, lead_entry, term
+from streams.read_model.entries import account_key_of, decode_account, decode_lead, is_listed, lead_entry, term
 from streams.read_model.layout import Layout
 from streams.topics import ACCOUNT_SCORES, LEAD_SCORES, Topic
 
@@ -46,12 +47,14 @@ class Writer:
         # How leads are listed, and what is known of accounts, as of our last transaction. Nobody else writes, or we
         # hear of it.
         self._listed: dict[str, str | None] = {}
-        self._known_briefs: dict[str, Brief] = {}
+        self._contacts: dict[str, str] = {}
+        self._companies = Companies()
 
     def start_over(self) -> None:
         """Forget what Redis held: it is another one now."""
         self._listed.clear()
-        self._known_briefs.clear()
+        self._contacts.clear()
+        self._companies = Companies()
 
     async def write(self, chunk: Mapping[Topic, Sequence[Any]], before: Offsets, after: Offsets, now_ms: int) -> None:
         """Write the records of a chunk, by topic; ``before`` is where Redis must stand for its partitions.
@@ -76,27 +79,55 @@ class Writer:
                 raise Moved("somebody wrote to Redis meanwhile") from None
 
     async def _fill(self, pipe: Any, batch: Batch, chunk: Mapping[Topic, Sequence[Any]], now_ms: int) -> None:
-        layout = self._layout
+        layout, companies = self._layout, self._companies
         accounts = AccountChunk(self._decoded(ACCOUNT_SCORES, chunk.get(ACCOUNT_SCORES, ()), decode_account))
         leads = LeadChunk(self._decoded(LEAD_SCORES, chunk.get(LEAD_SCORES, ()), decode_lead))
-        new_briefs = accounts.briefs
-        if new_briefs:
-            names = list(new_briefs)
-            listed = await _texts(pipe, layout.accounts.terms, names)
+        self._make_room()
+        await self._learn(pipe, [*leads.accounts, *accounts.briefs])
+        if accounts.raw:
+            listed = await _texts(pipe, layout.accounts.terms, list(accounts.raw))
             project_accounts(batch, layout, accounts, listed, now_ms)
-            old_briefs = await self._briefs(pipe, names)
-            changed = [name for name in names if old_briefs[name] != new_briefs[name]]
-            self._known_briefs |= new_briefs
-            await self._relist_leads(pipe, batch, changed, new_briefs, leads, now_ms)
+            changed = [name for name, brief in accounts.briefs.items() if companies.briefs[name] != brief]
+            companies.briefs |= accounts.briefs
+            aliases = accounts.merged | await self._find_aliases(pipe, accounts, leads)
+            for told, key in aliases.items():
+                batch.set_field(layout.accounts.merged, told, key)
+            companies.aliases |= aliases
+            await self._learn(pipe, list(aliases.values()))
+            await self._relist_leads(pipe, batch, [*changed, *aliases], leads, now_ms)
         if leads.raw:
-            if len(self._listed) > KEPT_MAX:
-                self._listed.clear()
             unknown = [lead for lead in leads.raw if lead not in self._listed and is_listed(lead)]
             self._listed |= await _texts(pipe, layout.leads.terms, unknown)
-            briefs = await self._briefs(pipe, leads.accounts)
-            project_leads(batch, layout, leads, self._listed, briefs, now_ms)
+            project_leads(batch, layout, leads, self._listed, companies, now_ms)
+            for lead in leads.raw:
+                self._contacts.pop(lead, None)
             await self._carry_along(pipe, batch, leads.merged)
         await self._fill_happened(pipe, batch, chunk, now_ms)
+
+    async def _find_aliases(self, pipe: Any, accounts: AccountChunk, leads: LeadChunk) -> dict[str, str]:
+        """Return keys by which leads name these accounts, other than the accounts' own.
+
+        A lead names the account that it was told of; which one that is, a domain's or an id's, the accounts decide. An
+        account's record tells whose it is, by listing them.
+        """
+        contacts = {
+            contact.lead: name
+            for name, record in accounts.decoded.items()
+            if record is not None
+            for contact in record.contacts
+            if self._contacts.get(contact.lead) != name
+        }
+        elsewhere = [lead for lead in contacts if lead not in leads.raw]
+        raws = await pipe.hmget(self._layout.leads.records, elsewhere) if elsewhere else []
+        records = {lead: decode_lead(raw) for lead, raw in zip(elsewhere, raws, strict=True) if raw is not None}
+        records |= {lead: record for lead, record in leads.decoded.items() if lead in contacts and record is not None}
+        found = {}
+        for lead, record in records.items():
+            self._contacts[lead] = name = contacts[lead]
+            told = account_key_of(record.account)
+            if told and told != name and self._companies.aliases.get(told) != name:
+                found[told] = name
+        return found
 
     async def _fill_happened(self, pipe: Any, batch: Batch, chunk: Mapping[Topic, Sequence[Any]], now_ms: int) -> None:
         found = [(topic, record) for topic in TOPICS for record in chunk.get(topic, ())]
@@ -112,10 +143,8 @@ class Writer:
             except (msgspec.MsgspecError, LeadheatError, UnicodeDecodeError):
                 self._unreadable(topic)
 
-    async def _relist_leads(
-        self, pipe: Any, batch: Batch, accounts: list[str], briefs: Mapping[str, Brief], chunk: LeadChunk, now_ms: int
-    ) -> None:
-        """List the leads of accounts whose owner or industry has changed anew."""
+    async def _relist_leads(self, pipe: Any, batch: Batch, accounts: list[str], chunk: LeadChunk, now_ms: int) -> None:
+        """List the leads of accounts anew whose owner or industry has changed, or that turned out to be others."""
         collection = self._layout.leads
         for account in accounts:
             members = await pipe.smembers(collection.has(term("account", account)))
@@ -126,7 +155,8 @@ class Writer:
             listed = await _texts(pipe, collection.terms, names)
             for name, raw in zip(names, raws, strict=True):
                 if raw is not None:
-                    entry = lead_entry(decode_lead(raw), briefs[account], now_ms)
+                    record = decode_lead(raw)
+                    entry = lead_entry(record, *self._companies.of(record), now_ms)
                     batch.list_entry(collection, name, raw, entry, listed[name])
                     self._listed[name] = entry.listing
 
@@ -144,15 +174,24 @@ class Writer:
                 if since is not None:
                     batch.set_rank(key, into, since)
 
-    async def _briefs(self, pipe: Any, accounts: list[str]) -> dict[str, Brief]:
-        known = self._known_briefs
-        if len(known) > KEPT_MAX:
-            known.clear()
-        unknown = [name for name in accounts if name not in known]
+    async def _learn(self, pipe: Any, accounts: list[str]) -> None:
+        """Read what is not known yet of accounts: which they are, and what their leads are listed by."""
+        layout, companies = self._layout, self._companies
+        unknown = sorted({name for name in accounts if name not in companies.aliases})
         if unknown:
-            raws = await pipe.hmget(self._layout.briefs, unknown)
-            known.update(zip(unknown, map(read_brief, raws), strict=True))
-        return {name: known[name] for name in accounts}
+            found = await pipe.hmget(layout.accounts.merged, unknown)
+            for name, raw in zip(unknown, found, strict=True):
+                companies.aliases[name] = name if raw is None else raw.decode()
+        keys = sorted({companies.aliases.get(name, name) for name in accounts} | set(accounts))
+        unknown = [key for key in keys if key not in companies.briefs]
+        if unknown:
+            raws = await pipe.hmget(layout.briefs, unknown)
+            companies.briefs.update(zip(unknown, map(read_brief, raws), strict=True))
+
+    def _make_room(self) -> None:
+        for known in (self._listed, self._contacts, self._companies.aliases, self._companies.briefs):
+            if len(known) > KEPT_MAX:
+                known.clear()
 
     def _decoded(self, topic: Topic, records: Iterable[Any], decode: Callable[[bytes], Any]) -> Iterable[Decoded]:
         """Yield what records hold; those that are not what their topic says are counted and left out."""

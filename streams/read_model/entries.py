@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from scoring.account_identity import account_of_domain
 from scoring.account_records import AccountScore, account_score_later
 from scoring.score_records import LeadScore, score_later
 
@@ -96,12 +97,23 @@ def account_ranks(record: AccountScore, now_ms: int) -> dict[str, float]:
     }
 
 
-def lead_entry(record: LeadScore, brief: Brief, now_ms: int) -> Entry:
-    """Return how a lead is listed; its own owner goes before the account's."""
+def account_key_of(text: str) -> str:
+    """Return the key of the account that a lead's record names: by a domain, or an id of the company's own.
+
+    >>> account_key_of("acme.com"), account_key_of("crm-42"), account_key_of("")
+    ('domain:acme.com', 'account:crm-42', '')
+    """
+    if not text or text.startswith(("domain:", "account:")):
+        return text
+    return f"domain:{text}" if account_of_domain(text) == f"domain:{text}" else f"account:{text}"
+
+
+def lead_entry(record: LeadScore, account: str, brief: Brief, now_ms: int) -> Entry:
+    """Return how a lead is listed under its ``account``'s key; its own owner goes before the account's."""
     contact = record.contact
     owner = str(contact.get("owner", "")) or brief.owner
     listing = _lead_listing(
-        (record.band, record.phase, record.stage, record.fit_level, record.account, brief.industry, owner),
+        (record.band, record.phase, record.stage, record.fit_level, account, brief.industry, owner),
         (record.lead, record.company, str(contact.get("name", "")), str(contact.get("email", ""))),
     )
     return Entry(lead_ranks(record, now_ms), listing)

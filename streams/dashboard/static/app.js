@@ -122,10 +122,9 @@ let chart = null;
 
 function drawChart() {
   const place = document.getElementById("chart");
-  const data = document.getElementById("chart-data");
   if (chart !== null) { chart.destroy(); chart = null; }
-  if (place === null || data === null || typeof uPlot === "undefined") return;
-  const { past, ahead, bands, now_ms: nowMs } = JSON.parse(data.textContent);
+  if (place === null || typeof uPlot === "undefined") return;
+  const { past, ahead, bands, now_ms: nowMs } = JSON.parse(place.dataset.chart);
   const style = getComputedStyle(root);
   const color = (name) => style.getPropertyValue(name).trim();
   const times = [...new Set([...past, ...ahead].map(([time]) => time))].sort((a, b) => a - b);
