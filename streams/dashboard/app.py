@@ -78,4 +78,4 @@ def _connect(url: str) -> Any:
         )
     except ValueError as error:
         raise StartError(f"LEADHEAT_REDIS_URL is no address of a Redis: {error}") from None
-    return redis_client.Redis(connection_pool=pool)
+    return redis_client.Redis.from_pool(pool)

@@ -65,7 +65,7 @@ def _fault_page(templates: Templates, context: Context, request: Request, error:
         return RedirectResponse("/sign-in", 303)
     is_open = context.access.is_open_to_this_machine
     values: dict[str, Any] = {
-        "status": error.status_code,
+        "code": error.status_code,
         "detail": error.detail,
         "is_open": is_open,
         "who": None,

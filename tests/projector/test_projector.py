@@ -20,7 +20,7 @@ from streams.projector.run import Projector
 from streams.read_model.layout import Layout
 from streams.settings import Settings
 from streams.topics import ACCOUNT_SCORES, FOLLOW_UPS, HOT_LEADS, LEAD_SCORES, create_topics
-from tests.projector.topic_records import account_score, alert, keyed, lead_score, write
+from tests.topic_records import account_score, alert, keyed, lead_score, write
 
 LEADS = 300
 
