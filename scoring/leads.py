@@ -7,6 +7,7 @@ from functools import lru_cache
 from math import exp2, inf
 from typing import Final
 
+import msgspec
 import xxhash
 
 from scoring.activity import DAYS_BYTES, EVENTS_MAX, note_activity
@@ -33,6 +34,7 @@ from scoring.merging import merge
 from scoring.publishing import Publisher
 from scoring.routed import Message
 from scoring.rules import TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
+from scoring.score_records import snapshot_of
 from scoring.sums import Sums
 from scoring.telling import Standing, Teller, account_of
 from scoring.timers import NEVER
@@ -42,6 +44,7 @@ from scoring.visit_rules import VisitCounter
 
 _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
 _EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
+_encode_snapshot = msgspec.json.Encoder().encode
 _digest = xxhash.xxh3_64_digest
 _LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
 
@@ -300,7 +303,19 @@ class LeadScorer:
 
     def standing(self, state: LeadState) -> Standing:
         """Return what :meth:`tell` needs to know of a state from before it was changed."""
-        return Standing(account_of(state), state.seen_at, state.band) if state.told_score >= 0 else NOT_TOLD
+        return Standing(account_of(state) if state.told_score >= 0 else "", state.seen_at, state.band)
+
+    def snapshot(self, state: LeadState, lead: str, was: Standing) -> bytes | None:
+        """Return a record for the lead-history topic of the lead that was settled last, where one is due.
+
+        That is when its band has changed, and with its first event of a day (UTC). Visitors have no history.
+        """
+        is_same_band = was.band == state.band
+        if lead.startswith(VISITOR) or (is_same_band and was.seen_ms // DAY_MS == state.seen_at // DAY_MS):
+            return None
+        bands = self.book.bands
+        from_band = "" if is_same_band or was.band >= len(bands) else bands[was.band].name  # of another model's bands
+        return _encode_snapshot(snapshot_of(self._publisher.record, from_band))
 
     def tell(
         self, state: LeadState, lead: str, was: Standing, messages: list[Message], *, only_answered: bool = False

@@ -32,6 +32,8 @@ class Outcome:
     duplicates: int = 0
     states: dict[bytes, bytes] = field(default_factory=dict)
     scores: dict[bytes, bytes] = field(default_factory=dict)
+    snapshots: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """For the lead-history topic: leads, and what is kept of their scores."""
     account_scores: dict[bytes, bytes] = field(default_factory=dict)
     customer_values: dict[bytes, bytes] = field(default_factory=dict)
     """The customers of whom there is anything new."""
@@ -59,6 +61,7 @@ class Outcome:
         self.duplicates += other.duplicates
         self.states.update(other.states)
         self.scores.update(other.scores)
+        self.snapshots += other.snapshots
         self.account_scores.update(other.account_scores)
         self.customer_values.update(other.customer_values)
         self.signals += other.signals

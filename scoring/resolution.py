@@ -91,6 +91,9 @@ class Resolution:
         nothing but the account's own facts has changed it.
         """
         outcome.scores[key] = self._scorer.settle(state, lead)
+        snapshot = self._scorer.snapshot(state, lead, was)
+        if snapshot is not None:
+            outcome.snapshots.append((key, snapshot))
         self._scorer.tell(state, lead, was, outcome.messages, only_answered=only_answered)
         outcome.states[key] = encode_state(state)
 

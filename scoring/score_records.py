@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import exp2
+from typing import Final
 
 import msgspec
 
@@ -79,6 +80,42 @@ class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     def seen_ms(self) -> int:
         """When the lead did something last (ms since 1970)."""
         return self.at_ms if self.seen_at_ms is None else self.seen_at_ms
+
+
+class LeadSnapshot(msgspec.Struct, omit_defaults=True, gc=False):
+    """A record of the lead-history topic: a lead's score (points) as of its time ``at_ms``, and what it was made of.
+
+    One is written when the lead changes its band, and with the first event of each day (UTC). ``rules`` are the points
+    of the rules and traits that contribute most, at most :data:`REASONS_KEPT`.
+    """
+
+    lead: str
+    at_ms: int
+    score: float
+    band: str
+    from_band: str = ""
+    phase: str = ""
+    rules: dict[str, float] = {}
+
+
+REASONS_KEPT: Final = 5
+
+
+def snapshot_of(record: LeadScore, from_band: str) -> LeadSnapshot:
+    """Return what is kept of a published score; ``from_band`` is the band before, where it was another.
+
+    >>> record = LeadScore("user:7", 10.0, 0, "warm", [ScoreLine("visit", 10.0, 7)], "1")
+    >>> snapshot_of(record, "cold").rules
+    {'visit': 10.0}
+    """
+    lines = [(line.points, line.rule) for line in record.rules] + [(line.points, line.trait) for line in record.traits]
+    lines.sort(key=_largest_first)
+    rules = {name: round(points, 2) for points, name in lines[:REASONS_KEPT]}
+    return LeadSnapshot(record.lead, record.at_ms, record.score, record.band, from_band, record.phase, rules)
+
+
+def _largest_first(line: tuple[float, str]) -> float:
+    return -abs(line[0])
 
 
 def merged_record(lead: str, into: str, model: str) -> LeadScore:

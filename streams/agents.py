@@ -32,6 +32,7 @@ from streams.topics import (
     DEAD_LETTERS,
     HOT_LEADS,
     IDENTITY_CONFLICTS,
+    LEAD_HISTORY,
     LEAD_SCORES,
     MODEL_REPORTS,
     ROUTED,
@@ -66,6 +67,7 @@ class LeadLogic:
         self._customer_values = CUSTOMER_VALUES.full_name(prefix)
         self._buying_signals = BUYING_SIGNALS.full_name(prefix)
         self._conflicts = IDENTITY_CONFLICTS.full_name(prefix)
+        self._lead_history = LEAD_HISTORY.full_name(prefix)
         self._lead_scores = LEAD_SCORES.full_name(prefix)
         self._hot_leads = HOT_LEADS.full_name(prefix)
         self._dead_letters = DEAD_LETTERS.full_name(prefix)
@@ -142,6 +144,8 @@ class LeadLogic:
             records.setdefault(topic, []).extend(((gone.encode(), self._encode(last)), (gone.encode(), None)))
             if of_account and self._shard.book.model.follows_customers:
                 records.setdefault(self._customer_values, []).append((gone.encode(), None))
+        if outcome.snapshots:
+            records[self._lead_history] = [*outcome.snapshots]
         if outcome.signals:
             records[self._buying_signals] = [(each.account.encode(), self._encode(each)) for each in outcome.signals]
         if outcome.conflicts:

@@ -21,7 +21,7 @@ from scoring.follow_ups import FollowUp
 from scoring.lead_state import LeadState, decode_state
 from scoring.pointers import decode_pointer, is_pointer
 from scoring.routed import Absorb, Check, Conflict, Forward, Link, Reply, Tell, Unlink, decode_message
-from scoring.score_records import LeadScore
+from scoring.score_records import LeadScore, LeadSnapshot
 from scoring.signal_records import BuyingSignal
 from streams.cli.alert_lines import describe_call, show_score_reasons
 from streams.cli.output import printable, show_account, show_band, show_lead, show_points, show_time
@@ -39,6 +39,7 @@ from streams.topics import (
     HOT_LEADS,
     IDENTITY_CONFLICTS,
     JOURNAL,
+    LEAD_HISTORY,
     LEAD_SCORES,
     MODEL_REPORTS,
     ROUTED,
@@ -50,6 +51,7 @@ _PROPERTIES_SHOWN: Final = ("name", "path", "form", "asset", "webinar", "link", 
 
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_score = msgspec.json.Decoder(LeadScore).decode
+_decode_snapshot = msgspec.json.Decoder(LeadSnapshot).decode
 _decode_report = msgspec.json.Decoder(Adoption).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_update = msgspec.json.Decoder(AccountUpdate).decode
@@ -216,6 +218,15 @@ def _describe_signal(record: Any, now_ms: int) -> Text:
     )
 
 
+def _describe_snapshot(record: Any, now_ms: int) -> Text:
+    snapshot = _decode_snapshot(record.value)
+    was = f" after {printable(snapshot.from_band)}" if snapshot.from_band else ""
+    reasons = ", ".join(f"{points:+g} {printable(name.replace('_', ' '))}" for name, points in snapshot.rules.items())
+    who = (show_lead(snapshot.lead), "bold")
+    line = Text.assemble(_time(snapshot.at_ms, now_ms), who, f" {snapshot.score:.1f} points, ")
+    return line.append_text(show_band(snapshot.band)).append(was).append(f" ({reasons})" if reasons else "")
+
+
 def _describe_message(record: Any, now_ms: int) -> Text:
     message = decode_message(record.value)
     match message:
@@ -301,6 +312,7 @@ _DESCRIBE: Final[dict[Topic, Callable[[Any, int], Text]]] = {
     WEB_EVENTS: _describe_event,
     EMAIL_EVENTS: _describe_event,
     LEAD_SCORES: lambda record, now_ms: describe_score(_decode_score(record.value), now_ms),
+    LEAD_HISTORY: _describe_snapshot,
     ROUTED: _describe_message,
     IDENTITY_CONFLICTS: _describe_conflict,
     ACCOUNT_UPDATES: _describe_update,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from streams.dashboard.rows import LeadView
-from streams.dashboard.words import ACTION_WORDS, REJECTION_WORDS, plain
+from streams.dashboard.words import ACTION_WORDS, REJECTION_WORDS, plain, signed
 
 SHOWN: Final = 60
+REASONS_TOLD: Final = 3
 
 
 class Moment(NamedTuple):
@@ -55,6 +56,10 @@ def _of_follow_ups(view: LeadView) -> list[Moment]:
 
 def _of_history(view: LeadView) -> list[Moment]:
     return [
-        Moment(each.at_ms, "band", f"{each.band.capitalize()} at {each.score:.1f} points", plain(each.why))
+        Moment(each.at_ms, "band", f"{each.band.capitalize()} at {each.score:.1f} points", _reasons(each.rules))
         for each in view.history
     ]
+
+
+def _reasons(rules: dict[str, float]) -> str:
+    return ", ".join(f"{signed(points)} {plain(name)}" for name, points in list(rules.items())[:REASONS_TOLD])

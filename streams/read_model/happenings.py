@@ -45,7 +45,7 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     at_ms: int
     score: float
     band: str
-    why: str = ""
+    from_band: str = ""
     rules: dict[str, float] = {}
 
 
