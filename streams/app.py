@@ -18,7 +18,7 @@ from scoring.model import ScoringModel
 from streams.agents import LeadLogic, make_agent
 from streams.clock import now_ms
 from streams.logs import set_up_logs
-from streams.metrics import WorkerMetrics, serve_metrics
+from streams.metrics import WorkerMetrics, serve_metrics, shards_ready
 from streams.runtime.chunks import ChunkSchema, chunk_transport
 from streams.runtime.tables import Shards, ShardTable
 from streams.settings import Settings
@@ -127,7 +127,7 @@ def run_worker(settings: Settings, model: ScoringModel) -> None:
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry, now_ms)
     if settings.metrics_port:
-        serve_metrics(registry, settings.metrics_host, settings.metrics_port)
+        serve_metrics(registry, settings.metrics_host, settings.metrics_port, lambda: shards_ready(registry))
     app = create_app(settings, model, metrics)
     worker = faust.Worker(
         app,

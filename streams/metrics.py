@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from threading import Thread
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from streams.runtime.transactions import Committed
 
@@ -109,6 +114,43 @@ class WorkerMetrics:
         self.expired_events.labels(topic).inc(records)
 
 
-def serve_metrics(registry: CollectorRegistry, host: str, port: int) -> None:
-    """Serve ``/metrics`` from a thread of its own, so that a busy worker still answers."""
-    start_http_server(port, addr=host, registry=registry)
+Ready = Callable[[], str]
+"""Says why a process is not ready; nothing when it is."""
+
+
+def shards_ready(registry: CollectorRegistry) -> str:
+    """Say why a worker is not ready: which of its shards restore, or that it has none; nothing when all are there.
+
+    >>> registry = CollectorRegistry()
+    >>> WorkerMetrics(registry, lambda: 0).assigned(partitions=4, ready=3)
+    >>> shards_ready(registry)
+    '1 of 4 shards is restoring'
+    """
+    found = {state: registry.get_sample_value("leadheat_shards", {"state": state}) for state in ("ready", "restoring")}
+    ready, restoring = int(found["ready"] or 0), int(found["restoring"] or 0)
+    if found["ready"] is None:
+        return "no shard is assigned yet"
+    return f"{restoring} of {ready + restoring} shards {'is' if restoring == 1 else 'are'} restoring" * (restoring > 0)
+
+
+def serve_metrics(registry: CollectorRegistry, host: str, port: int, ready: Ready = lambda: "") -> None:
+    """Serve ``/metrics``, and ``/readyz`` (503 while not ``ready``), from a thread: a busy worker answers, too."""
+    metrics = make_wsgi_app(registry)
+
+    def serve(environ: Any, start_response: Any) -> Any:
+        if environ["PATH_INFO"] != "/readyz":
+            return metrics(environ, start_response)
+        why = ready()
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        start_response("503 Service Unavailable" if why else "200 OK", headers)
+        return [json.dumps({"status": why or "ready"}).encode()]
+
+    server = make_server(host, port, serve, ThreadingWSGIServer, handler_class=_QuietHandler)
+    Thread(target=server.serve_forever, name="serves metrics", daemon=True).start()
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Logs no requests."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        """Say nothing."""

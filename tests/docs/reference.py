@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.metrics import MetricWrapperBase
 
 from scoring.account_updates import ACCOUNT_TYPES
 from scoring.events import EMAIL_TYPES, REASONS, WEB_TYPES
 from streams.clock import now_ms
+from streams.gateway.metrics import GatewayMetrics
 from streams.metrics import WorkerMetrics
+from streams.projector.metrics import ProjectorMetrics
 from streams.settings import Settings
 from streams.topics import TOPICS
 
@@ -67,14 +71,51 @@ def _events() -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class MetricInfo:
+    """One metric of the inventory; ``name`` without the suffixes of its kind."""
+
+    process: str
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    documentation: str
+
+
+def inventory() -> list[MetricInfo]:
+    """Return every metric of every process."""
+    registries = {"worker": CollectorRegistry(), "projector": CollectorRegistry()}
+    made: dict[str, object] = {
+        "worker": WorkerMetrics(registries["worker"], now_ms),
+        "projector": ProjectorMetrics(registries["projector"]),
+        "gateway": GatewayMetrics(),
+    }
+    found = []
+    for process, metrics in made.items():
+        for metric in vars(metrics).values():
+            if isinstance(metric, MetricWrapperBase):
+                (described,) = metric.describe()
+                labels = tuple(metric._labelnames)
+                info = MetricInfo(process, described.name, described.type, labels, described.documentation)
+                found.append(info)
+    return sorted(found, key=lambda info: (info.process, info.name))
+
+
 def _metrics() -> list[str]:
-    registry = CollectorRegistry()
-    WorkerMetrics(registry, now_ms)
-    rows = ["## Metrics of the worker", "", "| metric | kind | what it counts |", "|---|---|---|"]
-    for metric in sorted(registry.collect(), key=lambda metric: metric.name):
-        name = metric.name + ("_total" if metric.type == "counter" else "")
-        rows.append(f"| `{name}` | {metric.type} | {metric.documentation} |")
-    return [*rows, ""]
+    rows: list[str] = []
+    for process in ("worker", "projector", "gateway"):
+        rows += [
+            f"## Metrics of the {process}",
+            "",
+            "| metric | kind | labels | what it counts |",
+            "|---|---|---|---|",
+        ]
+        for info in inventory():
+            if info.process == process:
+                name = info.name + ("_total" if info.kind == "counter" else "")
+                rows.append(f"| `{name}` | {info.kind} | {', '.join(info.labels)} | {info.documentation} |")
+        rows.append("")
+    return rows
 
 
 if __name__ == "__main__":

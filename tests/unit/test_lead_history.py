@@ -13,7 +13,7 @@ from tests.unit.builders import event, model_of, to_record
 
 MODEL = model_of(
     {"visit": {"on": "page_viewed", "points": 10, "half_life_days": 7, "phase": "awareness"}},
-    {"warm": {"enter": 25, "leave": 15}},
+    {"warm": {"enter": 29, "leave": 15}},
 )
 DAY = 20_000 * DAY_MS
 
