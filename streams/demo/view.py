@@ -74,7 +74,7 @@ class View:
 
 def compose(board: Board, steps: NextSteps, pace: Pace, now_ms: int, width: int, height: int) -> list[Text]:
     """Return the screen's lines: exactly ``height``."""
-    head = _head(board, pace, now_ms, width)
+    head = _head(board, pace, now_ms, width, steps.dashboard_url)
     foot = _foot(steps, width, height >= TALL)
     room = max(3, height - len(head) - len(foot) - 3)
     for_leads = for_companies = max(1, room * 3 // 10)
@@ -99,9 +99,11 @@ def _title(text: str, width: int) -> Text:
     return Text(f"── {text} ".ljust(width, "─")[:width], TITLE)
 
 
-def _head(board: Board, pace: Pace, now_ms: int, width: int) -> list[Text]:
+def _head(board: Board, pace: Pace, now_ms: int, width: int, dashboard_url: str | None) -> list[Text]:
     minutes, seconds = divmod(int(pace.live_s), 60)
     title = Text.assemble(("leadheat demo", "bold"), f"  live {minutes:02}:{seconds:02}", ("   Ctrl-C ends it", FAINT))
+    if dashboard_url is not None:
+        title.append("   see it at ", FAINT).append(dashboard_url, TITLE)
     lost = loss_of(board)
     if board.notes and not lost:
         title.append(f"   {board.notes[-1]}", WARM)

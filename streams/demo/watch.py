@@ -86,7 +86,8 @@ def _take_signal(board: Board, record: Any) -> None:
 
 def _take_letter(board: Board, record: Any) -> None:
     letter = decode_dead_letter(record.value)
-    if letter.offset >= 0:  # else the gateway refused an item, which is then missing among the scored
+    is_of_the_gateway = letter.offset < 0  # an item that is then missing among the scored
+    if not (is_of_the_gateway or letter.settled):
         board.note_refusal(f"{letter.reason}: {letter.message}")
 
 

@@ -181,6 +181,8 @@ class NextSteps:
     worker_pid: Callable[[], int | None]
     model_path: Path
     model: ScoringModel
+    dashboard_url: str | None = None
+    """The dashboard, while the demo runs; None where this machine has no Redis."""
 
     @property
     def curl(self) -> tuple[str, str]:

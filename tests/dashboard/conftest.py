@@ -77,11 +77,15 @@ class Site:
     def app(self) -> FastAPI:
         """Return the gateway, made once."""
         if self._app is None:
-            part = Dashboard(self.settings, load_model(self.settings.model), self.broker, lambda: self.now_ms)
-            self._app = create_gateway(self.settings, self.broker, lambda: self.now_ms, parts=[part])
+            self._app = self.fresh_app()
             self._running = self._app.router.lifespan_context(self._app)
             self._runner.run(self._running.__aenter__())
         return self._app
+
+    def fresh_app(self) -> FastAPI:
+        """Return another one, for an event loop of its own."""
+        part = Dashboard(self.settings, load_model(self.settings.model), self.broker, lambda: self.now_ms)
+        return create_gateway(self.settings, self.broker, lambda: self.now_ms, parts=[part])
 
     def close(self) -> None:
         if self._app is not None:
