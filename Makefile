@@ -35,6 +35,7 @@ test-all: check  ## Check, and run every test and every example in the docstring
 
 bench: $(DEV)  ## Measure throughput and latency on this machine
 	$(BIN)/python -m tests.benchmarks
+	$(BIN)/python -m tests.benchmarks.dashboard
 
 lock: $(DEV)  ## Pin and hash the newest requirements (needs uv)
 	uv pip compile --upgrade --quiet $(LOCK) --extra install -o requirements.txt pyproject.toml

@@ -18,6 +18,7 @@ LOOK_S: Final = 0.25
 QUEUE_MAX: Final = 500
 """Who does not read for so long loses the rest, is told, and asks for what was lost by its last id."""
 
+BEGINNING: Final = "0-0"
 REPLAY_MAX: Final = 1_000
 LISTENERS_MAX: Final = 1_000
 KEEP_ALIVE_S: Final = 15.0
@@ -112,14 +113,14 @@ class Hub:
         layout = self._layout
         if not self._last:
             newest = await self._redis.xrevrange(layout.feed, count=1)
-            self._last = newest[0][0].decode() if newest else "0-0"
+            self._last = newest[0][0].decode() if newest else BEGINNING
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.xrange(layout.feed, min=f"({self._last}", count=QUEUE_MAX)
             pipe.get(layout.version)
             pipe.xrevrange(layout.feed, count=1)
             found, version, newest = await pipe.execute()
         if not newest or _order(newest[0][0].decode()) < _order(self._last):
-            self._last = ""  # another Redis, or an empty one
+            self._last = BEGINNING  # another Redis, or an empty one
         for number, fields in found:
             self._last = number.decode()
             self._tell(_message(number, fields))

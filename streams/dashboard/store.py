@@ -237,8 +237,11 @@ class Store:
 
     async def feed(self, count: int) -> list[Happening]:
         """Return what happened last, the latest first."""
-        found = await self.redis.xrevrange(self.layout.feed, count=count)
-        return [_decode_happening(fields[b"body"]) for _, fields in found]
+        found = await self.redis.xrevrange(self.layout.feed, count=2 * count)
+        told = [_decode_happening(fields[b"body"]) for _, fields in found]
+        # Of a band that alerts, the alert says all.
+        alerts = {(each.lead, each.band) for each in told if each.kind in ("alert", "cooled")}
+        return [each for each in told if each.kind != "band" or (each.lead, each.band) not in alerts][:count]
 
     async def standing(self, accounts: list[str]) -> list[Standing]:
         """Return where accounts stand by fit and engagement, as ranked."""

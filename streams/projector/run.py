@@ -96,9 +96,11 @@ class Projector:
                     await self._project(consumer, until_caught_up)
                     return
                 except Moved as moved:
+                    self._writer.start_over()
                     self._metrics.conflicts.inc()
                     log.warning("goes back to what Redis holds", why=str(moved))
                 except RedisError as error:
+                    self._writer.start_over()
                     log.warning("Redis is away", error=str(error) or type(error).__name__)
                     await asyncio.sleep(RETRY_S)
         finally:
@@ -138,12 +140,11 @@ class Projector:
 
     async def _go_back(self, consumer: Any) -> None:
         """Set the consumer to where Redis stands; a Redis that holds nothing of ours, or another layout, is emptied."""
-        self._writer.start_over()
         stored = await self._redis.hgetall(self._layout.offsets)
         if stored.get(b"layout") != str(VERSION).encode() or await self._is_of_other_topics(consumer, stored):
             await self._wipe()
             stored = {}
-        self._next = {}
+        before, self._next = self._next, {}
         begins = await consumer.beginning_offsets(self._places)
         for place in self._places:
             where = self._topics[place.topic].name, place.partition
@@ -151,6 +152,8 @@ class Projector:
             if offset is not None:
                 self._next[where] = int(offset)
             consumer.seek(place, max(begins[place], self._next.get(where, 0)))
+        if self._next != before:
+            self._writer.start_over()
 
     async def _is_of_other_topics(self, consumer: Any, stored: dict[bytes, bytes]) -> bool:
         """Whether Redis stands beyond what Kafka holds: it was filled from other topics than these."""

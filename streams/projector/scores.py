@@ -12,11 +12,14 @@ from scoring.score_records import LeadScore
 from streams.projector.batch import Batch
 from streams.read_model.entries import (
     Brief,
+    Entry,
     account_entry,
     account_key_of,
     brief_of,
     is_listed,
-    lead_entry,
+    lead_listing,
+    lead_ranks,
+    lead_texts,
 )
 from streams.read_model.happenings import Happening, Reason
 from streams.read_model.layout import Layout
@@ -30,6 +33,11 @@ REASONS_TOLD: Final = 3
 encode = msgspec.json.Encoder().encode
 _decode_brief = msgspec.json.Decoder(Brief).decode
 
+
+Listed = tuple[int, str | None]
+"""A hash of what a lead is listed by, 0 where it is not known, and the listing, None where there is none."""
+
+NOT_LISTED: Final[Listed] = (0, None)
 
 Decoded = tuple[str, bytes | None, Any]
 """Key, value, and what the value holds; of a record without value, None twice."""
@@ -75,7 +83,7 @@ def project_leads(
     batch: Batch,
     layout: Layout,
     chunk: LeadChunk,
-    listed: dict[str, str | None],
+    listed: dict[str, Listed],
     companies: Companies,
     now_ms: int,
 ) -> None:
@@ -89,18 +97,21 @@ def project_leads(
         if not is_listed(lead):
             batch.set_field(visitors.records, lead, None if record is None else raw)
             continue
-        before = listed.get(lead)
         if record is None or raw is None:
-            batch.unlist(leads, lead, RANKS, before)
-            listed[lead] = None
+            batch.unlist(leads, lead, RANKS, listed.get(lead, NOT_LISTED)[1])
+            listed[lead] = NOT_LISTED
             for key in (layout.alerts(lead), layout.follow_ups(lead), layout.history(lead)):
                 batch.forget(key)
             for key in (layout.waiting, layout.raised_hands):
                 batch.set_rank(key, lead, None)
             continue
-        entry = lead_entry(record, *companies.of(record), now_ms)
-        batch.list_entry(leads, lead, raw, entry, before)
-        listed[lead] = entry.listing
+        texts = lead_texts(record, *companies.of(record))
+        known, before = listed.get(lead, NOT_LISTED)
+        # Most records of a lead differ in their points only: to make the listing takes longer than all the rest.
+        texts_hash = hash(texts)
+        listing = before if before is not None and known == texts_hash else lead_listing(texts)
+        batch.list_entry(leads, lead, raw, Entry(lead_ranks(record, now_ms), listing), before)
+        listed[lead] = (texts_hash, listing)
         if before is not None and now_ms - record.at_ms < NEWS_MS:
             _tell_band(batch, record, before)
     for lead, into in chunk.merged.items():

@@ -20,8 +20,9 @@ from streams.read_model.layout import LETTERS_KEPT, Collection, Layout
 
 STEP_RECORDS: Final = 200
 STEP_PERIOD_MS: Final = 250
-PASS_MIN_MS: Final = 600_000
-"""From the beginning of one pass to that of the next, at least."""
+PAUSE_MIN_MS: Final = 10_000
+PAUSE_MAX_MS: Final = 480_000
+"""Between two passes, four times as long as the last one took: a few leads are counted anew at once."""
 
 FADING: Final = ("score", "priority")
 SLACK: Final = 5e-4
@@ -31,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Sweep:
-    """Does one small step at a time, between chunks: with 100,000 leads, a pass takes about two minutes of them."""
+    """Does one small step at a time, between chunks: a pass over 100,000 leads takes about two minutes."""
 
     def __init__(self, redis: Any, layout: Layout, clock: Callable[[], int]) -> None:
         self._redis, self._layout, self._clock = redis, layout, clock
@@ -54,7 +55,8 @@ class Sweep:
         if self._cursor == 0:
             if self._of_accounts:
                 await self._trim_letters()
-                self._due_ms = max(self._due_ms, self._began_ms + PASS_MIN_MS)
+                pause_ms = 4 * (now_ms - self._began_ms)
+                self._due_ms = now_ms + min(PAUSE_MAX_MS, max(PAUSE_MIN_MS, pause_ms))
             else:
                 await self._redis.set(self._layout.statistics, _encode(self._found))
             self._of_accounts = not self._of_accounts

@@ -20,6 +20,7 @@ from streams.projector.scores import (
     Companies,
     Decoded,
     LeadChunk,
+    Listed,
     project_accounts,
     project_leads,
     read_brief,
@@ -46,7 +47,7 @@ class Writer:
         self._redis, self._layout, self._unreadable = redis, layout, unreadable
         # How leads are listed, and what is known of accounts, as of our last transaction. Nobody else writes, or we
         # hear of it.
-        self._listed: dict[str, str | None] = {}
+        self._listed: dict[str, Listed] = {}
         self._contacts: dict[str, str] = {}
         self._companies = Companies()
 
@@ -97,7 +98,8 @@ class Writer:
             await self._relist_leads(pipe, batch, [*changed, *aliases], leads, now_ms)
         if leads.raw:
             unknown = [lead for lead in leads.raw if lead not in self._listed and is_listed(lead)]
-            self._listed |= await _texts(pipe, layout.leads.terms, unknown)
+            found = await _texts(pipe, layout.leads.terms, unknown)
+            self._listed.update((lead, (0, listing)) for lead, listing in found.items())
             project_leads(batch, layout, leads, self._listed, companies, now_ms)
             for lead in leads.raw:
                 self._contacts.pop(lead, None)
@@ -158,7 +160,7 @@ class Writer:
                     record = decode_lead(raw)
                     entry = lead_entry(record, *self._companies.of(record), now_ms)
                     batch.list_entry(collection, name, raw, entry, listed[name])
-                    self._listed[name] = entry.listing
+                    self._listed[name] = (0, entry.listing)
 
     async def _carry_along(self, pipe: Any, batch: Batch, merged: Mapping[str, str]) -> None:
         """Give what was noted of a lead to the lead that it turned out to be."""

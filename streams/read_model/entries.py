@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -25,8 +24,6 @@ VALUE_LENGTH_MAX: Final = 80
 VISITOR: Final = "anon:"
 LEAD_FACETS: Final = ("band", "phase", "stage", "level", "account", "industry", "owner")
 """By what leads can be filtered; the band comes first in a listing."""
-
-_LISTINGS_KEPT: Final = 32_768
 
 _WORD: Final = re.compile(r"\w+", re.UNICODE)
 _KIND: Final = re.compile(r"^(email|user|anon|domain|account):")
@@ -108,21 +105,29 @@ def account_key_of(text: str) -> str:
     return f"domain:{text}" if account_of_domain(text) == f"domain:{text}" else f"account:{text}"
 
 
-def lead_entry(record: LeadScore, account: str, brief: Brief, now_ms: int) -> Entry:
-    """Return how a lead is listed under its ``account``'s key; its own owner goes before the account's."""
+LeadTexts = tuple[tuple[str, ...], tuple[str, ...]]
+"""What a lead is listed by: its values by facet, and the texts in which its words are."""
+
+
+def lead_texts(record: LeadScore, account: str, brief: Brief) -> LeadTexts:
+    """Return what a lead is listed by, under its ``account``'s key; its own owner goes before the account's."""
     contact = record.contact
     owner = str(contact.get("owner", "")) or brief.owner
-    listing = _lead_listing(
+    return (
         (record.band, record.phase, record.stage, record.fit_level, account, brief.industry, owner),
         (record.lead, record.company, str(contact.get("name", "")), str(contact.get("email", ""))),
     )
-    return Entry(lead_ranks(record, now_ms), listing)
 
 
-@lru_cache(maxsize=_LISTINGS_KEPT)
-def _lead_listing(values: tuple[str, ...], texts: tuple[str, ...]) -> str:
-    """Return the listing of a lead; most records of a lead differ in their points only."""
-    return listing_of(tuple(map(term, LEAD_FACETS, values)), split_words(*texts))
+def lead_listing(texts: LeadTexts) -> str:
+    """Return the listing of a lead."""
+    values, words = texts
+    return listing_of(tuple(map(term, LEAD_FACETS, values)), split_words(*words))
+
+
+def lead_entry(record: LeadScore, account: str, brief: Brief, now_ms: int) -> Entry:
+    """Return how a lead is listed."""
+    return Entry(lead_ranks(record, now_ms), lead_listing(lead_texts(record, account, brief)))
 
 
 def account_entry(record: AccountScore, now_ms: int) -> Entry:
