@@ -22,7 +22,7 @@ from streams.dashboard.export import export
 from streams.dashboard.live import Message, TooMany, is_number
 from streams.dashboard.queries import BadQuery, make_query, write_cursor
 from streams.dashboard.queries import Query as Question
-from streams.dashboard.routes import ApiRoute, json_answer
+from streams.dashboard.routes import ApiRoute, encode_json, json_answer, json_bytes
 from streams.dashboard.rows import AccountView, LeadView, account_row, lead_row, lead_view
 from streams.dashboard.store import Page
 from streams.read_model.entries import account_key_of
@@ -78,9 +78,13 @@ def _add_leads(router: APIRouter, context: Context) -> None:
     @router.get("/leads", tags=["leads"], **documentation.LEADS)
     async def list_leads(request: Request, asked: Question = question) -> Response:
         context.require(request, "read")
-        page, now_ms = await context.store.page(asked), context.clock()
-        rows = [lead_row(record, now_ms) for record in await context.store.leads(page.names)]
-        return json_answer(_listed("leads", rows, page, now_ms))
+
+        async def answer() -> bytes:
+            page, now_ms = await context.store.page(asked), context.clock()
+            rows = [lead_row(record, now_ms) for record in await context.store.leads(page.names)]
+            return _listed("leads", rows, page, now_ms)
+
+        return json_bytes(await context.recent.get(asked, answer))
 
     @router.get("/leads.csv", tags=["leads"], **documentation.LEADS_CSV)
     async def export_leads(request: Request, asked: Question = question) -> Response:
@@ -120,10 +124,10 @@ async def _view(context: Context, request: Request, lead: str) -> LeadView:
     record = await context.store.lead(lead)
     if record is None:
         raise _no_such("lead", lead)
-    store, name = context.store, record.lead
-    alerts, follow_ups, history = await store.alerts(name), await store.follow_ups(name), await store.history(name)
-    owners = await store.owners([record.account] if record.account else [])
-    return lead_view(record, alerts, follow_ups, history, context.clock(), owners.get(record.account, ""))
+    past = await context.store.past(record.lead)
+    own = record.contact.get("owner")
+    owners = {} if own else await context.store.owners([record.account])
+    return lead_view(record, past, context.clock(), owners.get(record.account, ""))
 
 
 def _add_accounts(router: APIRouter, context: Context) -> None:
@@ -160,9 +164,13 @@ def _add_accounts(router: APIRouter, context: Context) -> None:
     @router.get("/accounts", tags=["accounts"], **documentation.ACCOUNTS)
     async def list_accounts(request: Request, asked: Question = question) -> Response:
         context.require(request, "read")
-        page, now_ms = await context.store.page(asked), context.clock()
-        rows = [account_row(record, now_ms) for record in await context.store.accounts(page.names)]
-        return json_answer(_listed("accounts", rows, page, now_ms))
+
+        async def answer() -> bytes:
+            page, now_ms = await context.store.page(asked), context.clock()
+            rows = [account_row(record, now_ms) for record in await context.store.accounts(page.names)]
+            return _listed("accounts", rows, page, now_ms)
+
+        return json_bytes(await context.recent.get(asked, answer))
 
     @router.get("/accounts.csv", tags=["accounts"], **documentation.ACCOUNTS_CSV)
     async def export_accounts(request: Request, asked: Question = question) -> Response:
@@ -280,9 +288,9 @@ async def read_body(request: Request) -> bytes:
     return body
 
 
-def _listed(name: str, rows: list[Any], page: Page, now_ms: int) -> dict[str, object]:
+def _listed(name: str, rows: list[Any], page: Page, now_ms: int) -> bytes:
     following = None if page.next is None else write_cursor(page.next)
-    return {name: rows, "total": page.total, "next": following, "is_cut": page.is_cut, "now_ms": now_ms}
+    return encode_json({name: rows, "total": page.total, "next": following, "is_cut": page.is_cut, "now_ms": now_ms})
 
 
 def _csv(lines: AsyncIterator[bytes], name: str) -> Response:

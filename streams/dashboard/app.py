@@ -18,6 +18,7 @@ from streams.dashboard.api import api_router
 from streams.dashboard.context import Context
 from streams.dashboard.live import Hub
 from streams.dashboard.pages import page_route, pages_router
+from streams.dashboard.recent import Recent
 from streams.dashboard.sign_in import sign_in_router
 from streams.dashboard.store import Store
 from streams.dashboard.templating import Static, Templates
@@ -49,6 +50,7 @@ class Dashboard:
             clock=clock,
             prefix=settings.prefix,
             contact_within_ms=settings.contact_within_h * 3_600_000,
+            recent=Recent(),
             is_there=bool(settings.redis_url),
         )
         static = Static()

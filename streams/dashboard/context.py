@@ -13,6 +13,7 @@ from streams.dashboard.access import Access, Who
 from streams.dashboard.actions import Broker
 from streams.dashboard.api_keys import Role
 from streams.dashboard.live import Hub
+from streams.dashboard.recent import Recent
 from streams.dashboard.store import Store
 
 
@@ -28,6 +29,7 @@ class Context:
     clock: Callable[[], int]
     prefix: str
     contact_within_ms: float
+    recent: Recent
     is_there: bool = True
     """Whether a Redis is named at all."""
 

@@ -148,11 +148,10 @@ def _add_leads(router: APIRouter, context: Context, templates: Templates) -> Non
         record = await store.lead(lead)
         if record is None:
             raise HTTPException(404, f"There is no lead {lead[:200]}.")
-        name, now_ms = record.lead, context.clock()
+        now_ms = context.clock()
         account = await store.account(record.account) if record.account else None
         owner = "" if account is None else account.owner
-        alerts, done, history = await store.alerts(name), await store.follow_ups(name), await store.history(name)
-        view = lead_view(record, alerts, done, history, now_ms, owner)
+        view = lead_view(record, await store.past(record.lead), now_ms, owner)
         values = {
             "view": view,
             "record": record,

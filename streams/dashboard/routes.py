@@ -15,14 +15,19 @@ from scoring.errors import EventError, LeadheatError
 from streams.dashboard.queries import BadQuery
 
 RETRY_AFTER_S: Final = "2"
-_encode = msgspec.json.Encoder().encode
+encode_json = msgspec.json.Encoder().encode
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def json_answer(content: object, status: int = 200) -> Response:
     """Answer with ``content`` as JSON that nobody keeps."""
-    return Response(_encode(content), status, {"Cache-Control": "no-store"}, "application/json")
+    return json_bytes(encode_json(content), status)
+
+
+def json_bytes(body: bytes, status: int = 200) -> Response:
+    """Answer with JSON that is encoded already."""
+    return Response(body, status, {"Cache-Control": "no-store"}, "application/json")
 
 
 class ApiRoute(APIRoute):

@@ -10,6 +10,7 @@ from scoring.account_records import AccountScore, account_score_later
 from scoring.alerts import Alert
 from scoring.score_records import LeadScore, line_later, score_later
 from scoring.signal_records import BuyingSignal
+from streams.dashboard.store import Past
 from streams.lead_now import LeadNow, explain
 from streams.read_model.entries import brief_of, priority
 from streams.read_model.happenings import FollowUpRead, Reason, Snapshot
@@ -99,9 +100,9 @@ def lead_row(record: LeadScore, now_ms: int, account_owner: str = "") -> LeadRow
     now_ms = max(now_ms, record.at_ms)
     wait_ms, contact = now_ms - record.at_ms, record.contact
     score = score_later(record, now_ms)
-    reasons = [Reason(line.rule, line_later(line, wait_ms)) for line in record.rules if line.half_life_days > 0]
-    reasons += [Reason(line.trait, line.points) for line in record.traits]
-    reasons.sort(key=lambda reason: -abs(reason.points))
+    lines = [(line_later(line, wait_ms), line.rule) for line in record.rules if line.half_life_days > 0]
+    lines += [(line.points, line.trait) for line in record.traits]
+    lines.sort(key=_largest_first)
     return LeadRow(
         lead=record.lead,
         score=round(score, 2),
@@ -121,8 +122,12 @@ def lead_row(record: LeadScore, now_ms: int, account_owner: str = "") -> LeadRow
         fit_level=record.fit_level,
         held_back=record.held_back,
         seen_ms=record.seen_ms,
-        reasons=[Reason(reason.name, round(reason.points, 2)) for reason in reasons[:REASONS]],
+        reasons=[Reason(name, round(points, 2)) for points, name in lines[:REASONS]],
     )
+
+
+def _largest_first(line: tuple[float, str]) -> float:
+    return -abs(line[0])
 
 
 def account_row(record: AccountScore, now_ms: int) -> AccountRow:
@@ -151,16 +156,14 @@ def account_row(record: AccountScore, now_ms: int) -> AccountRow:
 
 def lead_view(
     record: LeadScore,
-    alerts: list[Alert],
-    follow_ups: list[FollowUpRead],
-    history: list[Snapshot],
+    happened: Past,
     now_ms: int,
     account_owner: str = "",
 ) -> LeadView:
     """Return all of a lead as of ``now_ms``."""
     row = lead_row(record, now_ms, account_owner)
-    past = {alert.time_ms: round(alert.score, 2) for alert in alerts}
-    past |= {snapshot.at_ms: round(snapshot.score, 2) for snapshot in history}
+    past = {alert.time_ms: round(alert.score, 2) for alert in happened.alerts}
+    past |= {snapshot.at_ms: round(snapshot.score, 2) for snapshot in happened.history}
     past[record.at_ms] = round(record.score, 2)
     return LeadView(
         row=row,
@@ -168,9 +171,9 @@ def lead_view(
         cools_at_ms=record.cools_at_ms,
         past=[CurvePoint(time_ms, score) for time_ms, score in sorted(past.items())],
         ahead=curve_ahead(record, now_ms),
-        alerts=alerts,
-        follow_ups=follow_ups,
-        history=history,
+        alerts=happened.alerts,
+        follow_ups=happened.follow_ups,
+        history=happened.history,
     )
 
 

@@ -53,6 +53,14 @@ class Page(msgspec.Struct, kw_only=True):
     is_cut: bool = False
 
 
+class Past(msgspec.Struct, kw_only=True):
+    """What has happened with a lead: alerts and follow-ups, the latest first; snapshots, the earliest first."""
+
+    alerts: list[Alert]
+    follow_ups: list[FollowUpRead]
+    history: list[Snapshot]
+
+
 class Store:
     """The read model of one prefix. Raises redis's errors while Redis is away."""
 
@@ -112,20 +120,37 @@ class Store:
         collection = self.layout.leads if query.of == "leads" else self.layout.accounts
         key, is_cut = collection.by(query.sort), False
         if not query.is_plain:
-            key, is_cut = await self._filtered(collection, query)
+            key = self.layout.scratch(query.digest)
+        if query.after is not None:
+            return await self._page_after(collection, key, query)
+        total, found = await self._first(key, query.limit)
+        if total == 0 and not query.is_plain:  # nobody has asked just now
+            is_cut = await self._filter(collection, key, query)
+            total, found = await self._first(key, query.limit)
+        return _as_page(found, total, len(found), is_cut=is_cut)
+
+    async def _first(self, key: str, limit: int) -> tuple[int, list[Any]]:
         async with self.redis.pipeline(transaction=False) as pipe:
             pipe.zcard(key)
-            if query.after is not None:
-                pipe.zrevrank(key, query.after.name)
-                pipe.zcount(key, f"({query.after.value!r}", "+inf")
-            total, *place = await pipe.execute()
+            pipe.zrevrange(key, 0, limit - 1, withscores=True)
+            total, found = await pipe.execute()
+        return total, found
+
+    async def _page_after(self, collection: Collection, key: str, query: Query) -> Page:
+        """Return the page after the row at which the one before ended."""
+        assert query.after is not None
+        is_cut = False
+        if not query.is_plain and not await self.redis.exists(key):
+            is_cut = await self._filter(collection, key, query)
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.zcard(key)
+            pipe.zrevrank(key, query.after.name)
+            pipe.zcount(key, f"({query.after.value!r}", "+inf")
+            total, place, above = await pipe.execute()
         # A row whose value has moved since is gone from its place; those of its old value come next.
-        start = 0 if query.after is None else place[1] if place[0] is None else place[0] + 1
+        start = above if place is None else place + 1
         found = await self.redis.zrevrange(key, start, start + query.limit - 1, withscores=True)
-        names = [name.decode() for name, _ in found]
-        is_last = start + len(found) >= total
-        after = None if is_last or not found else Cursor(found[-1][1], names[-1])
-        return Page(names=names, total=total, next=after, is_cut=is_cut)
+        return _as_page(found, total, start + len(found), is_cut=is_cut)
 
     async def count(self, collection: Collection, term: str = "") -> int:
         """Return how many there are, or have a term."""
@@ -140,11 +165,8 @@ class Store:
                 pipe.exists(collection.has(f"{facet}={name}"))
             return [name for name, is_there in zip(names, await pipe.execute(), strict=True) if is_there]
 
-    async def _filtered(self, collection: Collection, query: Query) -> tuple[str, bool]:
-        """Return the key of the filtered ids by the order, made if nobody has asked just now."""
-        key = self.layout.scratch(query.digest)
-        if await self.redis.exists(key):
-            return key, False
+    async def _filter(self, collection: Collection, key: str, query: Query) -> bool:
+        """Keep the filtered ids by the order under ``key`` for a moment; return whether the words match more."""
         keys, is_cut = [collection.has(term) for term in query.terms], False
         scratch: list[str] = []
         async with self.redis.pipeline(transaction=True) as pipe:
@@ -166,7 +188,7 @@ class Store:
             size = (await pipe.execute())[-1]
         if size > LARGE:
             await self.redis.pexpire(key, LARGE_KEPT_MS)
-        return key, is_cut
+        return is_cut
 
     async def _search(self, collection: Collection, text: str) -> tuple[list[str], bool]:
         """Return ids that have, for each word, one that begins so; at most :data:`MATCHES_MAX` of the longest word."""
@@ -185,10 +207,18 @@ class Store:
 
     # ── what belongs to one ───────────────────────────────────────────────────────────────────────────────────
 
-    async def alerts(self, lead: str) -> list[Alert]:
-        """Return a lead's alerts, the latest first."""
-        found = [_decode_alert(raw) for raw in await self.redis.lrange(self.layout.alerts(lead), 0, -1)]
-        return sorted(found, key=lambda alert: -alert.time_ms)
+    async def past(self, lead: str) -> Past:
+        """Return what has happened with a lead."""
+        layout = self.layout
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for key in (layout.alerts(lead), layout.follow_ups(lead), layout.history(lead)):
+                pipe.lrange(key, 0, -1)
+            alerts, done, history = await pipe.execute()
+        return Past(
+            alerts=sorted(map(_decode_alert, alerts), key=lambda alert: -alert.time_ms),
+            follow_ups=sorted(map(_decode_follow_up, done), key=lambda done: -int(done.time)),
+            history=sorted(map(_decode_snapshot, history), key=lambda snapshot: snapshot.at_ms),
+        )
 
     async def signals(self, account: str) -> list[BuyingSignal]:
         """Return an account's buying signals, the latest first."""
@@ -199,11 +229,6 @@ class Store:
         """Return the last signals of all accounts, the latest first."""
         found = await self.redis.lrange(self.layout.recent_signals, 0, 2 * count)
         return sorted(map(_decode_signal, found), key=lambda signal: -signal.time_ms)[:count]
-
-    async def follow_ups(self, lead: str) -> list[FollowUpRead]:
-        """Return what sales did about a lead, the latest first."""
-        found = [_decode_follow_up(raw) for raw in await self.redis.lrange(self.layout.follow_ups(lead), 0, -1)]
-        return sorted(found, key=lambda done: -int(done.time))
 
     async def last_follow_ups(self, leads: list[str]) -> list[FollowUpRead | None]:
         """Return what sales did last about each of these leads."""
@@ -224,11 +249,6 @@ class Store:
         raws = await self.redis.hmget(self.layout.briefs, keys)
         briefs = [(name, _decode_brief(raw)) for name, raw in zip(told, raws, strict=True) if raw is not None]
         return {name: brief.owner for name, brief in briefs if brief.owner}
-
-    async def history(self, lead: str) -> list[Snapshot]:
-        """Return the snapshots of a lead's score, the earliest first."""
-        found = [_decode_snapshot(raw) for raw in await self.redis.lrange(self.layout.history(lead), 0, -1)]
-        return sorted(found, key=lambda snapshot: snapshot.at_ms)
 
     async def waiting(self, key: str, count: int, before_ms: float | str = "+inf") -> dict[str, int]:
         """Return leads that wait under ``key`` since a time (ms) up to ``before_ms``, the longest first."""
@@ -309,6 +329,13 @@ def lead_id(text: str) -> str | None:
         return "email:" + normalise_email(text.removeprefix("email:"))
     except EventError:
         return None
+
+
+def _as_page(found: list[Any], total: int, end: int, *, is_cut: bool) -> Page:
+    """Return a page of the rows ``found``, with values, of which the last is the ``end``th of all."""
+    names = [name.decode() for name, _ in found]
+    after = None if end >= total or not found else Cursor(found[-1][1], names[-1])
+    return Page(names=names, total=total, next=after, is_cut=is_cut)
 
 
 def _has_all(listing: str, words: list[str]) -> bool:

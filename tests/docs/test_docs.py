@@ -31,7 +31,7 @@ def test_every_command_that_a_page_shows_exists(page: Path) -> None:
     for command, sub in shown:
         if command in commands and hasattr(commands[command], "commands") and sub:
             assert sub in commands[command].commands, f"leadheat {command} {sub}"
-    from_code = re.findall(r"(?:`|^\$ )leadheat ([a-z]+)", page.read_text(), re.MULTILINE)
+    from_code = re.findall(r"(?:`|^\$ )leadheat ([a-z]+(?:-[a-z]+)*)", page.read_text(), re.MULTILINE)
     assert set(from_code) <= set(commands)
 
 
