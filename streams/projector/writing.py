@@ -26,7 +26,7 @@ from streams.projector.scores import (
     read_brief,
 )
 from streams.read_model.entries import account_key_of, decode_account, decode_lead, is_listed, lead_entry, term
-from streams.read_model.layout import Layout
+from streams.read_model.layout import ALERTS_KEPT, FOLLOW_UPS_KEPT, SNAPSHOTS_KEPT, Layout
 from streams.topics import ACCOUNT_SCORES, LEAD_SCORES, Topic
 
 KEPT_MAX: Final = 200_000
@@ -168,9 +168,14 @@ class Writer:
         for lead, into in merged.items():
             if not is_listed(lead):
                 continue
-            for of_lead in (layout.alerts, layout.follow_ups, layout.history):
+            lists = (
+                (layout.alerts, ALERTS_KEPT),
+                (layout.follow_ups, FOLLOW_UPS_KEPT),
+                (layout.history, SNAPSHOTS_KEPT),
+            )
+            for of_lead, kept in lists:
                 for raw in reversed(await pipe.lrange(of_lead(lead), 0, -1)):
-                    batch.push(of_lead(into), raw, 50)
+                    batch.push(of_lead(into), raw, kept)
             for key in (layout.waiting, layout.raised_hands):
                 since = await pipe.zscore(key, lead)
                 if since is not None:
