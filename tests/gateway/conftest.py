@@ -11,6 +11,7 @@ import pytest
 
 from scoring.account_updates import AccountUpdate, decode_account_update, encode_account_update
 from scoring.events import Event, decode_event, encode_event
+from scoring.follow_ups import FollowUp, decode_follow_up, encode_follow_up
 from streams.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
 from streams.gateway.app import create_gateway
 from streams.gateway.producer import BrokerUnavailable
@@ -25,6 +26,7 @@ class FakeProducer:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.updates: list[AccountUpdate] = []
+        self.follow_ups: list[FollowUp] = []
         self.letters: list[DeadLetter] = []
         self.why: str | None = None
         self.running = False
@@ -46,6 +48,10 @@ class FakeProducer:
     async def send_account_updates(self, updates: Sequence[AccountUpdate]) -> None:
         await self.check()
         self.updates += [decode_account_update(encode_account_update(update), NOW_MS * 10) for update in updates]
+
+    async def send_follow_ups(self, follow_ups: Sequence[FollowUp]) -> None:
+        await self.check()
+        self.follow_ups += [decode_follow_up(encode_follow_up(each), NOW_MS * 10) for each in follow_ups]
 
     async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         await self.check()
