@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     retention_days: float = Field(400, gt=0, description="how long events, alerts and the journal are kept")
     model: Path = Field(DEFAULT_MODEL, description="the scoring model, a YAML file")
 
+    delivery: str = Field("", description="the delivery file, YAML: who is told what; empty: nothing is delivered")
+
     instance: str = Field(
         "", max_length=100, description="static group membership: a name that survives restarts, unique per worker"
     )

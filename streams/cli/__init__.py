@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from scoring.errors import LeadheatError
 from streams.cli.accounts import accounts
 from streams.cli.customers import customers
+from streams.cli.delivery import delivery
 from streams.cli.demo import demo
 from streams.cli.doctor import doctor
 from streams.cli.events import events
@@ -69,6 +70,7 @@ register(app, tail, rich_help_panel=LEADS)
 app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)
 register(app, worker, rich_help_panel=RUN, epilog="Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker")
+register(app, delivery, rich_help_panel=RUN)
 register(app, doctor, rich_help_panel=REPAIR)
 register(app, version, rich_help_panel=REPAIR)
 
