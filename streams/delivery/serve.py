@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -37,6 +38,9 @@ def run_delivery(settings: Settings, model: ScoringModel) -> None:
     """Deliver until SIGTERM or SIGINT; a failure ends the process at once."""
     config = load_delivery(_path_of(settings))
     watch_sockets()
+    for chatty in ("httpx", "httpcore", "apprise", "urllib3"):
+        # Whatever the level is: addresses of receivers hold secrets.
+        logging.getLogger(chatty).setLevel(logging.ERROR)
     asyncio.run(_run(settings, config, model))
 
 

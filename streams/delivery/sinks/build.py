@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import httpx
 
-from streams.delivery.config import DeliveryConfig, WebhookSink
+from scoring.errors import SettingsError
+from streams.delivery.config import AppriseSink, DeliveryConfig, EmailSink, SlackSink, TeamsSink, WebhookSink
 from streams.delivery.guard import AddressPolicy
+from streams.delivery.sinks.apprise import AppriseService
 from streams.delivery.sinks.base import Sink
+from streams.delivery.sinks.email import Email
+from streams.delivery.sinks.slack import Slack
+from streams.delivery.sinks.teams import Teams
 from streams.delivery.sinks.webhook import Webhooks
 
 
 def build_sinks(config: DeliveryConfig, client: httpx.AsyncClient, policy: AddressPolicy) -> dict[str, Sink]:
-    """Return the sinks by name; raises :class:`scoring.errors.SettingsError` where a secret is not found."""
+    """Return the sinks by name; raises :class:`SettingsError`, with a line for each secret that is not found."""
     sinks: dict[str, Sink] = {}
+    faults: list[str] = []
     for name, each in config.sinks.items():
-        match each:
-            case WebhookSink():
-                sinks[name] = Webhooks(name, each, client)
-            case _:
-                raise NotImplementedError(each.kind)
+        try:
+            sinks[name] = _build(name, each, client, policy)
+        except SettingsError as error:
+            faults.append(str(error))
+    if faults:
+        raise SettingsError("\n".join(faults))
     return sinks
+
+
+def _build(name: str, config: object, client: httpx.AsyncClient, policy: AddressPolicy) -> Sink:
+    match config:
+        case WebhookSink():
+            return Webhooks(name, config, client)
+        case SlackSink():
+            return Slack(name, config, client)
+        case TeamsSink():
+            return Teams(name, config, client)
+        case EmailSink():
+            return Email(name, config, policy)
+        case AppriseSink():
+            return AppriseService(name, config, policy)
+        case _:
+            raise SettingsError(f"sinks.{name}.kind: has no sink")
