@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 from scoring.errors import LeadheatError
 from streams.cli.accounts import accounts
 from streams.cli.customers import customers
+from streams.cli.deliveries import deliveries
 from streams.cli.delivery import delivery
 from streams.cli.demo import demo
 from streams.cli.doctor import doctor
@@ -67,6 +68,7 @@ app.add_typer(accounts, name="accounts", rich_help_panel=LEADS)
 app.add_typer(customers, name="customers", rich_help_panel=LEADS)
 app.add_typer(events, name="events", rich_help_panel=LEADS)
 register(app, tail, rich_help_panel=LEADS)
+app.add_typer(deliveries, name="deliveries", rich_help_panel=LEADS)
 app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)
 register(app, worker, rich_help_panel=RUN, epilog="Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker")

@@ -29,7 +29,7 @@ from streams.delivery.messages import (
     show_time,
     signal_message,
 )
-from streams.delivery.records import Delivery, Handoff, Meta, Order, Remembered, SinkState, State, encode
+from streams.delivery.records import Delivery, Handoff, Meta, Noted, Order, Remembered, SinkState, State, encode
 from streams.delivery.routing import Routing, Target, facts_of, route
 
 NOWHERE: Final = "-"
@@ -80,6 +80,7 @@ class Desk:
         self.gone: dict[str, SinkState] = {}
         self._said: dict[tuple[str, str], int] = {}
         self._quiet: dict[tuple[str, str], int] = {}
+        self._noted: dict[str, Noted] = {}
         self._keys_of: dict[str, list[str]] = {}
         self._alerts_of: dict[str, set[str]] = {}
         self._timers: list[tuple[int, str]] = []
@@ -107,10 +108,16 @@ class Desk:
         """Stop the clocks of a lead that somebody has contacted, or that nobody is to."""
         if follow_up.action not in ENDS_HANDOFF:
             return
-        for alert_id in [*self._alerts_of.get(follow_up.lead, ()), follow_up.alert_id]:
+        assert isinstance(follow_up.time, int)
+        for alert_id in {*self._alerts_of.get(follow_up.lead, ()), follow_up.alert_id}:
             handoff = self.handoffs.get(alert_id)
-            if handoff is not None and not handoff.closed:
+            if handoff is None or handoff.closed:
+                continue
+            if alert_id == follow_up.alert_id or follow_up.time >= handoff.at_ms:
                 self._close(handoff, follow_up.action, now_ms)
+        noted = self._noted.get(follow_up.lead)
+        if noted is None or noted.time_ms <= follow_up.time:
+            self._note(Noted(lead=follow_up.lead, action=follow_up.action, time_ms=follow_up.time, done_ms=now_ms))
 
     def take_order(self, order: Order, now_ms: int) -> None:
         """Do what a person has asked for: try a delivery again now, or give it up."""
@@ -335,6 +342,14 @@ class Desk:
         )
         self._keep(handoff)
         self._put(handoff)
+        noted = self._noted.get(handoff.lead)
+        if noted is not None and noted.time_ms >= handoff.at_ms:
+            self._close(handoff, noted.action, now_ms)
+
+    def _note(self, noted: Noted) -> None:
+        self._noted[noted.lead] = noted
+        self._done.append((noted.done_ms, noted.key))
+        self._put(noted)
 
     def _deadline(self, owner: str, from_ms: int, within_ms: int) -> int:
         hours = self.plan.config.hours_of(owner)
@@ -452,6 +467,11 @@ class Desk:
         elif handoff is not None and handoff.closed and handoff.done_ms == done_ms:
             del self.handoffs[key]
             self._changes.records[handoff.key] = None
+        elif key.startswith("noted|"):
+            noted = self._noted.get(key.removeprefix("noted|"))
+            if noted is not None and noted.done_ms == done_ms:
+                del self._noted[noted.lead]
+                self._changes.records[key] = None
 
     # ── memory ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -472,6 +492,9 @@ class Desk:
                     self._keep(each)
                     if each.closed:
                         ended.append((each.done_ms, each.id))
+                case Noted():
+                    self._noted[each.lead] = each
+                    ended.append((each.done_ms, each.key))
                 case Delivery():
                     deliveries.append(each)
         for each in sorted(deliveries, key=lambda delivery: delivery.number):

@@ -103,6 +103,20 @@ class SinkState(msgspec.Struct, kw_only=True, omit_defaults=True, tag="sink", gc
         return f"sink|{self.sink}"
 
 
+class Noted(msgspec.Struct, kw_only=True, omit_defaults=True, tag="noted", gc=False):
+    """A follow-up of ``lead`` that may be about an alert that is still to be read: topics come in no common order."""
+
+    lead: str
+    action: str
+    time_ms: int
+    done_ms: int
+
+    @property
+    def key(self) -> str:
+        """Its key in the topic."""
+        return f"noted|{self.lead}"
+
+
 class Meta(msgspec.Struct, kw_only=True, omit_defaults=True, tag="meta", gc=False):
     """Where a partition goes on: the next offset per source topic, and the number of the next delivery.
 
@@ -130,7 +144,7 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     by: str = ""
 
 
-Remembered = Delivery | Handoff | SinkState | Meta
+Remembered = Delivery | Handoff | SinkState | Noted | Meta
 
 encode = msgspec.json.Encoder().encode
 decode_remembered = msgspec.json.Decoder(Remembered).decode

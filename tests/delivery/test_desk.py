@@ -232,6 +232,18 @@ def test_the_clock_stops_when_the_lead_is_contacted_or_nobody_is_to(action: str,
     assert bool(office.go(NOW + HOUR)) is not stops
 
 
+def test_a_contact_that_is_read_before_its_alert_stops_the_clock_and_an_earlier_one_does_not() -> None:
+    for time_ms, breaches in ((NOW, False), (NOW - 1, True)):
+        office = Office(CLOCK)
+        contacted = FollowUp(id="f", lead="email:ann@example.com", action="contacted", time=time_ms)
+        office.desk.take_follow_up(contacted, NOW)
+        office.commit()
+        office.open(NOW)
+        office.desk.take_alert(entered(), NOW)
+        office.go(NOW)
+        assert bool(office.go(NOW + HOUR)) is breaches
+
+
 def test_the_clock_runs_in_working_hours_only() -> None:
     office = Office(CLOCK)
     friday_1630 = NOW + 4 * 24 * HOUR + 7 * HOUR + HOUR // 2

@@ -7,12 +7,7 @@ import httpx
 from scoring.errors import SettingsError
 from streams.delivery.config import AppriseSink, DeliveryConfig, EmailSink, SlackSink, TeamsSink, WebhookSink
 from streams.delivery.guard import AddressPolicy
-from streams.delivery.sinks.apprise import AppriseService
 from streams.delivery.sinks.base import Sink
-from streams.delivery.sinks.email import Email
-from streams.delivery.sinks.slack import Slack
-from streams.delivery.sinks.teams import Teams
-from streams.delivery.sinks.webhook import Webhooks
 
 
 def build_sinks(config: DeliveryConfig, client: httpx.AsyncClient, policy: AddressPolicy) -> dict[str, Sink]:
@@ -30,16 +25,27 @@ def build_sinks(config: DeliveryConfig, client: httpx.AsyncClient, policy: Addre
 
 
 def _build(name: str, config: object, client: httpx.AsyncClient, policy: AddressPolicy) -> Sink:
+    # Each is imported where it is used: a process that was killed is back a second sooner without Apprise and Slack.
     match config:
         case WebhookSink():
+            from streams.delivery.sinks.webhook import Webhooks
+
             return Webhooks(name, config, client)
         case SlackSink():
+            from streams.delivery.sinks.slack import Slack
+
             return Slack(name, config, client)
         case TeamsSink():
+            from streams.delivery.sinks.teams import Teams
+
             return Teams(name, config, client)
         case EmailSink():
+            from streams.delivery.sinks.email import Email
+
             return Email(name, config, policy)
         case AppriseSink():
+            from streams.delivery.sinks.apprise import AppriseService
+
             return AppriseService(name, config, policy)
         case _:
             raise SettingsError(f"sinks.{name}.kind: has no sink")
