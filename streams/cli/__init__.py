@@ -25,6 +25,7 @@ from streams.cli.events import events
 from streams.cli.gateway import gateway
 from streams.cli.leads import leads
 from streams.cli.model import model
+from streams.cli.report import report
 from streams.cli.score import score
 from streams.cli.tail import tail
 from streams.cli.teaching import register
@@ -69,6 +70,7 @@ app.add_typer(customers, name="customers", rich_help_panel=LEADS)
 app.add_typer(events, name="events", rich_help_panel=LEADS)
 register(app, tail, rich_help_panel=LEADS)
 app.add_typer(deliveries, name="deliveries", rich_help_panel=LEADS)
+app.add_typer(report, name="report", rich_help_panel=LEADS)
 app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)
 register(app, worker, rich_help_panel=RUN, epilog="Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker")

@@ -52,8 +52,7 @@ def alert_message(alert: Alert) -> Message:
     name = plain(str(alert.contact.get("name", ""))) or alert.lead.removeprefix("email:")
     who = f"{name} ({plain(alert.company or alert.account.removeprefix('domain:'))})" if alert.account else name
     if alert.kind == "entered":
-        is_customer = bool(getattr(alert, "customer", False))
-        word = "expansion" if is_customer else alert.band
+        word = "worth a call about expansion" if alert.customer else alert.band
         title = f"{who} is {word}: {alert.score:.0f} points"
     else:
         title = f"{who} has cooled to {alert.band}: {alert.score:.0f} points"

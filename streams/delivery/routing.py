@@ -77,7 +77,7 @@ def facts_of(item: Alert | BuyingSignal) -> Facts:
         fit_level=item.fit_level,
         country=str(item.contact.get("country", "")),
         owner=str(item.contact.get("owner", "")),
-        is_customer=bool(getattr(item, "customer", False)),
+        is_customer=item.customer,
     )
 
 

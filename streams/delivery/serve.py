@@ -73,7 +73,12 @@ async def _run(settings: Settings, config: DeliveryConfig, model: ScoringModel) 
     policy = AddressPolicy(config.allow)
     async with guarded_client(policy) as client:
         sinks = build_sinks(config, client, policy)
-        plan = Plan(config, lambda sink, message: sinks[sink].render(message), link_maker(config))
+        plan = Plan(
+            config,
+            lambda sink, message: sinks[sink].render(message),
+            link_maker(config),
+            model.follow_up.contact_within_ms,
+        )
         if settings.metrics_port:
             start_http_server(settings.metrics_port, addr=settings.metrics_host, registry=registry)
         log.info("delivery runs", sinks=sorted(sinks), routes=len(config.routes))
