@@ -497,6 +497,8 @@ class Desk:
                     ended.append((each.done_ms, each.key))
                 case Delivery():
                     deliveries.append(each)
+                case _:
+                    pass  # fields of CRMs: they have a book of their own
         for each in sorted(deliveries, key=lambda delivery: delivery.number):
             self._remember(each)
             if not each.is_open:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from streams.delivery.attempts import Attempt, Failed, Sent
@@ -36,6 +38,12 @@ class DeliveryMetrics:
         self.resting = Gauge(
             "leadheat_delivery_sink_resting", "1 while a sink rests because it failed", ["sink"], registry=registry
         )
+        self.fields = Counter(
+            "leadheat_delivery_fields",
+            "Leads whose fields were written to a CRM, by what came of it",
+            ["sink", "outcome"],
+            registry=registry,
+        )
         self.breaches = Counter("leadheat_breaches", "Leads that nobody contacted in time", registry=registry)
         self.records = Counter("leadheat_delivery_records", "Records read, by topic", ["topic"], registry=registry)
         self.partitions = Gauge("leadheat_delivery_partitions", "Partitions of this process", registry=registry)
@@ -53,6 +61,12 @@ class DeliveryMetrics:
                 outcome = "failed"
         self.tries.labels(sink, outcome).inc()
         self.try_seconds.labels(sink).observe(seconds)
+
+    def note_fields(self, sink: str, attempts: Iterable[Attempt]) -> None:
+        """Count a batch of leads' fields."""
+        for attempt in attempts:
+            outcome = "written" if isinstance(attempt, Sent) else "refused" if attempt.is_final else "failed"
+            self.fields.labels(sink, outcome).inc()
 
     def note_circuit(self, sink: str, circuit: Circuit) -> None:
         """Say whether a sink rests."""

@@ -15,7 +15,7 @@ from streams.delivery.desk import Plan, state_counts
 from streams.delivery.gates import Gate
 from streams.delivery.metrics import DeliveryMetrics
 from streams.delivery.retries import Breaker
-from streams.delivery.runner import SOURCES, Runner
+from streams.delivery.runner import Runner, sources_of
 from streams.delivery.sinks.base import Sink
 from streams.delivery.writer import group_of
 from streams.settings import Settings
@@ -49,7 +49,7 @@ class DeliveryProcess:
             )
             for name, sink in plan.config.sinks.items()
         }
-        self._topics = [topic.full_name(settings.prefix) for topic in SOURCES]
+        self._topics = [topic.full_name(settings.prefix) for topic in sources_of(plan.config)]
         self._runners: dict[int, Runner] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -117,6 +117,27 @@ class Noted(msgspec.Struct, kw_only=True, omit_defaults=True, tag="noted", gc=Fa
         return f"noted|{self.lead}"
 
 
+class LeadFields(msgspec.Struct, kw_only=True, omit_defaults=True, tag="fields", gc=False):
+    """What a CRM knows of a lead: ``band`` and ``score`` as written last, and the fields ``wanted`` from ``due_ms`` on.
+
+    ``refused`` says why the CRM did not take them the last time.
+    """
+
+    sink: str
+    email: str
+    band: str = "cold"
+    score: float = 0.0
+    wanted: dict[str, str | float] = {}
+    due_ms: int = 0
+    tries: int = 0
+    refused: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its key in the topic."""
+        return f"fields|{self.sink}|{self.email}"
+
+
 class Meta(msgspec.Struct, kw_only=True, omit_defaults=True, tag="meta", gc=False):
     """Where a partition goes on: the next offset per source topic, and the number of the next delivery.
 
@@ -144,7 +165,7 @@ class Order(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     by: str = ""
 
 
-Remembered = Delivery | Handoff | SinkState | Noted | Meta
+Remembered = Delivery | Handoff | SinkState | Noted | LeadFields | Meta
 
 encode = msgspec.json.Encoder().encode
 decode_remembered = msgspec.json.Decoder(Remembered).decode

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -18,19 +18,23 @@ import structlog
 from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.follow_ups import decode_follow_up
+from scoring.score_records import LeadScore
 from scoring.signal_records import BuyingSignal
 from streams.dead_letters import DeadLetter, make_dead_letter
 from streams.delivery.attempts import Attempt, Failed, Sent
+from streams.delivery.config import DeliveryConfig
+from streams.delivery.crm_fields import FieldBook, row_of
 from streams.delivery.desk import Desk, Plan
 from streams.delivery.gates import Gate
 from streams.delivery.metrics import DeliveryMetrics
-from streams.delivery.records import Delivery, decode_order
+from streams.delivery.records import Delivery, LeadFields, decode_order
 from streams.delivery.sinks.base import Sink
+from streams.delivery.sinks.crm import CrmSink, Row
 from streams.delivery.writer import DeskWriter
 from streams.settings import Settings
-from streams.topics import BUYING_SIGNALS, DELIVERY_ORDERS, FOLLOW_UPS, HOT_LEADS, Topic
+from streams.topics import BUYING_SIGNALS, DELIVERY_ORDERS, FOLLOW_UPS, HOT_LEADS, LEAD_SCORES, Topic
 
-SOURCES: Final = (HOT_LEADS, BUYING_SIGNALS, FOLLOW_UPS, DELIVERY_ORDERS)
+_SOURCES: Final = (HOT_LEADS, BUYING_SIGNALS, FOLLOW_UPS, DELIVERY_ORDERS)
 TAKEN_MAX: Final = 500
 """Records taken in one go: a transaction holds a record for each and every sink."""
 
@@ -43,10 +47,16 @@ LOOK_S: Final = 0.25
 FIRST_LOOK_BACK_MS: Final = 3_600_000
 """What delivery says of alerts from before its very first start: those of the last hour."""
 
+_decode_score = msgspec.json.Decoder(LeadScore).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_signal = msgspec.json.Decoder(BuyingSignal).decode
 
 log = structlog.get_logger(__name__)
+
+
+def sources_of(config: DeliveryConfig) -> tuple[Topic, ...]:
+    """Return what delivery reads: all scores, too, where a CRM keeps them as fields."""
+    return (*_SOURCES, LEAD_SCORES) if FieldBook.is_asked_for(config) else _SOURCES
 
 
 class Runner:
@@ -69,17 +79,20 @@ class Runner:
         self._gates = gates
         self._metrics = metrics
         self._clock = clock
-        self._topics: dict[str, Topic] = {topic.full_name(settings.prefix): topic for topic in SOURCES}
+        self._topics: dict[str, Topic] = {topic.full_name(settings.prefix): topic for topic in sources_of(plan.config)}
         self._writer = DeskWriter(partition, settings)
         self._waiting: deque[Any] = deque()
         self._settled: deque[tuple[Delivery, Attempt]] = deque()
         self._tries: set[asyncio.Task[None]] = set()
+        self._written: deque[tuple[list[LeadFields], dict[str, tuple[Row, Attempt]]]] = deque()
         self.desk = Desk(plan, [], 0)
+        self.fields = FieldBook(plan.config, [])
 
     async def open(self) -> Mapping[str, int]:
         """Fence earlier owners and open the desk; returns the next offset of every source."""
         remembered = await self._writer.open()
         self.desk = Desk(self._plan, remembered, self._clock())
+        self.fields = FieldBook(self._plan.config, [each for each in remembered if isinstance(each, LeadFields)])
         return {topic: self.desk.meta.next.get(topic, 0) for topic in self._topics}
 
     def feed(self, records: list[Any]) -> None:
@@ -113,21 +126,62 @@ class Runner:
         while self._settled:
             delivery, attempt = self._settled.popleft()
             self.desk.settle(delivery, attempt, now_ms)
+        while self._written:
+            self._settle_fields(*self._written.popleft(), now_ms)
         self.desk.tick(now_ms)
         changes = self.desk.drain()
+        changes.records |= self.fields.drain()
         if changes or letters:
             await self._writer.commit(changes, letters, offsets)
             self._metrics.breaches.inc(len(changes.follow_ups))
         for delivery in self.desk.take_due(now_ms, lambda sink: self._gates[sink].room(now_ms)):
             self._gates[delivery.sink].enter()
-            task = asyncio.create_task(self._try(delivery, self.desk.earlier_ref(delivery)))
-            self._tries.add(task)
-            task.add_done_callback(self._tries.discard)
+            self._begin(self._try(delivery, self.desk.earlier_ref(delivery)))
+        for name in self.fields.sinks:
+            crm = self._sinks[name]
+            if isinstance(crm, CrmSink) and self._gates[name].room(now_ms) > 0:
+                due = self.fields.take_due(name, now_ms, crm.crm.batch_max)
+                if due:
+                    self._gates[name].enter()
+                    self._begin(self._write_fields(name, crm, due))
+
+    def _begin(self, trying: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(trying)
+        self._tries.add(task)
+        task.add_done_callback(self._tries.discard)
+
+    async def _write_fields(self, name: str, sink: CrmSink, due: list[LeadFields]) -> None:
+        """Write a batch of leads' fields; what comes of it waits for the next round."""
+        rows = [row_of(each) for each in due]
+        done: dict[str, Attempt] = {}
+        worst: Attempt | None = None
+        try:
+            async with asyncio.timeout(self._plan.config.sinks[name].timeout_s):
+                done = await sink.crm.write(rows, self._clock())
+        except TimeoutError:
+            done = dict.fromkeys((row.email for row in rows), Failed("did not answer in time"))
+        except Exception as error:
+            log.exception("a CRM failed", sink=name)
+            failed = Failed(f"failed: {type(error).__name__}", is_down=False)
+            done = dict.fromkeys((row.email for row in rows), failed)
+        finally:
+            attempts = {row.email: (row, done.get(row.email, Sent())) for row in rows} if done else {}
+            worst = next((each for each in done.values() if isinstance(each, Failed) and each.is_down), None)
+            self._gates[name].leave(worst or (Sent() if done else None), self._clock())
+            self._metrics.note_fields(name, done.values())
+            self._written.append((due, attempts))
+            self.wake.set()
+
+    def _settle_fields(self, due: list[LeadFields], attempts: dict[str, tuple[Row, Attempt]], now_ms: int) -> None:
+        for each in due:
+            if each.email in attempts:
+                self.fields.settle(each, *attempts[each.email], now_ms)
 
     async def _wait(self) -> None:
         if self._waiting and not self.desk.is_full:
             return
-        next_ms = self.desk.next_ms()
+        times = [each for each in (self.desk.next_ms(), self.fields.next_ms()) if each is not None]
+        next_ms = min(times, default=None)
         wait_s = 1.0 if next_ms is None else (next_ms - self._clock()) / 1000
         try:
             async with asyncio.timeout(max(0.001, min(1.0, wait_s)) if wait_s > 0 else LOOK_S):
@@ -168,6 +222,9 @@ class Runner:
             self.desk.take_follow_up(follow_up, now_ms)
         elif topic is DELIVERY_ORDERS:
             self.desk.take_order(decode_order(value), now_ms)
+        elif topic is LEAD_SCORES:
+            if record.value is not None:
+                self.fields.take(_decode_score(value), now_ms)
         elif is_old:
             return
         elif topic is HOT_LEADS:

@@ -251,14 +251,15 @@ _EXAMPLE_FOLLOW_UP: Final = {"lead": "email:ann@example.com", "action": "contact
 FOLLOW_UPS: Final = _route(
     summary="Say what became of leads",
     description=(
-        "One follow-up or an array of them; all are taken or none. `id` and `time` may be left out: the same follow-up "
+        "One follow-up or an array of them; all are taken or none. The lead is its id as alerts give it, or an "
+        "`email`, as CRMs know people. `id` and `time` may be left out: the same follow-up "
         "without them is another one a moment later, so give an `id` where you may send it again. The key is one of "
         "`LEADHEAT_FOLLOW_UP_KEYS`, not a write key.\n\n"
         f"Actions: {'; '.join(f'`{name}`: {what}' for name, what in ACTIONS.items())}.\n\n"
         f"`rejected` has one of the reasons {', '.join(REJECTIONS)}; `suppressed` one of {', '.join(SUPPRESSIONS)}; "
         "`adjusted` has `points`, a `reason` in words and a time `until`."
     ),
-    schema=_schema(FollowUp) | {"required": ["lead", "action"]},
+    schema=_schema(FollowUp) | {"required": ["action"]},
     examples={
         "contacted": {"value": _EXAMPLE_FOLLOW_UP},
         "several": {

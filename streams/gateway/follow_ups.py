@@ -70,8 +70,9 @@ _decode = msgspec.json.Decoder(list[dict[str, Any]] | dict[str, Any]).decode
 class _Sent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """A follow-up as it is sent to us: what we can fill in may be left out."""
 
-    lead: str
     action: str
+    lead: str = ""
+    email: str = ""
     id: str = ""
     time: int | str | None = None
     alert_id: str = ""
@@ -195,11 +196,13 @@ def _read_one(item: dict[str, Any], source: str, now_ms: int) -> FollowUp:
         reason = "unknown_field" if "unknown field" in what else "missing_field" if "missing" in what else "wrong_type"
         named = what.split("`")[1] if "field" in what and "`" in what else field
         raise EventError(reason, named, what) from None
+    if bool(sent.lead) == bool(sent.email):
+        raise EventError("missing_field", "lead", "is required, or email; one of the two")
     if sent.action == "breached":
         raise EventError("unknown_type", "action", "'breached' is what delivery itself says")
     follow_up = FollowUp(
         id=sent.id,
-        lead=sent.lead,
+        lead=sent.lead or f"email:{sent.email}",
         action=sent.action,
         time=now_ms if sent.time is None else sent.time,
         alert_id=sent.alert_id,

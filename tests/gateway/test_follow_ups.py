@@ -134,9 +134,12 @@ GOOD: dict[str, Any] = {"id": "f-1", "lead": "email:Ann@Example.com", "action": 
 
 def test_the_api_takes_one_or_several_and_fills_in_what_is_left_out(gateway: Gateway) -> None:
     assert gateway.post("/v1/follow-ups", GOOD).json() == {"accepted": 1, "ids": ["f-1"]}
-    answer = gateway.post("/v1/follow-ups", [{"lead": "user:7", "action": "won"}, GOOD])
+    answer = gateway.post(
+        "/v1/follow-ups", [{"lead": "user:7", "action": "won"}, {"email": "A@b.com", "action": "won"}]
+    )
     assert answer.json()["accepted"] == 2
-    first, second, _ = gateway.follow_ups
+    first, second, third = gateway.follow_ups
+    assert third.lead == "email:a@b.com"
     assert (first.lead, first.time, first.source) == ("email:ann@example.com", NOW_MS, "local")
     assert len(second.id) == 32
 
@@ -148,6 +151,8 @@ def test_the_api_takes_one_or_several_and_fills_in_what_is_left_out(gateway: Gat
         ([], "", "too_large"),
         ([GOOD, GOOD | {"actoin": 1}], "actoin", "unknown_field"),
         ([{"action": "won"}], "lead", "missing_field"),
+        ([{"action": "won", "lead": "user:7", "email": "a@b.com"}], "lead", "missing_field"),
+        ([{"action": "won", "email": "nobody"}], "lead", "bad_identity"),
         ([GOOD | {"lead": 7}], "lead", "wrong_type"),
         ([GOOD | {"action": "breached"}], "action", "unknown_type"),
         ([GOOD | {"action": "rejected"}], "reason", "missing_field"),

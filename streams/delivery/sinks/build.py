@@ -5,7 +5,16 @@ from __future__ import annotations
 import httpx
 
 from scoring.errors import SettingsError
-from streams.delivery.config import AppriseSink, DeliveryConfig, EmailSink, SlackSink, TeamsSink, WebhookSink
+from streams.delivery.config import (
+    AppriseSink,
+    DeliveryConfig,
+    EmailSink,
+    HubSpotSink,
+    SalesforceSink,
+    SlackSink,
+    TeamsSink,
+    WebhookSink,
+)
 from streams.delivery.guard import AddressPolicy
 from streams.delivery.sinks.base import Sink
 
@@ -47,5 +56,15 @@ def _build(name: str, config: object, client: httpx.AsyncClient, policy: Address
             from streams.delivery.sinks.apprise import AppriseService
 
             return AppriseService(name, config, policy)
+        case HubSpotSink():
+            from streams.delivery.sinks.crm import CrmSink
+            from streams.delivery.sinks.hubspot import HubSpot
+
+            return CrmSink(HubSpot(name, config, client))
+        case SalesforceSink():
+            from streams.delivery.sinks.crm import CrmSink
+            from streams.delivery.sinks.salesforce import Salesforce
+
+            return CrmSink(Salesforce(name, config, client))
         case _:
             raise SettingsError(f"sinks.{name}.kind: has no sink")
