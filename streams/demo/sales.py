@@ -18,14 +18,14 @@ from streams.demo.board import Board
 from streams.embedded.ports import free_ports
 from streams.settings import Settings
 
-CONTACT_WITHIN_S: Final = 6.0
+CONTACT_WITHIN_S: Final = 4.0
 """Instead of an hour: a demo does not last that long."""
 
 _BODY_BYTES_MAX: Final = 1_000_000
 
 
 class Sales:
-    """Two people who are told of hot leads: of the first lead they hear, one takes it on and calls; of the rest, none."""
+    """Two people who are told of hot leads: the first lead is taken on and called by one of them, all others by none."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
