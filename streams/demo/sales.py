@@ -25,7 +25,7 @@ _BODY_BYTES_MAX: Final = 1_000_000
 
 
 class Sales:
-    """Two people who are told of hot leads: the first lead is taken on and called by one of them, all others by none."""
+    """Two people who are told of hot leads: one takes on and calls the first of them, nobody the rest."""
 
     def __init__(self, board: Board) -> None:
         self._board = board
