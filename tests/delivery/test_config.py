@@ -53,9 +53,10 @@ def test_a_fault_is_told_with_its_line_field_value_and_what_was_expected(
     assert expected in fault
 
 
-def test_the_example_of_the_documentation_is_a_delivery_file() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)
-    assert set(parse_delivery(example, "docs").sinks) == {"crm-hook", "sales", "team", "mail", "others"}
+def test_the_examples_of_the_documentation_are_delivery_files() -> None:
+    whole, crms = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    assert set(parse_delivery(whole, "docs").sinks) == {"crm-hook", "sales", "team", "mail", "others"}
+    assert set(parse_delivery(f"{crms}routes: [{{name: r, to: [hubspot]}}]", "docs").sinks) == {"hubspot", "salesforce"}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
