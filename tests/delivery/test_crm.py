@@ -345,6 +345,7 @@ async def keep_fields(settings: Settings, leads: int) -> HubSpotPortal:
 
 
 @pytest.mark.kafka
+@pytest.mark.thorough
 @pytest.mark.timeout(120)
 def test_a_crm_follows_all_leads_in_few_requests_although_delivery_is_killed(settings: Callable[..., Settings]) -> None:
     chosen = settings(session_timeout_s=6, partitions=2)
