@@ -35,10 +35,15 @@ class Settings(BaseSettings):
     retention_days: float = Field(400, gt=0, description="how long events, alerts and the journal are kept")
     model: Path = Field(DEFAULT_MODEL, description="the scoring model, a YAML file")
 
+    delivery: str = Field("", description="the delivery file, YAML: who is told what; empty: nothing is delivered")
+
     instance: str = Field(
         "", max_length=100, description="static group membership: a name that survives restarts, unique per worker"
     )
     session_timeout_s: float = Field(10, ge=1, le=300, description="silence after which a worker counts as gone")
+    stuck_after_s: float = Field(
+        120, ge=0, le=86_400, description="a worker that does nothing for so long while records wait ends; 0 = never"
+    )
     commit_interval_ms: int = Field(20, ge=0, le=10_000, description="shortest time between a shard's transactions")
     fetch_wait_ms: int = Field(
         20, ge=1, le=10_000, description="how long a fetch waits for records: adds to latency, saves idle work"
@@ -66,6 +71,14 @@ class Settings(BaseSettings):
     gateway_port: int = Field(8080, ge=0, le=65535, description="port of the gateway")
     write_keys: str = Field(
         "", description="who may send: source=key pairs, comma separated; empty: only loopback may, without a key"
+    )
+    follow_up_keys: str = Field(
+        "",
+        description="who may say what became of leads: name=key pairs, kept secret (a write key is not enough); empty: "
+        "only loopback may",
+    )
+    link_secret: str = Field(
+        "", description="signs the links in messages, 16 characters or more; empty: the gateway takes no links"
     )
     produce_timeout_s: float = Field(10, gt=0, le=120, description="the gateway answers 503 after this")
     in_flight_events: int = Field(
@@ -113,10 +126,20 @@ class Settings(BaseSettings):
         >>> Settings(write_keys="site=abc123, app=def456").source_of_key()
         {'abc123': 'site', 'def456': 'app'}
         """
-        pairs = [pair.strip() for pair in self.write_keys.split(",") if pair.strip()]
-        return {key.strip(): source.strip() for source, _, key in (pair.partition("=") for pair in pairs)}
+        return _keys_of(self.write_keys)
 
-    @field_validator("write_keys")
+    def name_of_follow_up_key(self) -> dict[str, str]:
+        """Return the keys for follow-ups, each with the name that it stands for."""
+        return _keys_of(self.follow_up_keys)
+
+    @field_validator("link_secret")
+    @classmethod
+    def _link_secret_is_long(cls, text: str) -> str:
+        if 0 < len(text) < 16:
+            raise ValueError(f"has {len(text)} characters; at least 16 are needed")
+        return text
+
+    @field_validator("write_keys", "follow_up_keys")
     @classmethod
     def _write_keys_are_pairs(cls, text: str) -> str:
         for pair in filter(None, (pair.strip() for pair in text.split(","))):
@@ -124,6 +147,11 @@ class Settings(BaseSettings):
             if not (source.strip() and equals and len(key.strip()) >= 6):
                 raise ValueError(f"{source!r}: expected source=key, with a key of at least 6 characters")
         return text
+
+
+def _keys_of(text: str) -> dict[str, str]:
+    pairs = [pair.strip() for pair in text.split(",") if pair.strip()]
+    return {key.strip(): source.strip() for source, _, key in (pair.partition("=") for pair in pairs)}
 
 
 def load_settings(**overrides: object) -> Settings:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from streams.cli.import_options import (
+    AgainOption,
     AsOfOption,
     DatesOption,
     DryRunOption,
@@ -50,14 +51,15 @@ def import_customer_events(
     dry_run: DryRunOption = False,
     rejects: RejectsOption = None,
     strict: StrictOption = False,
+    again: AgainOption = False,
     as_json: JsonOption = None,
 ) -> None:
     """Import invoices, wins or churn from a CSV file, so that workers know what customers are worth.
 
     A row needs account_id or domain, time (or --as-of), and of an invoice the amount; profit and days_late are known
-    too. An id, such as the number of the invoice, makes the same row count once, as far back as an account remembers:
-    its last 64 updates. Rows without one are named by what they say, so that two which are alike are one. Refused rows
-    are listed, and the others are written. Kafka is found by LEADHEAT_BROKERS and LEADHEAT_PREFIX.
+    too. Rows are told apart by an id, such as the number of the invoice; one without is named by what it says. What has
+    been imported is remembered: rows that are alike, and a file that is imported again, count once. Refused rows are
+    listed, and the others are written. Kafka is found by LEADHEAT_BROKERS and LEADHEAT_PREFIX.
 
     Examples:
       leadheat customers import invoices.csv --timezone Europe/Amsterdam --dates dmy --decimal comma --dry-run
@@ -74,7 +76,7 @@ def import_customer_events(
             CUSTOMER_EVENT_FIELDS,
             lambda columns, as_of_ms: CustomerEventRows(columns, as_of_ms, event_type.value, decimal).read,
             [ACCOUNT_UPDATES],
-            How(dry_run, rejects, strict, as_json, source),
+            How(dry_run, rejects, strict, again, as_json, source),
             Times(as_of, timezone, dates),
             chosen=chosen,
         )

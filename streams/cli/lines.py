@@ -20,7 +20,7 @@ from scoring.events import Event
 from scoring.follow_ups import FollowUp
 from scoring.lead_state import LeadState, decode_state
 from scoring.pointers import decode_pointer, is_pointer
-from scoring.routed import Absorb, Check, Conflict, Forward, Link, Reply, Tell, Unlink, decode_message
+from scoring.routed import Absorb, Check, Conflict, FollowedUp, Forward, Link, Reply, Tell, Unlink, decode_message
 from scoring.score_records import LeadScore, LeadSnapshot
 from scoring.signal_records import BuyingSignal
 from streams.cli.alert_lines import describe_call, show_score_reasons
@@ -242,6 +242,8 @@ def _describe_message(record: Any, now_ms: int) -> Text:
             what = f"is no longer known as {show_lead(message.weak)}"
         case Tell():
             what = f"{'loses' if message.is_gone else 'has'} {show_lead(message.contact.lead)}"
+        case FollowedUp():
+            what = "is told what sales did"
         case Reply():
             what = f"is at {show_account(message.account)}"
     return Text.assemble(_time(record.timestamp, now_ms), (show_lead(message.to), "bold"), f" {what}")

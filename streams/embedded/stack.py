@@ -1,4 +1,4 @@
-"""The whole of leadheat on one machine: all processes around a Kafka and a Redis, started and stopped in order."""
+"""The whole of leadheat on one machine: all its processes around a Kafka and a Redis, started and stopped in order."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ async def running_stack(
     kafka: EmbeddedKafka | None = None,
     on_event: Callable[[ChildEvent], None],
 ) -> AsyncIterator[Stack]:
-    """Create the topics, run ``workers`` workers, projector and gateway, and yield once the gateway takes events.
+    """Create the topics, run workers, projector, gateway and delivery, and yield once the gateway takes events.
 
     Where the settings name no Redis, one of this machine is run; if there is none, ``on_event`` is told what to
-    install, and there is no projector and no dashboard.
+    install, and there is no projector and no dashboard. Delivery runs where the settings name a delivery file.
 
     With ``kafka``, which has been started, its brokers are used and it is watched; without, those of the
     settings. Ports that are 0 are chosen. At the end all children are stopped; the broker is the caller's to
@@ -90,9 +90,13 @@ async def running_stack(
     servers, settings = _with_redis(settings, on_event)
     children = [*servers, *(_worker(settings, name, port) for name, port in zip(names, ports, strict=True))]
     if settings.redis_url:
-        ports.append(ports[-1] + 1 if settings.metrics_port and ports else free_ports(settings.metrics_host, 1)[0])
+        ports.append(_next_port(settings, ports))
         children.append(_projector(settings, ports[-1]))
-    async with Supervisor([*children, _gateway(settings)], on_event=on_event) as supervisor:
+    children.append(_gateway(settings))
+    if settings.delivery:
+        ports.append(_next_port(settings, ports))
+        children.append(_delivery(settings, ports[-1]))
+    async with Supervisor(children, on_event=on_event) as supervisor:
         urls = tuple(f"http://{settings.metrics_host}:{port}/metrics" for port in ports)
         stack = Stack(settings, supervisor, urls, kafka, on_event)
         await _first_of(_until_ready(stack.gateway_url), stack.wait())
@@ -132,6 +136,11 @@ def _with_ports(settings: Settings, kafka: EmbeddedKafka | None) -> Settings:
     return settings.model_copy(update=changes)
 
 
+def _next_port(settings: Settings, ports: list[int]) -> int:
+    """Return a port for the metrics of one more process."""
+    return settings.metrics_port + len(ports) if settings.metrics_port else free_ports(settings.metrics_host, 1)[0]
+
+
 def _with_redis(settings: Settings, on_event: Callable[[ChildEvent], None]) -> tuple[list[Child], Settings]:
     """Return the Redis to be run, if any, and the settings that name it."""
     if settings.redis_url:
@@ -160,6 +169,12 @@ def _gateway(settings: Settings) -> Child:
     # It answers what is under way before it ends, which may take as long as a produce request may.
     bound_s = settings.produce_timeout_s + 10
     return Child("gateway", _command("gateway"), environment(settings.model_copy(update=own)), stop_timeout_s=bound_s)
+
+
+def _delivery(settings: Settings, metrics_port: int) -> Child:
+    """Describe delivery: its instance name lets it go on at once after it was killed."""
+    own = {"instance": "delivery", "metrics_port": metrics_port, "data_dir": settings.data_dir / "delivery"}
+    return Child("delivery", _command("delivery"), environment(settings.model_copy(update=own)))
 
 
 def _command(name: str) -> list[str]:

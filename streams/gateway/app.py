@@ -20,12 +20,14 @@ from streams.clock import now_ms
 from streams.gateway import documentation
 from streams.gateway.answers import Refusal, json_answer, unavailable
 from streams.gateway.customers import customers_router
+from streams.gateway.follow_ups import follow_up_router
 from streams.gateway.ingest.canonical import canonical_router
 from streams.gateway.ingest.segment import segment_router
 from streams.gateway.intake import Intake
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.producer import BrokerUnavailable, EventProducer
 from streams.settings import Settings
+from streams.signed_links import LinkSigner
 
 
 class Part(Protocol):
@@ -73,8 +75,10 @@ def create_gateway(
 
     app = FastAPI(title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None)
     customers = customers_router(settings.source_of_key(), load_model(settings.model).customers, clock)
+    signer = LinkSigner(settings.link_secret) if settings.link_secret else None
+    follow_ups = follow_up_router(settings.name_of_follow_up_key(), signer, producer, clock)
     others = [router for part in parts for router in part.routers]
-    for router in (*ingest, customers, _operations_router(producer, metrics), *others):
+    for router in (*ingest, customers, follow_ups, _operations_router(producer, metrics), *others):
         app.include_router(router)
     app.add_middleware(
         _OpenToBrowsers, paths={route.path for router in ingest for route in router.routes if isinstance(route, Route)}

@@ -35,6 +35,8 @@ class Caller:
     host: str | None
     origin: str | None
     source: str = UNKNOWN
+    setting: str = "LEADHEAT_WRITE_KEYS"
+    """Where the keys are set, for messages."""
 
     def identify(self, body_key: str | None = None) -> str:
         """Return the source that the write key names: the header's key, else the body's ``writeKey``.
@@ -63,7 +65,7 @@ class Caller:
             if hmac.compare_digest(known.encode(), key.encode()):
                 found = source
         if found is None:
-            raise _unauthorized(field, "the write key is not one of LEADHEAT_WRITE_KEYS")
+            raise _unauthorized(field, f"the write key is not one of {self.setting}")
         return found
 
     def _must_be_local(self) -> None:
@@ -73,13 +75,14 @@ class Caller:
                 403,
                 "forbidden",
                 "Authorization",
-                "only this machine may send while no write keys are set; set LEADHEAT_WRITE_KEYS to source=key pairs",
+                f"only this machine may send while no write keys are set; set {self.setting} to source=key pairs",
             )
 
 
-def caller_of(request: Request, source_of_key: Mapping[str, str]) -> Caller:
-    """Gather from a request what identifies its sender."""
+def caller_of(request: Request, source_of_key: Mapping[str, str], setting: str = "LEADHEAT_WRITE_KEYS") -> Caller:
+    """Gather from a request what identifies its sender; ``setting`` is where the keys are set."""
     return Caller(
+        setting=setting,
         source_of_key=source_of_key,
         authorization=request.headers.get("authorization"),
         host=request.client.host if request.client is not None else None,

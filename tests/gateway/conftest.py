@@ -92,6 +92,10 @@ class Gateway:
         return self.producer.updates
 
     @property
+    def follow_ups(self) -> list[FollowUp]:
+        return self.producer.follow_ups
+
+    @property
     def letters(self) -> list[DeadLetter]:
         return self.producer.letters
 

@@ -107,7 +107,7 @@ def test_the_documentation_shows_every_route_with_examples_that_work(gateway):
     assert gateway.get("/docs").status_code == 200
     paths = gateway.get("/openapi.json").json()["paths"]
     segment = ("track", "page", "screen", "identify", "group", "alias", "batch")
-    calls = {f"/v1/{call}" for call in (*segment, "events", "accounts", "customers/segment")}
+    calls = {f"/v1/{call}" for call in (*segment, "events", "accounts", "customers/segment", "follow-ups")}
     assert set(paths) == calls | {"/healthz", "/readyz", "/metrics"}
     for path in calls:
         operation = paths[path]["post"]
