@@ -19,6 +19,7 @@ from streams.cli.accounts import accounts
 from streams.cli.demo import demo
 from streams.cli.events import events
 from streams.cli.gateway import gateway
+from streams.cli.keys import keys
 from streams.cli.leads import leads
 from streams.cli.model import model
 from streams.cli.score import score
@@ -65,6 +66,7 @@ app.add_typer(events, name="events", rich_help_panel=LEADS)
 register(app, tail, rich_help_panel=LEADS)
 app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)
+app.add_typer(keys, name="keys", rich_help_panel=RUN)
 register(app, worker, rich_help_panel=RUN, epilog="Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker")
 register(app, version, rich_help_panel=REPAIR)
 

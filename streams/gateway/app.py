@@ -22,23 +22,34 @@ from streams.gateway.ingest.segment import segment_router
 from streams.gateway.intake import Intake
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.producer import BrokerUnavailable, EventProducer
+from streams.gateway.rate_limits import make_limits
+from streams.gateway.webhooks.routes import fetch_from_sns, webhooks_router
+from streams.gateway.webhooks.ses import Fetch
+from streams.gateway.write_keys import WriteKeys
 from streams.settings import Settings
 
 
-def create_gateway(settings: Settings, producer: EventProducer, clock: Callable[[], int] = now_ms) -> FastAPI:
-    """Put a gateway together; it starts and stops ``producer`` along with itself."""
-    metrics = GatewayMetrics()
-    intake = Intake(settings.source_of_key(), producer, clock, metrics)
+def create_gateway(
+    settings: Settings, producer: EventProducer, clock: Callable[[], int] = now_ms, fetch: Fetch = fetch_from_sns
+) -> FastAPI:
+    """Put a gateway together; it starts and stops ``producer`` along with itself.
+
+    ``fetch`` gets certificates of SNS. Raises :class:`SettingsError` for keys and secrets that are none.
+    """
+    metrics, limits = GatewayMetrics(), make_limits(settings)
+    intake = Intake(WriteKeys(settings), limits, producer, clock, metrics)
     ingest = (canonical_router(intake), segment_router(intake))
+    webhooks = webhooks_router(intake, settings, fetch)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await producer.start()
         yield
         await producer.stop()
+        await limits.close()
 
     app = FastAPI(title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None)
-    for router in (*ingest, _operations_router(producer, metrics)):
+    for router in (*ingest, webhooks, _operations_router(producer, metrics)):
         app.include_router(router)
     app.add_middleware(
         _OpenToBrowsers, paths={route.path for router in ingest for route in router.routes if isinstance(route, Route)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from streams.gateway.answers import Refusal
+from streams.gateway.write_keys import WriteKey, WriteKeys
 
 LOCAL: Final = "local"
 """The source of events that loopback clients send while no write keys are set."""
@@ -28,28 +28,37 @@ UNKNOWN: Final = "unknown"
 
 @dataclass
 class Caller:
-    """Who sends one request; ``source`` is known once :meth:`identify` has seen the write key."""
+    """Who sends one request; ``source`` and ``key_id`` are known once :meth:`identify` has seen the write key.
 
-    source_of_key: Mapping[str, str]
-    authorization: str | None
+    ``headers`` have names in lower case; ``host`` is the address that the request came from.
+    """
+
+    keys: WriteKeys
+    headers: Mapping[str, str]
     host: str | None
-    origin: str | None
     source: str = UNKNOWN
+    key_id: str = ""
 
     def identify(self, body_key: str | None = None) -> str:
         """Return the source that the write key names: the header's key, else the body's ``writeKey``.
 
         Raises :class:`Refusal`: 401 for a missing or wrong key, 403 for a stranger while there are no keys.
         """
-        if self.source_of_key:
-            self.source = self._source_of_sent_key(body_key)
-        else:
+        if self.keys.is_empty:
             self._must_be_local()
-            self.source = LOCAL
+            self.source = self.key_id = LOCAL
+        else:
+            found = self._sent_key(body_key)
+            self.source, self.key_id = found.source, found.id
         return self.source
 
-    def _source_of_sent_key(self, body_key: str | None) -> str:
-        field, key = "Authorization", _key_of_header(self.authorization)
+    @property
+    def origin(self) -> str | None:
+        """The site whose page made a browser send this; None where no page did."""
+        return self.headers.get("origin")
+
+    def _sent_key(self, body_key: str | None) -> WriteKey:
+        field, key = "Authorization", _key_of_header(self.headers.get("authorization"))
         if key is None and body_key is not None:
             field, key = "writeKey", body_key
         if key is None:
@@ -57,13 +66,9 @@ class Caller:
                 "Authorization",
                 "no write key was sent; expected HTTP Basic with the key as user name, or a Bearer token",
             )
-        found = None
-        # Every key is compared, in constant time: how long it takes says nothing about any of them.
-        for known, source in self.source_of_key.items():
-            if hmac.compare_digest(known.encode(), key.encode()):
-                found = source
+        found = self.keys.find(key)
         if found is None:
-            raise _unauthorized(field, "the write key is not one of LEADHEAT_WRITE_KEYS")
+            raise _unauthorized(field, "the write key is not one of LEADHEAT_WRITE_KEYS or LEADHEAT_WRITE_KEYS_FILE")
         return found
 
     def _must_be_local(self) -> None:
@@ -73,18 +78,14 @@ class Caller:
                 403,
                 "forbidden",
                 "Authorization",
-                "only this machine may send while no write keys are set; set LEADHEAT_WRITE_KEYS to source=key pairs",
+                "only this machine may send while no write keys are set; set LEADHEAT_WRITE_KEYS to source=key "
+                "pairs, or make keys with `leadheat keys create`",
             )
 
 
-def caller_of(request: Request, source_of_key: Mapping[str, str]) -> Caller:
+def caller_of(request: Request, keys: WriteKeys) -> Caller:
     """Gather from a request what identifies its sender."""
-    return Caller(
-        source_of_key=source_of_key,
-        authorization=request.headers.get("authorization"),
-        host=request.client.host if request.client is not None else None,
-        origin=request.headers.get("origin"),
-    )
+    return Caller(keys, request.headers, request.client.host if request.client is not None else None)
 
 
 def _key_of_header(header: str | None) -> str | None:

@@ -20,6 +20,8 @@ The way in for events, what people do on your pages, in your product and with yo
 companies.
 
 * **You use a Segment SDK?** Point its host at this address; nothing else changes.
+* **RudderStack, PostHog, CloudEvents?** Likewise: `/v1/batch`, `/batch/`, `/v1/cloudevents`.
+* **Your mail provider tells you of opens and clicks?** Name it `/v1/webhooks/<provider>`.
 * **You write your own sender?** Post to `/v1/events`, and what you know of companies to `/v1/accounts`.
 
 `200` means that Kafka has acknowledged every event. On `503`, send the same bytes again after `Retry-After`
@@ -82,6 +84,14 @@ _COMMON_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     413: _answer(
         "Too large a body or event.",
         {"error": _fault("", "too_large", "the event has 33000 bytes; at most 32768 are taken")},
+    ),
+    429: _answer(
+        "This write key sends too much. Send the same bytes again after `Retry-After` seconds.",
+        {
+            "error": _fault(
+                "", "too_many", "this write key sends more than LEADHEAT_EVENTS_PER_S; send it again after 2 s"
+            )
+        },
     ),
     503: _answer(
         "Kafka does not take events just now. Send the same bytes again after `Retry-After` seconds.",
@@ -245,3 +255,35 @@ SEGMENT_BATCH: Final = _route(
         ),
     },
 )
+
+_SIGNED_BY: Final = {
+    "sendgrid": ("SendGrid", "the public key of its signed event webhook", "LEADHEAT_SENDGRID_KEY"),
+    "mailgun": ("Mailgun", "its HTTP webhook signing key", "LEADHEAT_MAILGUN_KEY"),
+    "postmark": ("Postmark", "a login of yours in the webhook's address", "LEADHEAT_POSTMARK_LOGIN"),
+    "ses": ("Amazon SES through SNS", "SNS's certificates; the topics that you name", "LEADHEAT_SES_TOPICS"),
+    "resend": ("Resend, or any other by Standard Webhooks", "the signing secret", "LEADHEAT_RESEND_SECRET"),
+}
+
+WEBHOOKS: Final[dict[str, dict[str, Any]]] = {
+    name: {
+        "summary": f"{title} tells what became of messages",
+        "description": (
+            f"Verified by {proof} ({setting}). Opens and clicks carry a verdict (human, suspect, machine). What is not "
+            "about a person, or has no word here, is ignored; what cannot be read is kept as a dead letter."
+        ),
+        "responses": {
+            200: _answer("Kafka has it.", {"accepted": 2, "ignored": 1, "refused": []}),
+            400: _answer(
+                "It cannot be read.", {"error": _fault("", "malformed", "the body is not an array of events")}
+            ),
+            401: _answer("It is not the provider's, or stale.", {"error": _fault("", "unauthorized", "does not fit")}),
+            403: _answer("It is not set up.", {"error": _fault("", "forbidden", f"set {setting}")}),
+            413: _COMMON_ANSWERS[413],
+            503: _COMMON_ANSWERS[503],
+        },
+        "openapi_extra": {
+            "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+        },
+    }
+    for name, (title, proof, setting) in _SIGNED_BY.items()
+}

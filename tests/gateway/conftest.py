@@ -57,8 +57,18 @@ class Gateway:
 
     def __init__(self, settings: Settings, client: str = "127.0.0.1") -> None:
         self.producer = FakeProducer()
-        self.app = create_gateway(settings, self.producer, clock=lambda: NOW_MS)
+        self.now_ms = NOW_MS
+        self.pages: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+        self.app = create_gateway(settings, self.producer, clock=lambda: self.now_ms, fetch=self._fetch)
         self._client = client
+
+    async def _fetch(self, address: str) -> bytes:
+        """Stand in for SNS: what lies at an address is in ``pages``."""
+        self.fetched.append(address)
+        if address not in self.pages:
+            raise OSError("no answer")
+        return self.pages[address]
 
     def request(
         self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None

@@ -108,7 +108,8 @@ def test_the_documentation_shows_every_route_with_examples_that_work(gateway):
     paths = gateway.get("/openapi.json").json()["paths"]
     segment = ("track", "page", "screen", "identify", "group", "alias", "batch")
     calls = {f"/v1/{call}" for call in (*segment, "events", "accounts")}
-    assert set(paths) == calls | {"/healthz", "/readyz", "/metrics"}
+    webhooks = {f"/v1/webhooks/{name}" for name in ("sendgrid", "mailgun", "postmark", "ses", "resend")}
+    assert set(paths) == calls | webhooks | {"/healthz", "/readyz", "/metrics"}
     for path in calls:
         operation = paths[path]["post"]
         assert operation["summary"]
