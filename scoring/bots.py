@@ -215,14 +215,19 @@ def tag(event: Event, signs: Signs) -> None:
     ('machine', ['apple_privacy'], None)
     """
     judgement = judge(signs)
-    if event.context is not None and not event.context.keys().isdisjoint(_CONTEXT_DROPPED):
-        event.context = {name: told for name, told in event.context.items() if name not in _CONTEXT_DROPPED} or None
+    drop_device(event)
     if judgement is None:
         return
     event.verdict, event.reasons = judgement.verdict, judgement.reasons or None
     event.seen_from = judgement.seen_from or None
     if event.type == "email_opened":
         event.properties = {**event.properties, "human": judgement.verdict == "human"}
+
+
+def drop_device(event: Event) -> None:
+    """Take the address and the user agent out of an event's context, in place: no score needs them."""
+    if event.context is not None and not event.context.keys().isdisjoint(_CONTEXT_DROPPED):
+        event.context = {name: told for name, told in event.context.items() if name not in _CONTEXT_DROPPED} or None
 
 
 def signs_of(

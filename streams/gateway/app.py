@@ -18,6 +18,8 @@ from streams.clock import now_ms
 from streams.gateway import documentation
 from streams.gateway.answers import Refusal, json_answer, unavailable
 from streams.gateway.ingest.canonical import canonical_router
+from streams.gateway.ingest.cloudevents import cloudevents_router
+from streams.gateway.ingest.posthog import posthog_router
 from streams.gateway.ingest.segment import segment_router
 from streams.gateway.intake import Intake
 from streams.gateway.metrics import GatewayMetrics
@@ -38,7 +40,7 @@ def create_gateway(
     """
     metrics, limits = GatewayMetrics(), make_limits(settings)
     intake = Intake(WriteKeys(settings), limits, producer, clock, metrics)
-    ingest = (canonical_router(intake), segment_router(intake))
+    ingest = (canonical_router(intake), segment_router(intake), posthog_router(intake), cloudevents_router(intake))
     webhooks = webhooks_router(intake, settings, fetch)
 
     @asynccontextmanager
@@ -96,7 +98,8 @@ class _OpenToBrowsers:
             app,
             allow_origins=["*"],
             allow_methods=["POST"],
-            allow_headers=["authorization", "content-type", "content-encoding"],
+            allow_headers=["*"],  # RudderStack's sends anonymousid, CloudEvents' ce-id, and others their own
+            max_age=7200,  # as long as browsers remember
             expose_headers=["Retry-After"],
         )
 

@@ -256,6 +256,81 @@ SEGMENT_BATCH: Final = _route(
     },
 )
 
+POSTHOG_BATCH: Final = _route(
+    summary="PostHog's batch",
+    description=(
+        "Events as PostHog's SDKs capture them, with `api_key` or `token`: `$pageview`, `$screen`, `$identify`, `$set`,"
+        " "
+        "`$create_alias`, `$groupidentify` (of companies), and any other under its name. A bad item is kept as a dead "
+        "letter and listed in the answer; the others are taken."
+    ),
+    schema={
+        "type": "object",
+        "properties": {
+            "api_key": {"type": "string"},
+            "batch": {"type": "array", "items": {"type": "object", "required": ["event"]}},
+            "sent_at": {"type": "string", "format": "date-time"},
+        },
+    },
+    examples={
+        "a page": {
+            "value": {
+                "api_key": "your-write-key",
+                "batch": [
+                    {
+                        "event": "$pageview",
+                        "distinct_id": "42",
+                        "uuid": "0a1b2c3d-0000-4000-8000-000000000001",
+                        "timestamp": "2026-01-01T12:00:00Z",
+                        "properties": {"$current_url": "https://example.com/pricing"},
+                    }
+                ],
+            }
+        }
+    },
+    answers={
+        200: _answer("Kafka has the good items, and the bad ones as dead letters.", {"status": "Ok", "accepted": 1}),
+        400: _answer("It cannot be read.", {"error": _fault("", "malformed", "JSON is malformed")}),
+    },
+)
+
+CLOUDEVENTS: Final = _route(
+    summary="Send CloudEvents",
+    description=(
+        "One event in structured mode (`application/cloudevents+json`) or in binary mode (`ce-…` headers), or several "
+        "(`application/cloudevents-batch+json`); all are taken or none. `type` ends with one of our types, or the "
+        "event is `tracked` under its name; `subject` says whom it is about, unless `data` does."
+    ),
+    schema={
+        "type": "object",
+        "required": ["specversion", "id", "source", "type"],
+        "properties": {
+            **{name: {"type": "string"} for name in ("specversion", "id", "source", "type", "subject", "time")},
+            "data": {"type": "object"},
+        },
+    },
+    examples={
+        "structured": {
+            "value": {
+                "specversion": "1.0",
+                "id": "e-1",
+                "source": "/shop",
+                "type": "com.example.page_viewed",
+                "subject": "ann@example.com",
+                "time": "2026-01-01T12:00:00Z",
+                "data": {"path": "/pricing"},
+            }
+        }
+    },
+    answers={
+        200: _answer("Kafka has every event.", {"accepted": 1}),
+        400: _answer("Nothing was taken.", {"error": _fault("source", "missing_field", "is required")}),
+        415: _answer("Not a content type of CloudEvents.", {"error": _fault("Content-Type", "unsupported_type", "…")}),
+    },
+)
+_events_body = CLOUDEVENTS["openapi_extra"]["requestBody"]["content"]
+_events_body["application/cloudevents+json"] = _events_body.pop("application/json")
+
 _SIGNED_BY: Final = {
     "sendgrid": ("SendGrid", "the public key of its signed event webhook", "LEADHEAT_SENDGRID_KEY"),
     "mailgun": ("Mailgun", "its HTTP webhook signing key", "LEADHEAT_MAILGUN_KEY"),

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import httpx
 import pytest
+import uvicorn
+import uvloop
 
 from scoring.account_updates import AccountUpdate, decode_account_update, encode_account_update
 from scoring.events import Event, decode_event, encode_event
 from streams.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
 from streams.gateway.app import create_gateway
 from streams.gateway.producer import BrokerUnavailable
+from streams.gateway.serve import server_config
 from streams.settings import Settings
 
 NOW_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
@@ -114,3 +119,30 @@ def make_gateway() -> Callable[..., Gateway]:
 def gateway(make_gateway: Callable[..., Gateway]) -> Gateway:
     """Return a gateway without write keys, to which this machine may send."""
     return make_gateway()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Gateway], str]]:
+    """Return what serves a gateway on a free port, in a thread, and returns its address."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(gateway: Gateway) -> str:
+        server = uvicorn.Server(server_config(gateway.app, Settings()))
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def run() -> None:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(server.serve(sockets=[listener]))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        running.append((server, thread))
+        while not server.started:
+            assert thread.is_alive()
+        host, port = listener.getsockname()
+        return f"http://{host}:{port}"
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join()
