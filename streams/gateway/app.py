@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from prometheus_client import generate_latest
@@ -17,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from streams.clock import now_ms
 from streams.gateway import documentation
 from streams.gateway.answers import Refusal, json_answer, unavailable
+from streams.gateway.browser import browser_router
 from streams.gateway.ingest.canonical import canonical_router
 from streams.gateway.ingest.cloudevents import cloudevents_router
 from streams.gateway.ingest.posthog import posthog_router
@@ -50,8 +52,10 @@ def create_gateway(
         await producer.stop()
         await limits.close()
 
-    app = FastAPI(title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None)
-    for router in (*ingest, webhooks, _operations_router(producer, metrics)):
+    app = _Documented(
+        title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None
+    )
+    for router in (*ingest, webhooks, browser_router(), _operations_router(producer, metrics)):
         app.include_router(router)
     app.add_middleware(
         _OpenToBrowsers, paths={route.path for router in ingest for route in router.routes if isinstance(route, Route)}
@@ -59,8 +63,17 @@ def create_gateway(
     app.add_exception_handler(Refusal, _answer_refusal)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(Exception, _answer_failure)
-    app.openapi().setdefault("components", {})["securitySchemes"] = documentation.SECURITY_SCHEMES
     return app
+
+
+class _Documented(FastAPI):
+    """Describes itself when it is first asked, and not at each start."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI description, with the ways in which a key can be sent."""
+        schema = super().openapi()
+        schema.setdefault("components", {})["securitySchemes"] = documentation.SECURITY_SCHEMES
+        return schema
 
 
 def _operations_router(producer: EventProducer, metrics: GatewayMetrics) -> APIRouter:

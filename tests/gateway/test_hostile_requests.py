@@ -33,10 +33,10 @@ Hostile = tuple[str, str, bytes, dict[str, str]]
 
 
 def bomb(levels: int = 1) -> bytes:
-    """Return a gigabyte of spaces, packed to a megabyte, and that packed again to some kilobytes, and so on."""
+    """Return 48 MB of spaces, packed to 48 KB, and that packed again to some hundred bytes, and so on."""
     packer = zlib.compressobj(9, wbits=31)
     mega = b" " * 2**20
-    packed = b"".join([*(packer.compress(mega) for _ in range(256)), packer.flush()])
+    packed = b"".join([*(packer.compress(mega) for _ in range(48)), packer.flush()])
     for _ in range(levels - 1):
         packed = gzip.compress(packed)
     return packed

@@ -109,7 +109,7 @@ def test_the_documentation_shows_every_route_with_examples_that_work(gateway):
     segment = ("track", "page", "screen", "identify", "group", "alias", "batch")
     calls = {f"/v1/{call}" for call in (*segment, "events", "accounts", "cloudevents")} | {"/batch/"}
     webhooks = {f"/v1/webhooks/{name}" for name in ("sendgrid", "mailgun", "postmark", "ses", "resend")}
-    assert set(paths) == calls | webhooks | {"/healthz", "/readyz", "/metrics"}
+    assert set(paths) == calls | webhooks | {"/healthz", "/readyz", "/metrics", "/leadheat.js"}
     for path in calls:
         operation = paths[path]["post"]
         assert operation["summary"]
