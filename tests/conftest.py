@@ -81,17 +81,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[
 
 
 @pytest.fixture(scope="session")
-def node() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run a program of tests/node, or another file, with the packages of tests/node: ``node("send.js", argument)``.
-
-    They are installed once, into the user's cache; without Node, npm or a network the tests are skipped.
-    """
-    packages = _node_packages()
+def node(node_packages: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a program of tests/node, or another file, with the packages of tests/node: ``node("send.js", argument)``."""
 
     def run(program: str | Path, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["node", str(NODE / program), *arguments],
-            env={**os.environ, "NODE_PATH": str(packages)},
+            env={**os.environ, "NODE_PATH": str(node_packages)},
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -101,8 +97,12 @@ def node() -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
-def _node_packages() -> Path:
-    """Return the directory of the packages, installed where they are not yet."""
+@pytest.fixture(scope="session")
+def node_packages() -> Path:
+    """Return the directory of the packages of tests/node, installed once, into the user's cache.
+
+    Without Node, npm or a network the tests are skipped.
+    """
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("Node and npm are not on the PATH: the clients for Node cannot be tested")
     manifests = [NODE / "package.json", NODE / "package-lock.json"]
