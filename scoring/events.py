@@ -39,10 +39,12 @@ WEB_TYPES: Final = frozenset(
         "identified",
         "grouped",
         "aliased",
+        "consent_withdrawn",
         "tracked",
     }
 )
-"""What people do on pages and in products. ``tracked`` is any other named action (``properties.name``)."""
+"""What people do on pages and in products. ``consent_withdrawn`` takes back what opened messages have counted.
+``tracked`` is any other named action (``properties.name``)."""
 
 EMAIL_TYPES: Final = frozenset(
     {
@@ -63,7 +65,7 @@ EVENT_TYPES: Final = WEB_TYPES | EMAIL_TYPES
 
 ACTIVITIES: Final = frozenset(
     {
-        *WEB_TYPES - {"opportunity_lost", "identified", "grouped", "aliased", "social_unfollowed"},
+        *WEB_TYPES - {"opportunity_lost", "identified", "grouped", "aliased", "consent_withdrawn", "social_unfollowed"},
         *("email_clicked", "email_replied"),
     }
 )

@@ -34,6 +34,9 @@ ACTIVITY_MARK: Final = 0x80
 
 _COOLS_AT: Final = slice(4, 12)  # after the array's header (3 bytes) and the integer's (1)
 
+HELD: Final = -1
+"""As the margin of an alert: it rests on no points."""
+
 NOTHING_TOLD: Final = -1.0
 
 Answer = str | int | float | bool
@@ -87,6 +90,10 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     the account of now was told nothing). ``facts_version`` and ``facts`` (None where nothing is known) are what it has
     answered; ``waiting`` is a crossing that is held until it has.
 
+    ``clicks`` are traces of the last ones (see :mod:`scoring.retraction`); ``margin`` is by how much the open alert's
+    crossing was clear (in thousandths of a point; ``HELD`` where it rests on a hold); opens up to ``withdrawn_at`` do
+    not count, because the lead has withdrawn its consent.
+
     Two fields are bounds that spare most sums. ``gains`` (points) is at least the sum of the positive contributions
     under the model of ``generation`` (see :class:`scoring.rules.Numbering`), now and later, since gains fade. While
     a chunk is worked on, a negative ``cools_at`` is a time before which the lead surely keeps its band.
@@ -124,6 +131,9 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     facts_version: int = 0
     facts: AccountFacts | None = None
     waiting: Waiting | None = None
+    clicks: bytes = b""
+    margin: int = 0
+    withdrawn_at: int = 0
 
     @property
     def seen_at(self) -> int:
