@@ -167,7 +167,7 @@ class Bands:
         state.alerted_at = now
         state.alert_id = alert_id(lead, bands[band].name, key)
         clear = self._sums.total(state, now) + ROUNDING - bands[band].enter
-        state.margin = round(clear * 1000) if clear >= 0 else HELD
+        state.doubt().margin = round(clear * 1000) if clear >= 0 else HELD
         state.cools_at = self._sums.next_cooling(state, now)
         return self._explainer.alert(
             state,
@@ -239,7 +239,7 @@ class Bands:
             rests = state.held_until > now
         else:
             rests = state.margin >= round(removed * 1000)
-            state.margin = max(0, state.margin - round(removed * 1000))
+            state.doubt().margin = max(0, state.margin - round(removed * 1000))
         if rests or band == previous:
             return
         state.band, state.cools_at, state.alerted_at = band, UNSURE, 0
@@ -256,7 +256,7 @@ class Bands:
                 alert_id=state.alert_id,
             )
         )
-        state.alert_id, state.margin = "", 0
+        state.alert_id = ""
 
     def cool_until(self, state: LeadState, lead: str, now: int, alerts: list[Alert]) -> None:
         """Apply every cooling that falls between the lead's last event and ``now``, at its exact time."""

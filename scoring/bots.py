@@ -56,6 +56,10 @@ _SYSTEMS: Final = (
 )
 
 
+SYSTEMS: Final = ("ios", "android", "windows", "mac", "chromeos", "linux", "other")
+"""The words for systems in traces."""
+
+
 class Signs(msgspec.Struct, kw_only=True):
     """What is known of how an event came about; None is "nobody said", an empty user agent is "it sent none".
 

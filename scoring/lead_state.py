@@ -73,6 +73,19 @@ class Waiting(msgspec.Struct, array_like=True, gc=False):
     until_ms: int = 0
 
 
+class Doubts(msgspec.Struct, array_like=True, gc=False):
+    """What may yet take back what a lead was counted for; most leads have none.
+
+    ``clicks`` are traces of the last ones (see :mod:`scoring.retraction`); ``margin`` is by how much the open alert's
+    crossing was clear (in thousandths of a point; ``HELD`` where it rests on a hold); opens up to ``withdrawn_at`` (ms)
+    do not count, because the lead has withdrawn its consent.
+    """
+
+    clicks: bytes = b""
+    margin: int = 0
+    withdrawn_at: int = 0
+
+
 class LeadState(msgspec.Struct, array_like=True, gc=False):
     """What is kept of one lead. Times are in ms since 1970; ``band`` is an index into the model's bands.
 
@@ -89,10 +102,6 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     ``told`` counts what the account was told, ``told_score`` is the score that it was told last (points; below 0 where
     the account of now was told nothing). ``facts_version`` and ``facts`` (None where nothing is known) are what it has
     answered; ``waiting`` is a crossing that is held until it has.
-
-    ``clicks`` are traces of the last ones (see :mod:`scoring.retraction`); ``margin`` is by how much the open alert's
-    crossing was clear (in thousandths of a point; ``HELD`` where it rests on a hold); opens up to ``withdrawn_at`` do
-    not count, because the lead has withdrawn its consent.
 
     Two fields are bounds that spare most sums. ``gains`` (points) is at least the sum of the positive contributions
     under the model of ``generation`` (see :class:`scoring.rules.Numbering`), now and later, since gains fade. While
@@ -131,9 +140,28 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     facts_version: int = 0
     facts: AccountFacts | None = None
     waiting: Waiting | None = None
-    clicks: bytes = b""
-    margin: int = 0
-    withdrawn_at: int = 0
+    doubts: Doubts | None = None
+
+    @property
+    def clicks(self) -> bytes:
+        """Traces of the last clicks."""
+        return b"" if self.doubts is None else self.doubts.clicks
+
+    @property
+    def margin(self) -> int:
+        """By how much the open alert's crossing was clear."""
+        return 0 if self.doubts is None else self.doubts.margin
+
+    @property
+    def withdrawn_at(self) -> int:
+        """When the lead has withdrawn its consent (ms)."""
+        return 0 if self.doubts is None else self.doubts.withdrawn_at
+
+    def doubt(self) -> Doubts:
+        """Return what may change the verdict on the lead's events, to be changed in place."""
+        if self.doubts is None:
+            self.doubts = Doubts()
+        return self.doubts
 
     @property
     def seen_at(self) -> int:

@@ -312,7 +312,7 @@ class LeadScorer:
             if side.band:
                 self._bands.cool_until(side, lead, now, alerts)
         if other.alert_id and (other.alerted_at > state.alerted_at or not state.alert_id):
-            state.alert_id, state.margin = other.alert_id, other.margin
+            state.alert_id, state.doubt().margin = other.alert_id, other.margin
         state.alerted_at = max(state.alerted_at, other.alerted_at)
         was_told = self.book.model.alerts.visitors or not weak.startswith(VISITOR)
         state.band = max(state.band, other.band) if was_told else state.band

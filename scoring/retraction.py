@@ -1,8 +1,8 @@
 """Taking back what a machine, or somebody who has not agreed, was counted for: exactly, and whatever came in between.
 
 What several clicks of one message show together, no single one does. So a lead keeps traces of its last clicks, and a
-verdict may come after the points. Each kept click is 16 bytes: 4 of the hash of its event's id, 4 of its message's and
-4 of its link's, 3 of where it was seen from, and what has become of it. Its time is with the remembered events.
+verdict may come after the points. Each kept click is 13 bytes: 4 of the hash of its event's id, 3 of its message's and
+3 of its link's, 2 of the network, and one of system and verdict. Its time is with the remembered events.
 
 A click is judged by all kept clicks of its message, whatever the order in which they came, so that every order of
 arrival ends with the same score.
@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 import xxhash
 
 from scoring.activity import note_activity
-from scoring.bots import HONEYPOT_MARK
+from scoring.bots import HONEYPOT_MARK, SYSTEMS
 from scoring.columns import position_of
 from scoring.events import Event
 from scoring.lead_state import ACTIVITY_MARK, EVENT_BYTES, ONCE_BYTES, TIME_BYTES, LeadState, read_events
@@ -37,7 +37,8 @@ CLICKS_KEPT: Final = 16
 CLICK_KEPT_MS: Final = 10 * 60 * 1000
 """Clicks this much older than the latest are forgotten: they can decide nothing any more."""
 
-_CLICK_BYTES: Final = 16
+_CLICK_BYTES: Final = 13
+_HASH_BYTES: Final = 3
 _COUNTED, _VOID, _MACHINE, _HONEYPOT, _TRAPPED = range(5)  # trapped: a honeypot, which was counted all the same
 
 _digest = xxhash.xxh3_64_digest
@@ -73,13 +74,13 @@ class Retractor:
         click = Click(
             time_ms,
             event_id[:4],
-            _digest(message.encode())[:4],
-            _digest(b"" if link is None else str(link).encode())[:4],
+            _digest(message.encode())[:_HASH_BYTES],
+            _digest(b"" if link is None else str(link).encode())[:_HASH_BYTES],
             _seen_from(event.seen_from),
             _status(event, link),
         )
         clicks = _latest([*read_clicks(state), click]) if state.clicks else [click]
-        state.clicks = b"".join(map(_write_click, clicks))
+        state.doubt().clicks = b"".join(map(_write_click, clicks))
         return _voided([kept for kept in clicks if kept.message == click.message])
 
     def merge_clicks(self, state: LeadState, other: LeadState) -> list[Click]:
@@ -94,14 +95,14 @@ class Retractor:
             for click in sorted([*read_clicks(state), *read_clicks(state, other.clicks)], reverse=True)
         }
         clicks = _latest(kept.values())
-        state.clicks = b"".join(map(_write_click, clicks))
+        state.doubt().clicks = b"".join(map(_write_click, clicks))
         messages = {click.message for click in clicks}
         return [void for message in messages for void in _voided([each for each in clicks if each.message == message])]
 
     def take_back(self, state: LeadState, voided: list[Click]) -> None:
         """Take back what clicks have counted, in place; others of the same link may count in their place."""
         clicks = [_void(kept) if kept in voided else kept for kept in read_clicks(state)]
-        state.clicks = b"".join(map(_write_click, clicks))
+        state.doubt().clicks = b"".join(map(_write_click, clicks))
         self._take_back(state, voided, [kept for kept in clicks if kept.status == _COUNTED])
 
     def withdraw_consent(self, state: LeadState, time_ms: int) -> bool:
@@ -109,7 +110,7 @@ class Retractor:
 
         A rule that counts opens together with other events keeps what it has: they cannot be told apart.
         """
-        state.withdrawn_at = max(state.withdrawn_at, time_ms)
+        state.doubt().withdrawn_at = max(state.withdrawn_at, time_ms)
         found = False
         for number in self._rules_of_opens.intersection(state.rules):
             column = state.rules.index(number)
@@ -252,7 +253,7 @@ def _seen_from(trace: str | None) -> bytes:
         packed = b""
     if len(packed) != 2:
         return bytes(3)
-    return packed + bytes([_digest(system.encode())[0] | 1])
+    return packed + bytes([1 + SYSTEMS.index(system) if system in SYSTEMS else 0])
 
 
 def _latest(clicks: Iterable[Click]) -> list[Click]:
@@ -269,12 +270,15 @@ def read_clicks(state: LeadState, clicks: bytes | None = None) -> list[Click]:
         position = position_of(state.events, item[:4], EVENT_BYTES)
         if position >= 0:
             time_ms = int.from_bytes(state.events[position + 8 : position + EVENT_BYTES])
-            found.append(Click(time_ms, item[:4], item[4:8], item[8:12], item[12:15], item[15]))
+            found.append(
+                Click(time_ms, item[:4], item[4:7], item[7:10], item[10:12] + bytes([item[12] >> 3]), item[12] & 7)
+            )
     return found
 
 
 def _write_click(click: Click) -> bytes:
-    return click.event + click.message + click.link + click.seen_from + bytes([click.status])
+    network, system = click.seen_from[:2], click.seen_from[2]
+    return click.event + click.message + click.link + network + bytes([system << 3 | click.status])
 
 
 def _rules_of(mark: bytes) -> list[int]:
