@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from scoring.account_state import Value
+from scoring.customer_records import CustomerValue
 from scoring.decay import DAY_MS
 from scoring.fit import ProfileFit
 
@@ -43,6 +44,7 @@ class AccountScore(msgspec.Struct, omit_defaults=True, kw_only=True):
     ``half_life_days``; :func:`account_score_later` is the formula. ``fit`` (0 to 10) is that of the best ``profile``,
     None where it is unknown; ``coverage`` (0 to 1) says how much of it is known; ``reason`` why an account is excluded.
     ``contacts`` are the most engaged people, of ``people`` in all. ``signals`` tells when each was last given (ms).
+    ``customer`` is what it is worth as a customer; left out while it is none.
     """
 
     account: str
@@ -66,6 +68,7 @@ class AccountScore(msgspec.Struct, omit_defaults=True, kw_only=True):
     owner: str = ""
     cools_at_ms: int | None = None
     merged_into: str = ""
+    customer: CustomerValue | None = None
 
 
 def merged_account(account: str, into: str, model: str) -> AccountScore:

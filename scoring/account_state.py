@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from scoring.contacts import Contact
+from scoring.customer_state import CustomerState
 from scoring.timers import NEVER
 
 EVENTS_KEPT: Final = 32
@@ -56,7 +57,7 @@ class AccountState(msgspec.Struct, array_like=True, gc=False):
     ``last`` is the account's now: the latest time of anything it knows, or of a cooling since. ``contacts`` are the
     most engaged ones, ``others`` the rest. ``told`` is the version of the facts that leads were told last, ``fired``
     when each signal was given last, by what it was about. ``updates`` are hashes (8 bytes each) of the latest updates'
-    ids.
+    ids. ``customer`` is what is known of it as a customer, None while it is none.
     """
 
     cools_at: int = NEVER
@@ -70,6 +71,7 @@ class AccountState(msgspec.Struct, array_like=True, gc=False):
     told: int = 0
     fired: dict[str, int] = msgspec.field(default_factory=dict)
     updates: bytes = b""
+    customer: CustomerState | None = None
 
 
 decode_account = msgspec.msgpack.Decoder(AccountState).decode

@@ -18,6 +18,7 @@ import msgspec
 
 from scoring.account_identity import account_key, account_of_domain
 from scoring.company_events import COMPANY_EVENTS
+from scoring.customer_events import CUSTOMER_EVENTS, check_customer_event
 from scoring.errors import EventError
 from scoring.events import (
     EVENT_BYTES_MAX,
@@ -31,7 +32,7 @@ from scoring.events import (
 )
 
 ACCOUNT_UPDATED: Final = "account_updated"
-ACCOUNT_TYPES: Final = COMPANY_EVENTS | {ACCOUNT_UPDATED}
+ACCOUNT_TYPES: Final = COMPANY_EVENTS | CUSTOMER_EVENTS | {ACCOUNT_UPDATED}
 """The whole vocabulary, closed like that of events."""
 
 FACTS_MAX: Final = 100
@@ -109,6 +110,8 @@ def check_account_update(update: AccountUpdate, received_ms: int) -> None:
     update.time = check_time(update.time, received_ms)
     _check_identity(update.account_id, update.domain)
     _check_facts(update.facts or {})
+    if update.type in CUSTOMER_EVENTS:
+        check_customer_event(update.type, update.properties or {})
 
 
 def encode_account_update(update: AccountUpdate) -> bytes:

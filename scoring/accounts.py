@@ -18,6 +18,10 @@ from scoring.columns import position_of
 from scoring.company_events import COMPANY_EVENTS
 from scoring.contacts import AccountFacts, Contact
 from scoring.cooling import ROUNDING
+from scoring.customer_book import CustomerBook
+from scoring.customer_events import CUSTOMER_EVENTS
+from scoring.customer_records import CustomerValue
+from scoring.customer_state import CustomerState, merge_customers, take_customer_event
 from scoring.decay import DAY_MS
 from scoring.fit import Fit, FitBook
 from scoring.model import ScoringModel
@@ -52,6 +56,8 @@ class Evaluation:
     facts: AccountFacts
     is_news: bool
     """Whether the facts are others than before."""
+    customer: bytes | None = None
+    """The record for customer-values, where it says anything new."""
 
 
 class AccountScorer:
@@ -68,6 +74,7 @@ class AccountScorer:
         self._bands = list(model.accounts.bands.items())
         self._event_points: Mapping[str, float] = model.accounts.company_events
         self._fit, self._signals = FitBook(model), SignalBook(model)
+        self._customers = CustomerBook(model.customers, model.version) if model.follows_customers else None
         self._max_age_ms = int(model.alerts.max_age_h * 3_600_000)
         self._inherited = frozenset(model.trait_properties) - PERSONAL
 
@@ -131,6 +138,9 @@ class AccountScorer:
             _learn(state, name, Known(time_ms, value))
         if update.type in COMPANY_EVENTS:
             state.events = sorted({*state.events, CompanyEvent(time_ms, update.type, update.id)})[-EVENTS_KEPT:]
+        elif update.type in CUSTOMER_EVENTS:
+            state.customer = state.customer or CustomerState()
+            take_customer_event(state.customer, update.type, time_ms, update.properties or {})
         return True
 
     def merge(self, state: AccountState, people: People, other: AccountState) -> None:
@@ -146,6 +156,9 @@ class AccountScorer:
         for signal, fired_ms in other.fired.items():
             state.fired[signal] = max(fired_ms, state.fired.get(signal, 0))
         state.updates = (other.updates + state.updates)[-UPDATES_KEPT * _ID_BYTES :]
+        if state.customer is not None and other.customer is not None:
+            merge_customers(state.customer, other.customer)
+        state.customer = state.customer or other.customer
 
     # ── what it comes to ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -190,9 +203,21 @@ class AccountScorer:
         # What is the same has the same version, whichever account it comes from, in whatever order it arrives.
         facts.version = int.from_bytes(_digest(_encode(facts))[:4]) or 1
         is_news, state.told = facts.version != state.told, facts.version
-        return Evaluation(
-            _encode_record(self._record(state, people, account, score, lines, fit)), signals, facts, is_news
-        )
+        record = self._record(state, people, account, score, lines, fit)
+        record.customer, is_new_value = self._rate_customer(state, account, score, fit)
+        customer = _encode_record(record.customer) if is_new_value else None
+        return Evaluation(_encode_record(record), signals, facts, is_news, customer)
+
+    def _rate_customer(
+        self, state: AccountState, account: str, score: float, fit: Fit
+    ) -> tuple[CustomerValue | None, bool]:
+        """Return what an account is worth as a customer, if it is one, and whether that is news."""
+        if self._customers is None or state.customer is None:
+            return None, False
+        facts = self._facts_for_fit(state, account, score, len(people_of(state)) + state.others.count)
+        if fit.value is not None:
+            facts["fit"], facts["fits"] = fit.value, fit.level in ("strong", "moderate")
+        return self._customers.evaluate(state.customer, facts, account, state.last)
 
     def _place(self, state: AccountState, score: float, now: int) -> None:
         """Let the band follow the score, and find out when it will be left."""

@@ -116,6 +116,7 @@ class Companies:
             outcome.messages.append(Absorb(link.lead, 0, link.to, link.cause, encode_account(found)))
             outcome.merged.append((link.to, link.lead))
         outcome.account_scores.pop(key, None)
+        outcome.customer_values.pop(key, None)
         outcome.states[key] = encode_pointer(Pointer(link.lead, link.cause.time_ms))
 
     # ── what comes of it ─────────────────────────────────────────────────────────────────────────────────────
@@ -127,6 +128,8 @@ class Companies:
             done = self._scorer.evaluate(state, self._people[account], account, received_ms)
             key = account.encode()
             outcome.account_scores[key] = done.record
+            if done.customer is not None:
+                outcome.customer_values[key] = done.customer
             outcome.states[key] = encode_account(state)
             outcome.signals += done.signals
             asking = self._asking.get(account, {})

@@ -198,6 +198,8 @@ def _worth(low: float, high: float) -> TypeAdapter[dict[str, float]]:
 
 _POINTS: Final = _worth(-10_000, 10_000)
 _RATINGS: Final = _worth(0, 10)
+_CATEGORIES_MAX = 10
+_CATEGORIES: Final = TypeAdapter(dict[str, Annotated[int, Field(strict=True, ge=1, le=_CATEGORIES_MAX)]])
 
 
 def _read_answers(raw: object) -> tuple[Answer, ...]:
@@ -210,7 +212,19 @@ def _read_ratings(raw: object) -> tuple[Answer, ...]:
     return _read_worths(raw, _RATINGS, "rating")
 
 
-def _read_worths(raw: object, worths: TypeAdapter[dict[str, float]], worth: str) -> tuple[Answer, ...]:
+def _read_categories(raw: object) -> tuple[Answer, ...]:
+    """Read ``answers:`` of a customer criterion, each with the category that it is."""
+    return _read_worths(raw, _CATEGORIES, "category")
+
+
+def _read_test(raw: object) -> Condition:
+    """Read what a single answer must be."""
+    return raw if isinstance(raw, Condition) else _read_condition("answer", raw)
+
+
+def _read_worths(
+    raw: object, worths: TypeAdapter[dict[str, float]] | TypeAdapter[dict[str, int]], worth: str
+) -> tuple[Answer, ...]:
     if isinstance(raw, tuple):
         return raw  # given in Python, already read
     if raw == {}:
@@ -260,10 +274,10 @@ _WHERE_SCHEMA: Final = {
 }
 
 
-def _answers_schema(low: float, high: float) -> dict[str, Any]:
+def _answers_schema(low: float, high: float, number: str = "number") -> dict[str, Any]:
     return {
         "type": "object",
-        "additionalProperties": {"type": "number", "minimum": low, "maximum": high},
+        "additionalProperties": {"type": number, "minimum": low, "maximum": high},
         "minProperties": 1,
         "maxProperties": _ANSWERS_MAX,
     }
@@ -273,3 +287,9 @@ Conditions = Annotated[tuple[Condition, ...], PlainValidator(_read_conditions), 
 Where = Annotated[tuple[Condition, ...], PlainValidator(_read_where), WithJsonSchema(_WHERE_SCHEMA)]
 Answers = Annotated[tuple[Answer, ...], PlainValidator(_read_answers), WithJsonSchema(_answers_schema(-10_000, 10_000))]
 Ratings = Annotated[tuple[Answer, ...], PlainValidator(_read_ratings), WithJsonSchema(_answers_schema(0, 10))]
+Categories = Annotated[
+    tuple[Answer, ...],
+    PlainValidator(_read_categories),
+    WithJsonSchema(_answers_schema(1, _CATEGORIES_MAX, "integer")),
+]
+AnswerTest = Annotated[Condition, PlainValidator(_read_test), WithJsonSchema(_CONDITION_SCHEMA)]

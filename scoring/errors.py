@@ -4,10 +4,11 @@
     ├── ModelError      a model file is wrong: file, line, what was expected
     ├── EventError      one event cannot be scored: a dead letter, or a 4xx at the gateway
     ├── DraftError      accounts have too little in common for a profile
+    ├── CustomerError   what is told of a customer cannot be rated
     ├── SettingsError   an environment variable or option is wrong
     └── StartError      something that a command needs is missing: a port, Java, the broker
 
-The first three are expected and carry enough to be answered; whatever else goes wrong ends the process.
+The first four are expected and carry enough to be answered; whatever else goes wrong ends the process.
 """
 
 from __future__ import annotations
@@ -51,6 +52,19 @@ class EventError(LeadheatError):
 
 class DraftError(LeadheatError):
     """No profile can be drafted from some accounts; the message says what is missing."""
+
+
+class CustomerError(LeadheatError):
+    """What is told of a customer cannot be rated; ``field`` is the fact, column or criterion at fault.
+
+    >>> print(CustomerError("revenue", "'lots' is not a number"))
+    revenue: 'lots' is not a number
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}" if field else message)
+        self.field = field
+        self.message = message
 
 
 class SettingsError(LeadheatError):

@@ -39,6 +39,9 @@ from scoring.model_accounts import (
     Profile,
 )
 from scoring.model_bands import AccountBand, Band, BandName, BandOfFile, name_bands
+from scoring.model_customer_words import customers_that_are_never_placed, describe_customers
+from scoring.model_customers import Answers as CategoryAnswers
+from scoring.model_customers import Customers, Exit, Manual, Segment, Split, customer_keys_at
 from scoring.model_engagement import Accounts, Waking
 from scoring.model_file import FILE_BYTES_MAX, Document, Fault, KeyPath, find_faults, read_document, show, tell
 from scoring.model_sections import (
@@ -93,6 +96,7 @@ __all__ = [
     "Channel",
     "Component",
     "Condition",
+    "Customers",
     "Exclusion",
     "FitLevels",
     "Hot",
@@ -181,6 +185,9 @@ class ScoringModel(Section):
     signals: dict[Name, SignalOfFile] = Field(
         default_factory=dict, max_length=SIGNALS_MAX, description="The buying signals of accounts."
     )
+    customers: Customers = Field(
+        default_factory=Customers, description="What customers are worth, and what is done with which of them."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -246,7 +253,13 @@ class ScoringModel(Section):
     @property
     def follows_accounts(self) -> bool:
         """Whether the model says anything of accounts, so that leads have to tell them of themselves."""
-        return bool(self.profiles or self.exclusions or self.signals) or "accounts" in self.model_fields_set
+        says_so = "accounts" in self.model_fields_set or self.follows_customers
+        return bool(self.profiles or self.exclusions or self.signals) or says_so
+
+    @property
+    def follows_customers(self) -> bool:
+        """Whether the model says what customers are worth, so that accounts that are customers are rated."""
+        return "customers" in self.model_fields_set
 
     @property
     def trait_properties(self) -> tuple[str, ...]:
@@ -290,6 +303,7 @@ class ScoringModel(Section):
             *profiles_that_never_fit_well(self.profiles, self.accounts.fit),
             *exclusions_that_never_hold(self.exclusions),
             *signals_that_contradict_themselves(self.signals, self.rules),
+            *customers_that_are_never_placed(self.customers),
         ]
 
     def _answers(self) -> Iterator[tuple[str, tuple[Answer, ...]]]:
@@ -297,6 +311,9 @@ class ScoringModel(Section):
         yield from ((f"traits.{name}", trait.answers) for name, trait in self.traits.items())
         for name, profile in self.profiles.items():
             yield from ((f"profiles.{name}.{part}", component.answers) for part, component in profile.items())
+        for name, criterion in self.customers.criteria.items():
+            if isinstance(criterion, CategoryAnswers):
+                yield f"customers.criteria.{name}", criterion.answers
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -309,6 +326,8 @@ class ScoringModel(Section):
         for profile in schema["properties"]["profiles"]["patternProperties"].values():
             profile["additionalProperties"] = False
         schema["$defs"]["Accounts"]["properties"]["bands"]["additionalProperties"] = False
+        for key in ("criteria", "segments"):
+            schema["$defs"]["Customers"]["properties"][key]["additionalProperties"] = False
         # The one name that is a list must not be held against the pattern of all others too.
         ((pattern, conditions),) = schema["properties"]["names"]["patternProperties"].items()
         others = pattern.replace("^", f"^(?!{OWN_DOMAINS}$)", 1)
@@ -329,6 +348,8 @@ class ScoringModel(Section):
             return cls.file_keys()
         if path[0] == "signals":
             return KINDS[data["signals"][path[1]]["kind"]].file_keys()
+        if (criterion_keys := customer_keys_at(path, data)) is not None:
+            return criterion_keys
         return next(section for at, section in _SECTIONS.items() if _leads_to(at, path)).file_keys()
 
 
@@ -348,6 +369,11 @@ _SECTIONS: Final[Mapping[KeyPath, type[Section]]] = {
     ("accounts", "fit"): FitLevels,
     ("accounts", "bands", "*"): AccountBand,
     ("accounts", "waking"): Waking,
+    ("customers",): Customers,
+    ("customers", "segments", "*"): Segment,
+    ("customers", "exit"): Exit,
+    ("customers", "manual"): Manual,
+    ("customers", "split"): Split,
 }
 """The sections whose keys are fixed, by where they lie; * stands for a name."""
 
@@ -480,6 +506,8 @@ def describe_model(model: ScoringModel) -> str:
     lines += describe_account_fit(model.profiles, model.exclusions, model.accounts.fit)
     lines += describe_accounts(model.accounts)
     lines += [f"signal {name}: {describe_signal(signal)}" for name, signal in model.signals.items()]
+    if model.follows_customers:
+        lines += describe_customers(model.customers)
     return "\n".join(lines)
 
 

@@ -26,6 +26,14 @@ from scoring.model import (
     Signal,
     Trait,
 )
+from scoring.model_customer_words import (
+    describe_care,
+    describe_criterion,
+    describe_exit,
+    describe_manual,
+    describe_split,
+)
+from scoring.model_customers import CriterionOfAKind, Segment
 from scoring.model_file import show
 from scoring.model_sections import VIRTUAL_PROPERTIES
 from scoring.model_signals import Count
@@ -95,6 +103,7 @@ def diff_models(old: ScoringModel, new: ScoringModel) -> list[Change]:
         *_diff_fit_levels(old, new),
         *_diff_accounts(old, new),
         *_diff_signals(old, new),
+        *_diff_customers(old, new),
     ]
 
 
@@ -394,6 +403,49 @@ def _diff_signals(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:
     yield from _diff_entries(
         old.signals, new.signals, lambda signal: (describe_signal(signal), effect_of(signal)), diff, "signal "
     )
+
+
+# ── customers ────────────────────────────────────────────────────────────────────────────────────────────────
+# Accounts keep what was told of them as customers, whatever the model asks about.
+
+
+def _diff_customers(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:
+    before, after = old.customers, new.customers
+    yield from _diff_entries(before.criteria, after.criteria, _tell_criterion, _diff_criterion, "customer ")
+    if before.coverage_min != after.coverage_min:
+        least = f"{show(100 * before.coverage_min)} → {show(100 * after.coverage_min)}"
+        yield Change(f"customer value: unknown where less than {least}% of the weight is known", "at once")
+    yield from _diff_entries(before.segments, after.segments, _tell_segment, _diff_segment, "customers ")
+    if [*before.segments] != [*after.segments]:
+        order = f"{' > '.join(before.segments)} → {' > '.join(after.segments)}"
+        yield Change(f"customers: {order}, the best first", "at once")
+    for what, was, is_ in (
+        ("customers exit", describe_exit(before.exit), describe_exit(after.exit)),
+        ("ratings by hand", describe_manual(before), describe_manual(after)),
+        ("customers' split", describe_split(before), describe_split(after)),
+    ):
+        if was != is_:
+            yield Change(f"{what}: {was} → {is_}", "at once")
+
+
+def _tell_criterion(criterion: CriterionOfAKind) -> tuple[str, Effect]:
+    return describe_criterion("", criterion), "at once"
+
+
+def _diff_criterion(name: str, old: CriterionOfAKind, new: CriterionOfAKind) -> Iterator[Change]:
+    if old != new:
+        own = name.removeprefix("customer ")
+        yield Change(f"{name}: {describe_criterion(own, old)} → {describe_criterion(own, new)}", "at once")
+
+
+def _tell_segment(segment: Segment) -> tuple[str, Effect]:
+    return describe_care(segment.action, segment.service), "at once"
+
+
+def _diff_segment(name: str, old: Segment, new: Segment) -> Iterator[Change]:
+    if old != new:
+        was, is_ = (describe_care(each.action, each.service) for each in (old, new))
+        yield Change(f"{name}: {was} → {is_}", "at once")
 
 
 def _same(one: Any, other: Any) -> bool:

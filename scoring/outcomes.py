@@ -33,6 +33,8 @@ class Outcome:
     states: dict[bytes, bytes] = field(default_factory=dict)
     scores: dict[bytes, bytes] = field(default_factory=dict)
     account_scores: dict[bytes, bytes] = field(default_factory=dict)
+    customer_values: dict[bytes, bytes] = field(default_factory=dict)
+    """The customers of whom there is anything new."""
     signals: list[BuyingSignal] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
@@ -58,6 +60,7 @@ class Outcome:
         self.states.update(other.states)
         self.scores.update(other.scores)
         self.account_scores.update(other.account_scores)
+        self.customer_values.update(other.customer_values)
         self.signals += other.signals
         self.alerts += other.alerts
         self.refusals += other.refusals

@@ -28,6 +28,7 @@ from streams.topics import (
     ACCOUNT_SCORES,
     ACCOUNT_UPDATES,
     BUYING_SIGNALS,
+    CUSTOMER_VALUES,
     DAY_MS,
     DEAD_LETTERS,
     HOT_LEADS,
@@ -63,6 +64,7 @@ class LeadLogic:
         self._routed = ROUTED.full_name(prefix)
         self._account_updates = ACCOUNT_UPDATES.full_name(prefix)
         self._account_scores = ACCOUNT_SCORES.full_name(prefix)
+        self._customer_values = CUSTOMER_VALUES.full_name(prefix)
         self._buying_signals = BUYING_SIGNALS.full_name(prefix)
         self._conflicts = IDENTITY_CONFLICTS.full_name(prefix)
         self._lead_scores = LEAD_SCORES.full_name(prefix)
@@ -139,6 +141,8 @@ class LeadLogic:
             last = merged_account(gone, into, version) if of_account else merged_record(gone, into, version)
             topic = self._account_scores if of_account else self._lead_scores
             records.setdefault(topic, []).extend(((gone.encode(), self._encode(last)), (gone.encode(), None)))
+            if of_account and self._shard.book.model.follows_customers:
+                records.setdefault(self._customer_values, []).append((gone.encode(), None))
         if outcome.signals:
             records[self._buying_signals] = [(each.account.encode(), self._encode(each)) for each in outcome.signals]
         if outcome.conflicts:
@@ -149,7 +153,11 @@ class LeadLogic:
             states[key] = scores[key] = None
         return Work(
             states=states,
-            latest={self._lead_scores: scores, self._account_scores: {**outcome.account_scores}},
+            latest={
+                self._lead_scores: scores,
+                self._account_scores: {**outcome.account_scores},
+                self._customer_values: {**outcome.customer_values},
+            },
             records=records,
             messages=self._addressed(outcome.messages),
             model=version,

@@ -72,6 +72,7 @@ WEB_EVENTS: Final = Topic("web-events", "lead id", "Event", append_time=True)
 EMAIL_EVENTS: Final = Topic("email-events", "lead id", "Event", append_time=True)
 ACCOUNT_UPDATES: Final = Topic("account-updates", "account key", "AccountUpdate", append_time=True)
 ACCOUNT_SCORES: Final = Topic("account-scores", "account key", "AccountScore", cleanup="compact")
+CUSTOMER_VALUES: Final = Topic("customer-values", "account key", "CustomerValue", cleanup="compact")
 BUYING_SIGNALS: Final = Topic("buying-signals", "account key", "BuyingSignal")
 LEAD_SCORES: Final = Topic("lead-scores", "lead id", "LeadScore", cleanup="compact")
 HOT_LEADS: Final = Topic("hot-leads", "lead id", "Alert")
@@ -80,6 +81,7 @@ MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption")
 JOURNAL: Final = Topic("journal", "none", "JournalEntry")
 ROUTED: Final = Topic("routed", "identity or account key", "Message", append_time=True, internal=True)
 IDENTITY_CONFLICTS: Final = Topic("identity-conflicts", "identity", "Conflict")
+IMPORTS: Final = Topic("imports", "none", "ImportedRows")
 CHANGELOG: Final = Topic(
     "changelog", "identity or account key", "LeadState, AccountState or Pointer", cleanup="compact"
 )
@@ -93,6 +95,7 @@ TOPICS: Final = (
     ACCOUNT_UPDATES,
     LEAD_SCORES,
     ACCOUNT_SCORES,
+    CUSTOMER_VALUES,
     HOT_LEADS,
     BUYING_SIGNALS,
     DEAD_LETTERS,
@@ -100,6 +103,7 @@ TOPICS: Final = (
     MODEL_REPORTS,
     JOURNAL,
     ROUTED,
+    IMPORTS,
     CHANGELOG,
 )
 

@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from scoring.errors import LeadheatError
 from streams.cli.accounts import accounts
+from streams.cli.customers import customers
 from streams.cli.demo import demo
 from streams.cli.events import events
 from streams.cli.gateway import gateway
@@ -62,6 +63,7 @@ register(app, score, rich_help_panel=TRY)
 app.add_typer(model, name="model", rich_help_panel=MODEL)
 app.add_typer(leads, name="leads", rich_help_panel=LEADS)
 app.add_typer(accounts, name="accounts", rich_help_panel=LEADS)
+app.add_typer(customers, name="customers", rich_help_panel=LEADS)
 app.add_typer(events, name="events", rich_help_panel=LEADS)
 register(app, tail, rich_help_panel=LEADS)
 app.add_typer(topics, name="topics", rich_help_panel=RUN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from streams.cli.import_options import (
+    AgainOption,
     AsOfOption,
     DatesOption,
     DryRunOption,
@@ -33,6 +34,7 @@ def import_accounts(
     dry_run: DryRunOption = False,
     rejects: RejectsOption = None,
     strict: StrictOption = False,
+    again: AgainOption = False,
     as_json: JsonOption = None,
 ) -> None:
     """Import companies from a CSV file: each row becomes an account update with the facts that it tells.
@@ -62,7 +64,7 @@ def import_accounts(
             ACCOUNTS,
             lambda columns, as_of_ms: AccountRows(columns, as_of_ms, keep_unknown).read,
             [ACCOUNT_UPDATES],
-            How(dry_run, rejects, strict, as_json, source),
+            How(dry_run, rejects, strict, again, as_json, source),
             Times(as_of, timezone, dates),
             chosen=chosen,
             preset=names_of(preset, ACCOUNTS.noun),

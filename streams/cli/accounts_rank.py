@@ -21,6 +21,7 @@ from streams.cli.output import (
     make_console,
     make_table,
     printable,
+    safe_cell,
     show_account,
     show_band,
     show_time,
@@ -70,7 +71,6 @@ _COLUMNS: Final = (
     "owner",
     "reason",
 )
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class RankBy(StrEnum):
@@ -204,18 +204,7 @@ def _write_csv(accounts: list[RankedAccount]) -> None:
             "account": show_account(each.account),
             "score": round(each.score_now, 2),
         }
-        writer.writerow(_safe(cells[name]) for name in _COLUMNS)
-
-
-def _safe(cell: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula.
-
-    >>> _safe("=1+1"), _safe(-3.5), _safe(None)
-    ("'=1+1", -3.5, '')
-    """
-    if cell is None:
-        return ""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+        writer.writerow(safe_cell(cells[name]) for name in _COLUMNS)
 
 
 def _print(accounts: list[RankedAccount], now_ms: int, is_cut: bool) -> None:

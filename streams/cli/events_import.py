@@ -10,6 +10,7 @@ import typer
 
 from scoring.errors import SettingsError
 from streams.cli.import_options import (
+    AgainOption,
     AsOfOption,
     DatesOption,
     DryRunOption,
@@ -45,6 +46,7 @@ def import_events(
     dry_run: DryRunOption = False,
     rejects: RejectsOption = None,
     strict: StrictOption = False,
+    again: AgainOption = False,
     as_json: JsonOption = None,
 ) -> None:
     """Import events from a CSV file or from JSON lines: history, or what another system knows.
@@ -53,9 +55,9 @@ def import_events(
     user_id or anonymous_id; id, account_id and source are known too, and other columns become properties under their
     own names, or traits and context where they are called traits.job_title or context.campaign.source.
 
-    Events are told apart by their ids; a row without one is named by what it says, so two rows that are alike count
-    once, and so does a file that is imported again, as far back as a lead remembers: its last 64 events. Refused rows
-    are listed, and the others are written. Kafka is found by LEADHEAT_BROKERS and LEADHEAT_PREFIX.
+    Events are told apart by their ids; a row without one is named by what it says. What has been imported is
+    remembered: rows that are alike, and a file that is imported again, count once. Refused rows are listed, and the
+    others are written. Kafka is found by LEADHEAT_BROKERS and LEADHEAT_PREFIX.
 
     Examples:
       leadheat events import history.jsonl.gz --dry-run
@@ -65,7 +67,7 @@ def import_events(
     from streams.cli.import_run import How, Times
     from streams.cli.input_files import open_input
 
-    how, times = How(dry_run, rejects, strict, as_json, source), Times(as_of, timezone, dates)
+    how, times = How(dry_run, rejects, strict, again, as_json, source), Times(as_of, timezone, dates)
     with open_input(file, "importing", show_progress=sys.stderr.isatty()) as opened:
         if not _holds_json(opened):
             _import_table(opened, how, times, chosen, event_type)

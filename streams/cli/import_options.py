@@ -42,4 +42,7 @@ RejectsOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write the refused rows to this file, as CSV, with the reasons before them."),
 ]
+AgainOption = Annotated[
+    bool, typer.Option("--again", help="Write rows that were imported before, too: for topics that have been emptied.")
+]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Exit with 1 if a row was refused.")]

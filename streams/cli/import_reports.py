@@ -46,8 +46,11 @@ class Report(Protocol):
     def take_ready(self, row: Ready, record: Record) -> None:
         """Take in a row that is written, or would be."""
 
+    def take_known(self, row: Ready) -> None:
+        """Take in a row that is not, because it was before."""
+
     def take_refused(self, row: Refused) -> None:
-        """Take in a row that is not."""
+        """Take in a row that cannot be."""
 
     def finish(self) -> None:
         """Tell what is to be told at the end."""
@@ -61,6 +64,9 @@ class RejectsFile:
         self._writer.writerow([*REMARKS, *heading])
 
     def take_ready(self, row: Ready, record: Record) -> None:
+        """Write nothing."""
+
+    def take_known(self, row: Ready) -> None:
         """Write nothing."""
 
     def take_refused(self, row: Refused) -> None:
@@ -77,7 +83,7 @@ class JsonReport:
     def __init__(self, job: Job, *, with_refused: bool) -> None:
         self._job = job
         self._with_refused = with_refused
-        self._ready = 0
+        self._ready, self._known = 0, 0
         self._reasons: Counter[str] = Counter()
 
     def take_ready(self, row: Ready, record: Record) -> None:
@@ -85,6 +91,10 @@ class JsonReport:
         if self._job.is_dry and self._ready < SHOWN:
             write_json({"row": {"line": row.line, **_as_json(record)}})
         self._ready += 1
+
+    def take_known(self, row: Ready) -> None:
+        """Count."""
+        self._known += 1
 
     def take_refused(self, row: Refused) -> None:
         """Print a refused row, unless a file has it."""
@@ -98,8 +108,9 @@ class JsonReport:
         """Print the counts; that rows were refused is said on standard error too."""
         refused = self._reasons.total()
         counts = {
-            "rows": self._ready + refused,
+            "rows": self._ready + self._known + refused,
             "written": 0 if self._job.is_dry else self._ready,
+            "known": self._known,
             "refused": refused,
             "reasons": self._reasons,
             "ignored_columns": [] if self._job.kept_as else self._job.others,
@@ -107,7 +118,9 @@ class JsonReport:
         }
         write_json({"imported": counts})
         if refused:
-            print(f"leadheat: {refused:,} of {self._ready + refused:,} rows were refused", file=sys.stderr)
+            print(
+                f"leadheat: {refused:,} of {self._ready + self._known + refused:,} rows were refused", file=sys.stderr
+            )
 
 
 class Summary:
@@ -118,6 +131,7 @@ class Summary:
         self._with_refused = with_refused
         self._started = time.perf_counter()
         self._ready: Counter[str] = Counter()
+        self._known = 0
         self._reasons: Counter[str] = Counter()
         self._first: list[Text] = []
         self._refused: list[Text] = []
@@ -127,6 +141,10 @@ class Summary:
         self._ready[record.topic] += 1
         if self._job.is_dry and len(self._first) < SHOWN:
             self._first.append(Text(f"{self._where(row.line)} {printable(record.value.decode(), 4000)}"))
+
+    def take_known(self, row: Ready) -> None:
+        """Count."""
+        self._known += 1
 
     def take_refused(self, row: Refused) -> None:
         """Count, and keep the first ones."""
@@ -143,9 +161,10 @@ class Summary:
         job, refused = self._job, self._reasons.total()
         wording = "would be written to" if job.is_dry else "written to"
         written = ", ".join(f"{count:,} {wording} {topic}" for topic, count in sorted(self._ready.items()))
+        known = f"{self._known:,} known already, " if self._known else ""
         console.print(
-            f"{printable(job.name, 400)}: {self._ready.total() + refused:,} rows, {written or 'none written'}, "
-            f"{refused:,} refused, in {time.perf_counter() - self._started:.1f} s",
+            f"{printable(job.name, 400)}: {self._ready.total() + self._known + refused:,} rows, "
+            f"{written or 'none written'}, {known}{refused:,} refused, in {time.perf_counter() - self._started:.1f} s",
             markup=False,
         )
         if job.others:

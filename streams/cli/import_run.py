@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from streams.cli.output_files import open_output
 from streams.clock import now_ms
 from streams.importing.columns import Columns, map_columns, parse_choices
 from streams.importing.fields import FieldSet
+from streams.importing.known_rows import KnownRows, read_known_rows
 from streams.importing.presets import Names
 from streams.importing.rows import Read, Ready, Refused, prepare
 from streams.importing.table import Row, open_table
@@ -40,6 +42,7 @@ class How:
     dry_run: bool
     rejects: Path | None
     strict: bool
+    again: bool
     as_json: bool | None
     source: str
 
@@ -110,28 +113,39 @@ def run_import(opened: Input, rows: Iterable[Row], read: Read, topics: Sequence[
     prepared = prepare(_guarded(rows, opened.name), read, source=how.source, received_ms=now_ms())
     with ExitStack() as at_end:
         reports = [tally, *_open_reports(at_end, job, how, opened.name)]
-        records = _records(prepared, reports, settings.prefix, opened.note_progress)
+        read_records = partial(_records, prepared, reports, settings.prefix, opened.note_progress)
         if how.dry_run:
-            deque(records, maxlen=0)
+            deque(read_records(KnownRows()), maxlen=0)
         else:
-            asyncio.run(_write(records, topics, settings))
+            asyncio.run(_write(read_records, topics, settings, again=how.again))
         for report in reports:
             report.finish()
     if how.strict and tally.refused:
         raise typer.Exit(1)
 
 
-async def _write(records: Iterable[Record], topics: Sequence[Topic], settings: Settings) -> None:
+async def _write(
+    read_records: Callable[[KnownRows], Iterable[tuple[Record, int]]],
+    topics: Sequence[Topic],
+    settings: Settings,
+    *,
+    again: bool,
+) -> None:
     async with open_writer(settings, topics) as writer:
-        for record in records:
-            await writer.write(record)
+        known = KnownRows() if again else await read_known_rows(settings)
+        for record, row in read_records(known):
+            await writer.write(record, row)
         await writer.finish()
 
 
 def _records(
-    prepared: Iterable[Ready | Refused], reports: Sequence[Report], prefix: str, note_progress: Callable[[], None]
-) -> Iterator[Record]:
-    """Yield the records of the rows that are ready, and tell the reports of every row."""
+    prepared: Iterable[Ready | Refused],
+    reports: Sequence[Report],
+    prefix: str,
+    note_progress: Callable[[], None],
+    known: KnownRows,
+) -> Iterator[tuple[Record, int]]:
+    """Yield the records of the rows that are ready and were not known, with their hashes; tell the reports of all."""
     for number, row in enumerate(prepared):
         if number % _ROWS_PER_UPDATE == 0:
             note_progress()
@@ -140,9 +154,14 @@ def _records(
                 report.take_refused(row)
             continue
         record = to_record(row.item, prefix)
+        digest = known.add(row.item.id, record)
         for report in reports:
-            report.take_ready(row, record)
-        yield record
+            if digest is None:
+                report.take_known(row)
+            else:
+                report.take_ready(row, record)
+        if digest is not None:
+            yield record, digest
 
 
 def _guarded(rows: Iterable[Row], name: str) -> Iterator[Row]:
@@ -164,6 +183,9 @@ class _Tally:
         self.refused = 0
 
     def take_ready(self, row: Ready, record: Record) -> None:
+        pass
+
+    def take_known(self, row: Ready) -> None:
         pass
 
     def take_refused(self, row: Refused) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from streams.cli.import_options import (
+    AgainOption,
     AsOfOption,
     DatesOption,
     DryRunOption,
@@ -33,6 +34,7 @@ def import_leads(
     dry_run: DryRunOption = False,
     rejects: RejectsOption = None,
     strict: StrictOption = False,
+    again: AgainOption = False,
     as_json: JsonOption = None,
 ) -> None:
     """Import people from a CSV file: each row becomes an `identified` event with what it tells of them.
@@ -61,7 +63,7 @@ def import_leads(
             LEADS,
             lambda columns, as_of_ms: LeadRows(columns, as_of_ms, keep_unknown).read,
             [WEB_EVENTS],
-            How(dry_run, rejects, strict, as_json, source),
+            How(dry_run, rejects, strict, again, as_json, source),
             Times(as_of, timezone, dates),
             chosen=chosen,
             preset=names_of(preset, LEADS.noun),

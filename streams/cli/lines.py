@@ -14,6 +14,7 @@ from scoring.account_state import AccountState, decode_account, is_account
 from scoring.account_updates import AccountUpdate
 from scoring.adoption import Adoption
 from scoring.alerts import Alert
+from scoring.customer_records import CustomerValue
 from scoring.errors import EventError
 from scoring.events import Event
 from scoring.lead_state import LeadState, decode_state
@@ -30,6 +31,7 @@ from streams.topics import (
     ACCOUNT_UPDATES,
     BUYING_SIGNALS,
     CHANGELOG,
+    CUSTOMER_VALUES,
     DEAD_LETTERS,
     EMAIL_EVENTS,
     HOT_LEADS,
@@ -50,6 +52,7 @@ _decode_report = msgspec.json.Decoder(Adoption).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_update = msgspec.json.Decoder(AccountUpdate).decode
 _decode_account_score = msgspec.json.Decoder(AccountScore).decode
+_decode_customer = msgspec.json.Decoder(CustomerValue).decode
 _decode_signal = msgspec.json.Decoder(BuyingSignal).decode
 _decode_conflict = msgspec.json.Decoder(Conflict).decode
 
@@ -188,6 +191,17 @@ def _describe_account(record: Any, now_ms: int) -> Text:
     return line.append(f", {fit}, {account.people} people")
 
 
+def _describe_customer(record: Any, now_ms: int) -> Text:
+    customer = _decode_customer(record.value)
+    value = "value unknown" if customer.value is None else f"value {customer.value:.2f} of {customer.value_max:g}"
+    return Text.assemble(
+        _time(customer.at_ms, now_ms),
+        (show_account(customer.account), "bold"),
+        f" {printable(customer.segment)}, {value}",
+        f" ({printable(customer.why, 200)})" if customer.why else "",
+    )
+
+
 def _describe_signal(record: Any, now_ms: int) -> Text:
     signal = _decode_signal(record.value)
     return Text.assemble(
@@ -273,6 +287,7 @@ _DESCRIBE: Final[dict[Topic, Callable[[Any, int], Text]]] = {
     IDENTITY_CONFLICTS: _describe_conflict,
     ACCOUNT_UPDATES: _describe_update,
     ACCOUNT_SCORES: _describe_account,
+    CUSTOMER_VALUES: _describe_customer,
     BUYING_SIGNALS: _describe_signal,
     HOT_LEADS: lambda record, now_ms: describe_call(_decode_alert(record.value), now_ms),
     DEAD_LETTERS: _describe_letter,

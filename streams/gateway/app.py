@@ -15,10 +15,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from scoring.model import load_model
 from streams.clock import now_ms
 from streams.gateway import documentation
 from streams.gateway.answers import Refusal, json_answer, unavailable
 from streams.gateway.browser import browser_router
+from streams.gateway.customers import customers_router
 from streams.gateway.ingest.canonical import canonical_router
 from streams.gateway.ingest.cloudevents import cloudevents_router
 from streams.gateway.ingest.posthog import posthog_router
@@ -40,8 +42,8 @@ def create_gateway(
 
     ``fetch`` gets certificates of SNS. Raises :class:`SettingsError` for keys and secrets that are none.
     """
-    metrics, limits = GatewayMetrics(), make_limits(settings)
-    intake = Intake(WriteKeys(settings), limits, producer, clock, metrics)
+    metrics, limits, keys = GatewayMetrics(), make_limits(settings), WriteKeys(settings)
+    intake = Intake(keys, limits, producer, clock, metrics)
     ingest = (canonical_router(intake), segment_router(intake), posthog_router(intake), cloudevents_router(intake))
     webhooks = webhooks_router(intake, settings, fetch)
 
@@ -55,7 +57,8 @@ def create_gateway(
     app = _Documented(
         title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None
     )
-    for router in (*ingest, webhooks, browser_router(), _operations_router(producer, metrics)):
+    customers = customers_router(keys, load_model(settings.model).customers, clock)
+    for router in (*ingest, webhooks, customers, browser_router(), _operations_router(producer, metrics)):
         app.include_router(router)
     app.add_middleware(
         _OpenToBrowsers, paths={route.path for router in ingest for route in router.routes if isinstance(route, Route)}

@@ -158,7 +158,10 @@ ACCOUNTS: Final = _route(
         f"`{ACCOUNT_UPDATED}` tells `facts`: the newest of each name counts, and null takes it back. A fact is a text, "
         f"a number, true or false, or a list of at most {FACT_TEXTS_MAX} texts; an update has at most {FACTS_MAX} of "
         f"them, with names of 1 to {FACT_NAME_MAX} characters.\n\n"
-        f"Other types: {', '.join(sorted(POSITIVE_EVENTS))}; {', '.join(sorted(NEGATIVE_EVENTS))}."
+        f"Other types: {', '.join(sorted(POSITIVE_EVENTS))}; {', '.join(sorted(NEGATIVE_EVENTS))}.\n\n"
+        "What is known of a company as a customer has types and `properties` of its own: `won` (`amount`), `invoice` "
+        "(`amount`, `profit`, `days_late`), `churn` (`reason`); by hand, `by` whom: `rating` (`ratings`, by criterion "
+        "the answer) and `override` (`segment`, `reason`, `until`). Null takes a rating or a segment back."
     ),
     schema=_schema(AccountUpdate),
     examples={
@@ -168,6 +171,20 @@ ACCOUNTS: Final = _route(
                 "batch": [
                     _EXAMPLE_UPDATE,
                     {"id": "u-2", "type": "funding", "time": 1767268800000, "account_id": "42"},
+                    {
+                        "id": "u-3",
+                        "type": "invoice",
+                        "time": "2026-01-01T12:00:00Z",
+                        "domain": "acme.com",
+                        "properties": {"amount": 1200.5, "profit": 300, "days_late": 3},
+                    },
+                    {
+                        "id": "u-4",
+                        "type": "rating",
+                        "time": "2026-01-01T12:00:00Z",
+                        "domain": "acme.com",
+                        "properties": {"by": "olga", "ratings": {"offer_meets_need": "yes"}},
+                    },
                 ]
             }
         },
@@ -180,6 +197,58 @@ ACCOUNTS: Final = _route(
                 "errors": [
                     _fault("facts.offices", "wrong_type", "is a list of other things than texts", index=0),
                     _fault("type", "unknown_type", "'fundign' is not in the vocabulary: …", index=1),
+                ]
+            },
+        ),
+    },
+)
+
+_EXAMPLE_CUSTOMERS: Final = {
+    "by": "customer",
+    "customers": [
+        {
+            "customer": "acme.com",
+            "facts": {"fits_profile": "yes", "offer_meets_need": True, "low_service_effort": 1, "revenue": 1200.5},
+            "ratings": {"revenue_potential": "yes"},
+        },
+        {
+            "customer": "bolt.example",
+            "facts": {"fits_profile": "yes", "offer_meets_need": "no", "low_service_effort": "no", "revenue": 300},
+            "override": {"segment": "A", "reason": "a reference", "until": "2027-01-01T00:00:00Z"},
+        },
+    ],
+}
+
+CUSTOMERS: Final = _route(
+    summary="Rate customers and part them into segments",
+    description=(
+        "A table of customers, rated by the section `customers` of the model that the gateway was started with, and "
+        "parted; nothing is kept. Each is known by `customer`, and has `facts` by the names that the model asks for, "
+        "`ratings` by hand by criterion, a `group` for `by: group`, and an `override` with a reason and an end. "
+        "`revenue` and `profit` among the facts are for the Pareto report. What is missing or null is unknown. A fault "
+        "refuses the whole table, and the answer lists every fault. At most 2,000 customers; `leadheat customers "
+        "segment` takes larger tables."
+    ),
+    schema={
+        "type": "object",
+        "required": ["customers"],
+        "properties": {
+            "by": {"enum": ["customer", "group"]},
+            "customers": {"type": "array", "items": {"type": "object", "required": ["customer"]}},
+        },
+    },
+    examples={"two customers": {"value": _EXAMPLE_CUSTOMERS}},
+    answers={
+        200: _answer(
+            "All customers, the most valuable first, with the sums of the segments and the Pareto reports.",
+            {"customers": [{"customer": "acme.com", "segment": "B", "action": "keep", "value": 4.0}]},
+        ),
+        400: _answer(
+            "Nothing was rated; every fault is listed.",
+            {
+                "errors": [
+                    _fault("fits_profile", "wrong_type", "'perhaps' is neither yes nor no", index=0),
+                    _fault("override.segment", "wrong_type", "'D' is not a segment; there are A, B, C, exit", index=1),
                 ]
             },
         ),

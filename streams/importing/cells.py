@@ -36,6 +36,9 @@ def read_number(cell: str, *, whole: bool = False) -> int | float:
 
     Raises :class:`ValueError` for what is no number.
     """
+    if not whole and _PLAIN.fullmatch(cell):  # as most cells are
+        number = float(cell)
+        return int(number) if number.is_integer() else number
     text = _CURRENCY.sub("", cell.strip().removesuffix("%").strip())
     text = re.sub(r"[\s'’]", "", text).replace("−", "-")
     if len(text) > _NUMBER_LENGTH_MAX:

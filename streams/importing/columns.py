@@ -157,14 +157,14 @@ def _require_needed(fields: FieldSet, known: Set[str], heading: Sequence[str]) -
     for need in fields.needed:
         if not known.isdisjoint(need.fields):
             continue
-        near = _nearest(need.fields, heading)
+        near = nearest(need.fields, heading)
         hint = f'is it {near!r}? then say --map "{near}={need.fields[0]}"' if near else f"there are {_list(heading)}"
         otherwise = f" ({need.otherwise})" if need.otherwise else ""
         noun = f"{'an' if fields.noun[0] in 'aeiou' else 'a'} {fields.noun}"
         raise SettingsError(f"no column tells {' or '.join(need.fields)}, which {noun} needs{otherwise}; {hint}")
 
 
-def _nearest(wanted: Sequence[str], heading: Sequence[str]) -> str:
+def nearest(wanted: Sequence[str], heading: Sequence[str]) -> str:
     """Return the column whose name is nearest to one of the wanted fields, or nothing."""
     of_plain = {plain(column): column for column in heading if column}
     near = (get_close_matches(plain(field), of_plain, n=1) for field in wanted)

@@ -1,10 +1,14 @@
-"""The way to Kafka for imports: idempotent, bounded in what waits, and done only when the broker has every record."""
+"""The way to Kafka for imports: in transactions, each with the records of some rows and what rows they were.
+
+So an import that is cut off has written whole transactions, and goes on behind them when it is begun again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+import uuid
+from array import array
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
@@ -13,12 +17,13 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from scoring.errors import StartError
+from streams.importing.known_rows import encode_rows
 from streams.records import Record
 from streams.settings import Settings
-from streams.topics import Topic, no_kafka
+from streams.topics import IMPORTS, Topic, no_kafka
 
-WAITING_MAX: Final = 10_000
-"""Records that wait for their acknowledgement, at most."""
+TOGETHER: Final = 10_000
+"""Records of one transaction, at most."""
 
 PATIENCE_MS: Final = 30_000
 """How long the broker may take to acknowledge one."""
@@ -30,40 +35,51 @@ _BATCH_BYTES: Final = 256 * 1024
 class Writer:
     """Writes records in order; made by :func:`open_writer`."""
 
-    def __init__(self, producer: Any, brokers: str) -> None:
+    def __init__(self, producer: Any, settings: Settings) -> None:
         self._producer = producer
-        self._brokers = brokers
-        self._waiting: deque[asyncio.Future[object]] = deque()
+        self._brokers = settings.brokers
+        self._imports = IMPORTS.full_name(settings.prefix)
+        self._waiting: list[asyncio.Future[object]] = []
+        self._rows = array("Q")
         self.acknowledged = 0
 
-    async def write(self, record: Record) -> None:
-        """Hand over one record; raises :class:`StartError` where the broker does not take it, or one before."""
+    async def write(self, record: Record, row: int) -> None:
+        """Hand over the record of one row, known by its hash.
+
+        Raises :class:`StartError` where the broker does not take it, or one before.
+        """
         try:
+            if not self._rows:
+                await self._producer.begin_transaction()
             self._waiting.append(await self._producer.send(record.topic, record.value, record.key))
+            self._rows.append(row)
+            if len(self._rows) >= TOGETHER:
+                await self._commit()
         except KafkaError as error:
             raise self._stopped(error) from error
-        if len(self._waiting) >= WAITING_MAX:
-            await self._settle(WAITING_MAX // 2)
 
     async def finish(self) -> None:
-        """Return once the broker has acknowledged every record; raises :class:`StartError`."""
-        await self._settle(0)
+        """Return once every record is committed; raises :class:`StartError`."""
+        try:
+            if self._rows:
+                await self._commit()
+        except KafkaError as error:
+            raise self._stopped(error) from error
 
-    async def _settle(self, left: int) -> None:
-        while len(self._waiting) > left:
-            try:
-                await self._waiting.popleft()
-            except KafkaError as error:
-                raise self._stopped(error) from error
-            self.acknowledged += 1
+    async def _commit(self) -> None:
+        self._waiting.append(await self._producer.send(self._imports, encode_rows(self._rows)))
+        await asyncio.gather(*self._waiting)
+        await self._producer.commit_transaction()
+        self.acknowledged += len(self._rows)
+        self._waiting, self._rows = [], array("Q")
 
     def _stopped(self, error: KafkaError) -> StartError:
         for future in self._waiting:
-            if not future.cancel():
+            if not future.cancel() and not future.cancelled():
                 future.exception()  # else asyncio complains that nobody asked
         return StartError(
             f"Kafka at {self._brokers} has stopped taking records ({error!r}) after {self.acknowledged:,}; "
-            "import the same file again: what is there already counts once"
+            "import the same file again: it goes on behind what is there"
         )
 
 
@@ -75,7 +91,8 @@ async def open_writer(settings: Settings, topics: Sequence[Topic]) -> AsyncItera
     producer: Any = AIOKafkaProducer(
         bootstrap_servers=settings.brokers,
         acks="all",
-        enable_idempotence=True,
+        transactional_id=f"{settings.app_id}-import-{uuid.uuid4()}",
+        retry_backoff_ms=10,
         linger_ms=_LINGER_MS,
         max_batch_size=_BATCH_BYTES,
         request_timeout_ms=PATIENCE_MS,
@@ -85,8 +102,8 @@ async def open_writer(settings: Settings, topics: Sequence[Topic]) -> AsyncItera
             await producer.start()
         except (KafkaError, OSError) as error:
             raise no_kafka(settings.brokers, error) from error
-        await _require(producer, [topic.full_name(settings.prefix) for topic in topics], settings.brokers)
-        yield Writer(producer, settings.brokers)
+        await _require(producer, [topic.full_name(settings.prefix) for topic in (*topics, IMPORTS)], settings.brokers)
+        yield Writer(producer, settings)
     finally:
         with suppress(KafkaError, asyncio.CancelledError):
             await producer.stop()

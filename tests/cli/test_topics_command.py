@@ -29,6 +29,7 @@ def test_the_list_needs_no_broker_and_follows_the_settings(run: Callable[..., An
     assert {topic["topic"] for topic in listed if topic["retention_days"] is None} == {
         "shop.lead-scores.v1",
         "shop.account-scores.v1",
+        "shop.customer-values.v1",
         "shop.changelog.v1",
     }
 

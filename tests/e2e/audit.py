@@ -26,6 +26,7 @@ from streams.topics import (
     ACCOUNT_UPDATES,
     BUYING_SIGNALS,
     CHANGELOG,
+    CUSTOMER_VALUES,
     DEAD_LETTERS,
     HOT_LEADS,
     JOURNAL,
@@ -113,7 +114,7 @@ async def audit(settings: Settings) -> list[str]:
     journal, states = await read(settings, JOURNAL), await read(settings, CHANGELOG)
     scores, alerts = await read(settings, LEAD_SCORES), await read(settings, HOT_LEADS)
     accounts, signals = await read(settings, ACCOUNT_SCORES), await read(settings, BUYING_SIGNALS)
-    letters = await read(settings, DEAD_LETTERS)
+    letters, customers = await read(settings, DEAD_LETTERS), await read(settings, CUSTOMER_VALUES)
     problems: list[str] = []
     told: Counter[tuple[int, bytes]] = Counter()
     for partition in range(settings.partitions):
@@ -122,6 +123,7 @@ async def audit(settings: Settings) -> list[str]:
         again = _replay(settings, partition, steps)
         problems += _compare(again, states[partition], scores[partition], alerts[partition])
         problems += _compare_accounts(again, accounts[partition], signals[partition])
+        problems += _compare_customers(again, customers[partition])
         problems += _compare_sample(settings, steps, scores[partition], alerts[partition])
         refused = len(again.outcome.refusals)
         if len(letters[partition]) != refused:
@@ -191,6 +193,7 @@ def _replay(settings: Settings, partition: int, done: list[Done]) -> Again:
         for lead, _ in outcome.merged:
             again.outcome.scores.pop(lead.encode(), None)
             again.outcome.account_scores.pop(lead.encode(), None)
+            again.outcome.customer_values.pop(lead.encode(), None)
     return again
 
 
@@ -206,6 +209,12 @@ def _compare_accounts(again: Again, accounts: list[ConsumerRecord], signals: lis
         missing, extra = (due - given).total(), (given - due).total()
         problems.append(f"of {due.total()} signals {missing} are missing, and {extra} are too many")
     return problems
+
+
+def _compare_customers(again: Again, customers: list[ConsumerRecord]) -> list[str]:
+    expected, published = again.outcome.customer_values, latest(customers)
+    wrong = [key for key in expected.keys() | published.keys() if expected.get(key) != published.get(key)]
+    return [f"{len(wrong)} of {len(expected)} customers are wrong, for example {wrong[0]!r}"] if wrong else []
 
 
 def latest(records: list[ConsumerRecord]) -> dict[bytes, bytes]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from streams.runtime import tables, transactions
 from streams.runtime.chunks import Chunk
 from streams.settings import load_settings
 
+STALLED_S = 10
 LOST_CHUNKS = float(os.environ.get("LOST_CHUNKS", "0.02"))
 
 
@@ -61,6 +63,24 @@ def die_before_absorbs_are_committed(times: Path) -> None:
     transactions.AIOKafkaProducer.commit_transaction = commit_or_die
 
 
+def stall_before_a_commit(times: Path) -> None:
+    """Stop this process, once it has sent what a transaction writes, for long enough to be thought gone.
+
+    As often as the file ``times`` has lines, whichever worker it is: each time it loses one.
+    """
+    commit = transactions.AIOKafkaProducer.commit_transaction
+
+    async def stall_and_commit(self: Any) -> None:
+        lives = times.read_text().splitlines()
+        if lives:
+            times.write_text("".join(f"{life}\n" for life in lives[1:]))
+            subprocess.Popen(["sh", "-c", f"sleep {STALLED_S}; kill -CONT {os.getpid()}"])
+            os.kill(os.getpid(), signal.SIGSTOP)
+        await commit(self)
+
+    transactions.AIOKafkaProducer.commit_transaction = stall_and_commit
+
+
 def without_contiguity() -> None:
     """Take every chunk that is not old, whether or not something is missing before it."""
 
@@ -85,6 +105,8 @@ MUTATIONS = {"": lambda: None, "contiguity": without_contiguity, "fencing": with
 if __name__ == "__main__":
     if "DIE_BEFORE_ABSORBS" in os.environ:
         die_before_absorbs_are_committed(Path(os.environ["DIE_BEFORE_ABSORBS"]))
+    if "STALL_BEFORE_COMMIT" in os.environ:
+        stall_before_a_commit(Path(os.environ["STALL_BEFORE_COMMIT"]))
     lose_chunks(random.Random(os.getpid()))
     MUTATIONS[os.environ.get("MUTATE", "")]()
     settings = load_settings()

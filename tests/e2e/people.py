@@ -75,7 +75,7 @@ def generate(people: int, visits: int, last_ms: int, seed: int) -> Iterator[Seen
 
 
 def company_updates(last_ms: int, settings: Settings) -> Iterator[Message]:
-    """Yield what becomes known of the companies: some fit, some do not, and of some little is known."""
+    """Yield what becomes known of the companies: some fit, some do not, and all are customers of ours."""
     industries = ("Software", "Farming", "Logistics")
     for number in range(COMPANIES):
         facts = {"industry": industries[number % 3], "employees": 40 * number, "revenue": 1_000_000 * number}
@@ -94,5 +94,12 @@ def company_updates(last_ms: int, settings: Settings) -> Iterator[Message]:
             "time": last_ms - number * DAY_MS,
             "domain": f"company{number}.com",
         }
-        for each in (update, news):
+        # Customers are told of by the id, where there is one, and so twice over to one account.
+        whose = {"account_id": str(number)} if number % 2 else {"domain": f"company{number}.com"}
+        rated = {"ratings": {"offer_meets_need": number % 3 > 0, "revenue_potential": "yes"}, "by": "olga"}
+        bought = [
+            {"id": f"i{number}", "type": "invoice", "properties": {"amount": 100.5 * number}},
+            {"id": f"r{number}", "type": "rating", "properties": rated},
+        ]
+        for each in (update, news, *(each | whose | {"time": news["time"]} for each in bought)):
             yield Message(ACCOUNT_UPDATES.full_name(settings.prefix), b"some key", json.dumps(each).encode())

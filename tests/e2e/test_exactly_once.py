@@ -74,6 +74,12 @@ def test_the_audit_notices_when_contiguity_is_not_checked(settings: Callable[...
 
 
 @pytest.mark.thorough
-def test_the_audit_notices_when_earlier_owners_are_not_fenced(settings: Callable[..., Settings]) -> None:
-    problems, _ = run_faults(settings, events=30_000, per_second=1_200, kills=0, stops=2, MUTATE="fencing")
+def test_the_audit_notices_when_earlier_owners_are_not_fenced(
+    settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    stalls = tmp_path / "stalls"
+    stalls.write_text("one\n")
+    options = {"events": 20_000, "per_second": 1_000, "kills": 0, "stops": 0}
+    problems, _ = run_faults(settings, **options, MUTATE="fencing", STALL_BEFORE_COMMIT=str(stalls))
+    assert stalls.read_text() == ""
     assert problems != []

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from scoring.account_records import AccountScore
+from scoring.customer_records import CustomerValue
 from scoring.model import load_model
 from scoring.models import DEFAULT_MODEL
 from scoring.replay import FileRecord, Replay
@@ -21,7 +22,7 @@ from scoring.routed import Conflict
 from scoring.score_records import LeadScore, score_later
 from streams.clock import now_ms
 from streams.settings import Settings
-from streams.topics import ACCOUNT_SCORES, IDENTITY_CONFLICTS, LEAD_SCORES, create_topics
+from streams.topics import ACCOUNT_SCORES, CUSTOMER_VALUES, IDENTITY_CONFLICTS, LEAD_SCORES, create_topics
 from tests.e2e.audit import audit, latest, read, wait_until_scored
 from tests.e2e.people import COMPANIES, Seen, company_updates, generate
 from tests.e2e.traffic import send
@@ -84,6 +85,13 @@ def test_leads_are_those_of_people_known_from_the_start_though_workers_die_while
     }
     assert people == Counter(f"domain:{lead.partition('@')[2]}" for lead in scores)
     assert len(people) == COMPANIES
+
+    customers = {
+        record.account: record.facts["revenue"]
+        for each in asyncio.run(read(chosen, CUSTOMER_VALUES)).values()
+        for record in (msgspec.json.decode(value, type=CustomerValue) for value in latest(each).values())
+    }
+    assert customers == {f"domain:company{number}.com": 100.5 * number for number in range(COMPANIES)}
 
     conflicts = [
         msgspec.json.decode(record.value, type=Conflict)

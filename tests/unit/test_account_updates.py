@@ -17,6 +17,7 @@ from scoring.account_updates import (
     encode_account_update,
 )
 from scoring.company_events import COMPANY_EVENTS, NEGATIVE_EVENTS, POSITIVE_EVENTS
+from scoring.customer_events import CUSTOMER_EVENTS
 from scoring.errors import EventError
 from scoring.events import AHEAD_MAX_MS, EVENT_BYTES_MAX, EVENT_TYPES, REASONS
 from tests.unit.builders import NOW
@@ -107,10 +108,10 @@ def test_nesting_beyond_reason_is_refused(depth: int) -> None:
 
 
 def test_the_vocabulary_is_closed_and_shares_no_type_with_events() -> None:
-    assert COMPANY_EVENTS | {ACCOUNT_UPDATED} == ACCOUNT_TYPES
+    assert COMPANY_EVENTS | CUSTOMER_EVENTS | {ACCOUNT_UPDATED} == ACCOUNT_TYPES
     assert POSITIVE_EVENTS.isdisjoint(NEGATIVE_EVENTS)
     assert ACCOUNT_TYPES.isdisjoint(EVENT_TYPES)
-    for name in ACCOUNT_TYPES:
+    for name in ACCOUNT_TYPES - CUSTOMER_EVENTS:  # which need properties
         assert decode_account_update(wire(type=name), NOW).type == name
 
 

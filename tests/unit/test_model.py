@@ -40,6 +40,7 @@ from scoring.model import (
     load_model,
     parse_model,
 )
+from scoring.model_customers import CRITERION_KINDS, Customers, Exit, Manual, Segment, Split
 from scoring.model_diff import diff_models
 from scoring.model_file import DEPTH_MAX, FILE_BYTES_MAX
 from scoring.model_signals import KINDS, CompanyEvent
@@ -257,7 +258,7 @@ def test_any_property_meets_a_condition_or_does_not(where: str, value: object) -
 
 KEYS_ALLOWED = (
     "version, names, visits, rules, traits, channels, inactivity, contact, bands, alerts, "
-    "profiles, exclusions, accounts, signals"
+    "profiles, exclusions, accounts, signals, customers"
 )
 NOT_NAME = "is not a name: 1 to 64 of a-z, 0-9 and _, beginning with a letter"
 FILE_FAULTS = [
@@ -1030,7 +1031,8 @@ def test_the_guide_names_every_key_and_every_event_type() -> None:
     guide = GUIDE.read_text(encoding="utf-8")
     sections = [ScoringModel, Rule, Hot, VisitCount, Visits, Trait, Channel, Inactivity, Band, Alerts]
     sections += [Component, Exclusion, Accounts, FitLevels]
-    keys = [key for section in sections for key in section.file_keys()]
+    sections += [Customers, Segment, Exit, Manual, Split, *CRITERION_KINDS.values()]
+    keys = [key for section in sections for key in section.file_keys()] + list(CRITERION_KINDS)
     words = [*keys, *KINDS, *sorted(EVENT_TYPES | COMPANY_EVENTS)]
     assert [word for word in words if f"`{word}`" not in guide] == []
 
