@@ -14,6 +14,7 @@ from scoring.account_records import AccountScore
 from scoring.account_updates import AccountUpdate
 from scoring.adoption import Adoption
 from scoring.alerts import Alert
+from scoring.customer_records import CustomerValue
 from scoring.events import EMAIL_TYPES, EVENT_TYPES, WEB_TYPES, Event
 from scoring.routed import Conflict
 from scoring.score_records import LeadScore
@@ -29,6 +30,7 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     "LeadScore": LeadScore,
     "AccountScore": AccountScore,
     "Alert": Alert,
+    "CustomerValue": CustomerValue,
     "BuyingSignal": BuyingSignal,
     "DeadLetter": DeadLetter,
     "Conflict": Conflict,
