@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 
 import httpx
 import pytest
@@ -15,7 +16,9 @@ import uvloop
 
 from scoring.account_updates import AccountUpdate, decode_account_update, encode_account_update
 from scoring.events import Event, decode_event, encode_event
+from scoring.model import load_model
 from streams.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
+from streams.gateway import app as gateway_app
 from streams.gateway.app import create_gateway
 from streams.gateway.producer import BrokerUnavailable
 from streams.gateway.serve import server_config
@@ -103,6 +106,14 @@ class Gateway:
     @property
     def letters(self) -> list[DeadLetter]:
         return self.producer.letters
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_are_read_once() -> Iterator[None]:
+    """Read each model file once: hundreds of gateways are made here, and each would read it anew, in 70 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gateway_app, "load_model", cache(load_model))
+        yield
 
 
 @pytest.fixture
