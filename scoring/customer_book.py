@@ -52,9 +52,13 @@ class CustomerBook:
             return Placed(CHURNED, CHURNED, "is no customer any more")
         placed = place_one(self._section, worth, None, now_ms)
         by_hand = state.override
-        if by_hand is not None and by_hand.segment in (*self._section.segments, EXIT):
-            return override_placed(placed, by_hand, now_ms)
-        return placed
+        if by_hand is None or not by_hand.segment:
+            return placed
+        if by_hand.segment not in (*self._section.segments, EXIT):
+            # It may have been one of an earlier model, or misspelt: not to be lost without a word.
+            why = f"by hand: {by_hand.segment!r} is not a segment of the model"
+            return Placed(placed.segment, placed.automatic, why)
+        return override_placed(placed, by_hand, now_ms)
 
     def _record(
         self, state: CustomerState, facts: Mapping[str, Fact], worth: CustomerWorth, placed: Placed, account: str

@@ -13,6 +13,7 @@ import msgspec
 
 from scoring.account_records import AccountLine, AccountScore
 from scoring.alerts import Alert, Origin
+from scoring.customer_records import CustomerValue
 from scoring.scenario_sections import AccountForm, AlertForm, ScoreForm, SignalForm
 from scoring.scenario_times import NEVER, is_offset, show_moment, show_offset
 from scoring.score_records import LeadScore
@@ -121,6 +122,19 @@ def account_form(account: AccountScore, start_ms: int) -> Form:
         "contacts": [contact.lead for contact in account.contacts],
         "ledger": _sums(account.ledger),
         "cools": show_moment(account.cools_at_ms, start_ms),
+        **_customer_form(account.customer, start_ms),
+    }
+
+
+def _customer_form(customer: CustomerValue | None, start_ms: int) -> Form:
+    """Return what an account is worth as a customer; the segments are those that it has been in, the latest last."""
+    if customer is None:
+        return {"segment": "", "value": None, "why": "", "segments": []}
+    return {
+        "segment": customer.segment,
+        "value": None if customer.value is None else _points(customer.value),
+        "why": customer.why,
+        "segments": [f"{show_offset(each.at_ms - start_ms)} {each.segment}" for each in customer.history],
     }
 
 
@@ -197,7 +211,7 @@ def expected_record(form: ScoreForm | AccountForm) -> Form:
             expected[name] = show_moment(value, 0)
         elif isinstance(value, float):
             expected[name] = _points(value)
-        elif name == "contacts":
+        elif name in {"contacts", "segments"}:
             expected[name] = list(value)
         elif name in {"rules", "traits", "channels", "ledger"}:
             expected[name] = {key: _points(points) for key, points in value.items()}

@@ -192,6 +192,10 @@ class AccountForm(Section):
     contacts: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
     ledger: dict[str, float] = Field(default_factory=dict)
     cools: Moment = None
+    segment: str = ""
+    value: float | None = None
+    why: str = ""
+    segments: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
 
 
 class ScenarioForm(Section):

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
         "", max_length=100, description="static group membership: a name that survives restarts, unique per worker"
     )
     session_timeout_s: float = Field(10, ge=1, le=300, description="silence after which a worker counts as gone")
+    stuck_after_s: float = Field(
+        120, ge=0, le=86_400, description="a worker that does nothing for so long while records wait ends; 0 = never"
+    )
     commit_interval_ms: int = Field(20, ge=0, le=10_000, description="shortest time between a shard's transactions")
     fetch_wait_ms: int = Field(
         20, ge=1, le=10_000, description="how long a fetch waits for records: adds to latency, saves idle work"

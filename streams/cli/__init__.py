@@ -18,6 +18,7 @@ from scoring.errors import LeadheatError
 from streams.cli.accounts import accounts
 from streams.cli.customers import customers
 from streams.cli.demo import demo
+from streams.cli.doctor import doctor
 from streams.cli.events import events
 from streams.cli.gateway import gateway
 from streams.cli.keys import keys
@@ -70,6 +71,7 @@ app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)
 app.add_typer(keys, name="keys", rich_help_panel=RUN)
 register(app, worker, rich_help_panel=RUN, epilog="Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker")
+register(app, doctor, rich_help_panel=REPAIR)
 register(app, version, rich_help_panel=REPAIR)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from streams.cli.customers_import import import_customer_events
 from streams.cli.customers_list import list_customers, show_customer
 from streams.cli.customers_paths import draft_profile_of_best, paths
 from streams.cli.customers_segment import segment
@@ -16,5 +17,6 @@ register(customers, segment)
 register(customers, list_customers, "list")
 register(customers, show_customer, "show")
 register(customers, split)
+register(customers, import_customer_events, "import")
 register(customers, paths)
 register(customers, draft_profile_of_best, "profile")

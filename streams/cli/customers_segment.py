@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +15,7 @@ import typer
 from scoring.models import DEFAULT_MODEL
 from streams.cli.import_options import DatesOption, MapOption
 from streams.cli.output import JsonOption
+from streams.importing.decimals import Decimal
 
 if TYPE_CHECKING:
     from scoring.customers import Customer, Segmentation
@@ -60,6 +63,10 @@ def segment(
         bool, typer.Option("--allow-missing", help="Criteria that no column tells are unknown, and no error.")
     ] = False,
     dates: DatesOption = None,
+    decimal: Annotated[
+        Decimal | None,
+        typer.Option(help="What stands before decimals, where 1.200 and the like do not tell.", show_default=False),
+    ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(metavar="DATE", help="The day as of which overrides hold: 2026-11-01.", show_default="now"),
@@ -103,8 +110,9 @@ def segment(
     times = TimeReader(find_zone("UTC"), dates)
     now = _as_of_ms(as_of, times)
     with ExitStack() as at_end:
+        at_end.enter_context(_without_collector())
         opened = at_end.enter_context(open_input(file, "reading", show_progress=sys.stderr.isatty()))
-        mapped, customers = _read(at_end, opened, sheet, section, chosen or [], times, allow_missing, by)
+        mapped, customers = _read(at_end, opened, sheet, section, chosen or [], times, allow_missing, by, decimal)
         # Opened only now: nothing is lost where the table cannot be read.
         saved = open_output(at_end, "--save", save, file)
         drafted = open_output(at_end, "--profile", profile, file)
@@ -119,6 +127,18 @@ def segment(
         write_json(found)
     else:
         print_segmentation(found, limit, mapped.missing)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the garbage collector from looking at every customer again and again: none of them is in a cycle."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _as_of_ms(as_of: str | None, times: TimeReader) -> int:
@@ -142,13 +162,17 @@ def _read(
     times: TimeReader,
     allow_missing: bool,
     by: RatedBy,
+    decimal: Decimal | None,
 ) -> tuple[CustomerColumns, list[Customer]]:
     from scoring.errors import SettingsError
     from streams.cli.input_files import reading
     from streams.importing.columns import parse_choices
     from streams.importing.customers import map_customer_columns, read_customers
+    from streams.importing.workbook import is_workbook
 
     with reading(opened.name):
+        if is_workbook(opened.file):
+            decimal = decimal or Decimal.POINT  # as the numbers of its cells become texts
         table = _open_table(at_end, opened, sheet)
         try:
             mapped = map_customer_columns(
@@ -159,7 +183,7 @@ def _read(
             raise SettingsError("\n".join(f"{opened.name}: {line}" for line in told)) from None
         if by is RatedBy.GROUP and not mapped.has_groups:
             raise SettingsError(f'{opened.name}: --by group needs a column group; --map "Their column=group" names one')
-        return mapped, read_customers(table.rows(), mapped, opened.name)
+        return mapped, read_customers(table.rows(), mapped, opened.name, decimal)
 
 
 def _open_table(at_end: ExitStack, opened: Input, sheet: str | None) -> Table:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from scoring.customer_segments import REASON_MAX, Override, find_segment
 from scoring.customer_value import Said, ValueBook
@@ -60,7 +61,10 @@ def customers_router(keys: WriteKeys, section: Customers, clock: Callable[[], in
 
     async def segment(request: Request) -> Response:
         caller_of(request, keys).identify()
-        body = await read_body(request)
+        try:
+            body = await read_body(request)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
         return json_answer(await run_in_threadpool(segment_table, body, section, clock()))
 
     router.add_api_route(SEGMENT_ROUTE, segment, methods=["POST"], **documentation.CUSTOMERS)

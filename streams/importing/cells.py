@@ -22,7 +22,7 @@ def is_blank(cell: str) -> bool:
     return cell.strip().lower() in _BLANKS
 
 
-def read_number(cell: str, *, whole: bool = False) -> int | float:
+def read_number(cell: str, *, whole: bool = False, decimal_comma: bool = False) -> int | float:
     """Read a number with the separators, currency or percent sign that it may have.
 
     >>> [read_number(cell) for cell in ("1,200", "1.200,5 ", "1,200.50", "€ 1'200", "12,5 %", "1.2E+06", "USD 3")]
@@ -34,16 +34,21 @@ def read_number(cell: str, *, whole: bool = False) -> int | float:
     >>> read_number("1.200", whole=True), read_number("1.200")
     (1200, 1.2)
 
+    Where it is known that commas stand before decimals (``decimal_comma``), points part thousands, and only these.
+
+    >>> read_number("1.200", decimal_comma=True), read_number("1,200", decimal_comma=True)
+    (1200, 1.2)
+
     Raises :class:`ValueError` for what is no number.
     """
-    if not whole and _PLAIN.fullmatch(cell):  # as most cells are
+    if not (whole or decimal_comma) and _PLAIN.fullmatch(cell):  # as most cells are
         number = float(cell)
         return int(number) if number.is_integer() else number
     text = _CURRENCY.sub("", cell.strip().removesuffix("%").strip())
     text = re.sub(r"[\s'’]", "", text).replace("−", "-")
     if len(text) > _NUMBER_LENGTH_MAX:
         raise ValueError("too long")
-    text = _without_groups(text, whole)
+    text = _with_decimal_comma(text) if decimal_comma else _without_groups(text, whole)
     if _NUMBER.fullmatch(text) is None:
         raise ValueError("not a number")
     number = float(text)
@@ -52,6 +57,13 @@ def read_number(cell: str, *, whole: bool = False) -> int | float:
     if whole:
         raise ValueError("not a whole number")
     return number
+
+
+def _with_decimal_comma(text: str) -> str:
+    integer, comma, fraction = text.partition(",")
+    if "." in integer and _GROUPED.fullmatch(integer) is None:
+        return text.replace(",", "")  # a point that parts nothing is a machine's, before its decimals
+    return f"{integer.replace('.', '')}{comma and '.'}{fraction}"
 
 
 def _without_groups(text: str, whole: bool) -> str:

@@ -32,6 +32,7 @@ class Columns:
     of_field: Mapping[str, Sequence[int]]
     others: Sequence[int]
     times: TimeReader
+    decimal_comma: bool = False
 
     def read(self, cells: Sequence[str]) -> dict[str, Value]:
         """Return what a row tells, by field; blank cells tell nothing. Times are in ms since 1970.
@@ -69,7 +70,7 @@ class Columns:
                 return self.times.read(cell, column)
             case "number" | "whole" as kind:
                 try:
-                    return read_number(cell, whole=kind == "whole")
+                    return read_number(cell, whole=kind == "whole", decimal_comma=self.decimal_comma)
                 except ValueError as error:
                     raise EventError("wrong_type", column, f"{cell.strip()[:80]!r} is {error} for {field}") from None
             case "texts":

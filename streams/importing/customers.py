@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from string import ascii_letters
 from typing import Final
 
@@ -21,6 +22,7 @@ from scoring.model_customers import Customers, OfNumbers, Rating, YesNo
 from scoring.model_file import show, suggest
 from streams.importing.cells import read_number
 from streams.importing.columns import Columns, map_columns, nearest
+from streams.importing.decimals import Decimal, find_decimal, is_either
 from streams.importing.fields import FieldSet, Kind, Need
 from streams.importing.table import Row
 from streams.importing.times import TimeReader
@@ -143,13 +145,18 @@ class _Faults:
             self.told.append(f"line {line}: {message}")
 
 
-def read_customers(rows: Iterable[Row], mapped: CustomerColumns, name: str) -> list[Customer]:
-    """Return the customers of a table.
+def read_customers(
+    rows: Iterable[Row], mapped: CustomerColumns, name: str, decimal: Decimal | None = None
+) -> list[Customer]:
+    """Return the customers of a table; ``decimal`` is what stands before decimals, None if the table has to tell.
 
-    Raises :class:`SettingsError` with the faults of all rows, each with its line: cells that cannot be read, customers
-    that are there twice or have no name; and where there are none, or too many.
+    Raises :class:`SettingsError` with the faults of all rows, each with its line: cells that cannot be read, or in two
+    ways, customers that are there twice or have no name; and where there are none, or too many.
     """
-    faults, book = _Faults(), ValueBook(mapped.section)
+    faults, book, rows = _Faults(), ValueBook(mapped.section), list(islice(rows, CUSTOMERS_MAX + 1))
+    decimal = decimal or find_decimal(cell for row in rows for _, cell in _numbers(row, mapped.columns))
+    if decimal is Decimal.COMMA:
+        mapped = replace(mapped, columns=replace(mapped.columns, decimal_comma=True))
     customers: list[Customer] = []
     lines: dict[str, int] = {}
     for row in rows:
@@ -158,6 +165,8 @@ def read_customers(rows: Iterable[Row], mapped: CustomerColumns, name: str) -> l
         try:
             if row.error is not None:
                 raise row.error
+            if decimal is None:
+                _refuse_either(row, mapped.columns)
             customer = _read_row(row.cells, mapped)
         except (EventError, CustomerError) as error:
             faults.add(row.line, str(error))
@@ -175,6 +184,24 @@ def read_customers(rows: Iterable[Row], mapped: CustomerColumns, name: str) -> l
     if not customers:
         raise SettingsError(f"{name}: has a heading and no customers below it")
     return customers
+
+
+def _numbers(row: Row, columns: Columns) -> Iterator[tuple[str, str]]:
+    """Yield the cells of a row in which numbers should be, each with its column."""
+    for fact, indexes in columns.of_field.items():
+        if columns.fields.kind(fact) == "number":
+            yield from ((columns.names[index], row.cells[index]) for index in indexes if index < len(row.cells))
+
+
+def _refuse_either(row: Row, columns: Columns) -> None:
+    for column, cell in _numbers(row, columns):
+        if is_either(cell):
+            raise EventError(
+                "wrong_type",
+                column,
+                f"{show(cell.strip())} is a thousand times more where points part thousands, or commas do, and nothing "
+                "in the table tells; say --decimal point or --decimal comma",
+            )
 
 
 def _read_row(cells: Sequence[str], mapped: CustomerColumns) -> Customer:

@@ -20,6 +20,7 @@ from faust.stores.memory import Store as MemoryStore
 
 from streams.runtime.chunks import Chunk, ChunkConsumer
 from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Forgotten, Meta, Pass, Tick, decode_meta
+from streams.runtime.liveness import StuckError, watch_progress
 from streams.runtime.transactions import Committed, Work, Writer
 from streams.settings import Settings
 
@@ -138,6 +139,7 @@ class Shards:
         # One chunk at a time, whichever shard's, and no fetch meanwhile: what piles up costs less by the record.
         self._turn, self._idle = asyncio.Lock(), asyncio.Event()
         self._idle.set()
+        self._turns = 0
 
     # ---- taking chunks
 
@@ -199,6 +201,7 @@ class Shards:
         steps = shard.logic.take(chunk.topic, chunk.partition, records)
         pause_at = time.perf_counter() + _TURN_S
         while True:
+            self._turns += 1
             try:
                 next(steps)
             except StopIteration as done:
@@ -356,7 +359,29 @@ class Shards:
             asyncio.create_task(self._restore(set(self._waiting)), name="restore"),
             asyncio.create_task(self._seek_what_was_lost(), name="seek-lost"),
             asyncio.create_task(self._pass_time(), name="time"),
+            asyncio.create_task(self._notice_standstill(), name="standstill"),
         ]
+
+    async def _notice_standstill(self) -> None:
+        if not self.settings.stuck_after_s:
+            return
+        try:
+            await watch_progress(
+                self._progress, self._continues, self._new_consumer, self.settings.stuck_after_s, self._now_s
+            )
+        except StuckError as error:
+            self._on_failure(-1, error)
+
+    def _progress(self) -> object:
+        """Return what is another value whenever anything has been worked on, committed or restored."""
+        return self._turns, {partition: shard.writer.meta.journal for partition, shard in self._open.items()}
+
+    def _continues(self) -> dict[TopicPartition, int]:
+        return {
+            TopicPartition(topic, partition): following
+            for partition, shard in self._open.items()
+            for topic, following in shard.next.items()
+        }
 
     def _new_writer(self, partition: int) -> Writer:
         return Writer(

@@ -192,6 +192,39 @@ def test_every_fault_of_a_table_is_told_with_its_line(run: Run, write: Write) ->
 
 
 @pytest.mark.parametrize(
+    ("told", "revenues"),
+    [
+        (["1.200", "950,50"], [1200, 950.5]),
+        (["1,200", "950.50"], [1200, 950.5]),
+        (["1.200", "1.200.300"], [1200, 1_200_300]),
+        (["€ 1.200", "7", "0,125"], [1200, 7, 0.125]),
+        (["1200", "12345,678"], [1200, 12345.678]),
+        (["1.5", "2,5"], [1.5, 2.5]),
+    ],
+)
+def test_the_numbers_that_leave_no_doubt_tell_how_the_others_are_read(
+    run: Run, write: Write, told: list[str], revenues: list[float]
+) -> None:
+    rows = [f'c{number};yes;yes;yes;no;"{cell}"' for number, cell in enumerate(told)]
+    file = write("\n".join([f"customer,{QUESTIONS},revenue".replace(",", ";"), *rows]))
+    found = json.loads(run("customers", "segment", file, "--json").out)
+    assert {each["customer"]: each["revenue"] for each in found["customers"]} == {
+        f"c{number}": revenue for number, revenue in enumerate(revenues)
+    }
+
+
+def test_a_number_that_may_be_read_in_two_ways_is_refused_until_it_is_said_which(run: Run, write: Write) -> None:
+    file = write(f"customer;{QUESTIONS.replace(',', ';')};revenue\nAcme;yes;yes;yes;no;1.200\nBolt;no;yes;yes;no;7\n")
+    assert refused(run, file) == [
+        "customers.csv: line 2: revenue: '1.200' is a thousand times more where points part thousands, or commas do, "
+        "and nothing in the table tells; say --decimal point or --decimal comma"
+    ]
+    for decimal, revenue in (("comma", 1200), ("point", 1.2)):
+        found = json.loads(run("customers", "segment", file, "--decimal", decimal, "--json").out)
+        assert next(each["revenue"] for each in found["customers"] if each["customer"] == "Acme") == revenue
+
+
+@pytest.mark.parametrize(
     ("override", "problem"),
     [
         ("D,because,2026-01-01", "override: 'D' is not a segment; there are A, B, C, exit"),

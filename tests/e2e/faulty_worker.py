@@ -6,6 +6,7 @@ happen often enough to be tested. ``MUTATE`` takes a safeguard out of the produc
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -81,6 +82,21 @@ def stall_before_a_commit(times: Path) -> None:
     transactions.AIOKafkaProducer.commit_transaction = stall_and_commit
 
 
+def hang_once(times: Path) -> None:
+    """Stop taking chunks for ever, as often as the file ``times`` has lines, whichever worker it is."""
+    take = tables.Shards.take
+
+    async def take_or_hang(self: tables.Shards, chunk: Chunk) -> None:
+        lives = times.read_text().splitlines()
+        if lives:
+            times.write_text("".join(f"{life}\n" for life in lives[1:]))
+            async with self._turn:
+                await asyncio.Event().wait()
+        await take(self, chunk)
+
+    tables.Shards.take = take_or_hang  # type: ignore[method-assign]
+
+
 def without_contiguity() -> None:
     """Take every chunk that is not old, whether or not something is missing before it."""
 
@@ -105,6 +121,8 @@ MUTATIONS = {"": lambda: None, "contiguity": without_contiguity, "fencing": with
 if __name__ == "__main__":
     if "DIE_BEFORE_ABSORBS" in os.environ:
         die_before_absorbs_are_committed(Path(os.environ["DIE_BEFORE_ABSORBS"]))
+    if "HANG_ONCE" in os.environ:
+        hang_once(Path(os.environ["HANG_ONCE"]))
     if "STALL_BEFORE_COMMIT" in os.environ:
         stall_before_a_commit(Path(os.environ["STALL_BEFORE_COMMIT"]))
     lose_chunks(random.Random(os.getpid()))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.app import EXIT_SHARD_FAILED
 from streams.clock import now_ms
 from streams.settings import Settings
 from streams.topics import create_topics
@@ -55,6 +56,28 @@ def test_kills_and_stops_neither_lose_nor_repeat_anything(settings: Callable[...
 def test_lost_chunks_are_read_again_though_nothing_follows_them(settings: Callable[..., Settings]) -> None:
     problems, _ = run_faults(settings, events=400, per_second=10_000, kills=0, stops=0, LOST_CHUNKS="0.5")
     assert problems == []
+
+
+@pytest.mark.thorough
+def test_a_worker_that_hangs_ends_and_another_goes_on(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    hangs = tmp_path / "hangs"
+    hangs.write_text("one\n")
+    options = {"events": 10_000, "per_second": 1_000, "kills": 0, "stops": 0}
+    problems, ended = run_faults(settings, **options, HANG_ONCE=str(hangs), LEADHEAT_STUCK_AFTER_S="8")
+    assert problems == []
+    assert ended == [EXIT_SHARD_FAILED]
+
+
+@pytest.mark.thorough
+def test_a_worker_that_stalls_in_the_middle_of_a_transaction_is_fenced(
+    settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    stalls = tmp_path / "stalls"
+    stalls.write_text("one\n")
+    options = {"events": 20_000, "per_second": 1_000, "kills": 0, "stops": 0}
+    problems, ended = run_faults(settings, **options, STALL_BEFORE_COMMIT=str(stalls))
+    assert problems == []
+    assert ended == [EXIT_SHARD_FAILED]
 
 
 @pytest.mark.thorough

@@ -31,9 +31,10 @@ from scoring.model import ScoringModel, parse_model
 from scoring.models import DEFAULT_MODEL
 from scoring.outcomes import Outcome
 from scoring.replay import Replay
+from scoring.shard import Shard
 from streams.cli.customer_values import to_customers
 from streams.cli.customers_split import write_split
-from tests.unit.builders import NOW
+from tests.unit.builders import NOW, to_record
 from tests.unit.test_companies import take, update
 
 ACME = "domain:acme.com"
@@ -168,6 +169,13 @@ def test_an_override_stands_until_it_ends_or_is_taken_back() -> None:
     assert (value_of(done).segment, value_of(done).manual) == ("A", None)
 
 
+def test_an_override_to_a_segment_that_the_model_does_not_have_says_so() -> None:
+    replay = Replay(model())
+    take(replay, told(1, "invoice", amount=2_000))
+    record = value_of(take(replay, told(2, "override", segment="D", reason="x", until=NOW * 2, by="olga")))
+    assert (record.segment, record.why) == ("A", "by hand: 'D' is not a segment of the model")
+
+
 def test_a_customer_that_churns_is_none_until_it_buys_again() -> None:
     replay = Replay(model())
     take(replay, told(1, "invoice", amount=2_000), told(2, "rating", ratings={"fits": "y", "upsell": 9}, by="olga"))
@@ -229,6 +237,19 @@ def test_by_the_limits_of_a_split_of_all_workers_each_customer_is_where_it_put_t
         for account in again.accounts()
         if account.customer is not None
     } == {each.customer: each.segment for each in found.customers}
+
+
+def test_a_model_with_another_split_places_all_customers_anew_without_anything_happening() -> None:
+    before = Shard(model(), {})
+    happened = [told(1, "invoice", amount=2_000), update("i-2", "invoice", domain="b.com", properties={"amount": 1})]
+    for each in happened:
+        before.take_updates([to_record(each)])
+    after = Shard(model(SECTION.replace("{A: 3, B: 2}", "{A: 5, B: 4}")), dict(before.leads), before.memo)
+    assert after.is_adopting
+    done = after.adopt(99)
+    assert value_of(done).segment == "B"
+    assert done.customer_values.keys() == {ACME.encode()}  # the other one is where it was
+    assert [(each.segment, each.at_ms) for each in value_of(done).history] == [("A", NOW), ("B", NOW)]
 
 
 # ── what an account keeps ────────────────────────────────────────────────────────────────────────────────────
