@@ -79,6 +79,11 @@ class WriteKeys:
         # A file that is named and holds none lets nobody in: its last key may just have been withdrawn.
         return not self._by_hash and self._path is None
 
+    @property
+    def sources(self) -> set[str]:
+        """The sources that have a live key."""
+        return {key.source for key in self._by_hash.values()}
+
     def find(self, key: str) -> WriteKey | None:
         """Return the live key that was sent, or None. That it is looked up by its hash says nothing about any other."""
         self._refresh()
