@@ -25,12 +25,13 @@ class LedgerLine(msgspec.Struct, kw_only=True, omit_defaults=True):
     ``points`` (signed, after the ceiling) of all lines sum to the score. ``count`` is the decayed number of
     matches, ``last_ms`` the time of the latest, ``subject`` what that one was about; ``events`` are those of the
     last 64 that matched, the latest first, at most 10. A line of kind ``channel`` is what a channel's ceiling cuts
-    off, the line ``floor`` lifts a negative sum to 0.
+    off, ``adjusted`` is what a person has added for the reason in ``subject``, the line ``floor`` lifts a negative sum
+    to 0.
     """
 
     rule: str
     points: float
-    kind: Literal["rule", "trait", "channel", "inactivity", "floor"] = "rule"
+    kind: Literal["rule", "trait", "channel", "inactivity", "adjusted", "floor"] = "rule"
     count: float = 0.0
     last_ms: int = 0
     half_life_days: float = 0.0
@@ -65,6 +66,7 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     that it ends: because the lead has become quiet, or because what the alert rested on was a machine's.
     ``time_ms`` is the time of the crossing; ``score`` (points) and ``ledger`` are as of then. ``contact`` says how to
     reach the lead; ``unknown`` names the traits that nobody has told, ``coverage`` (0 to 1) is the share of those told.
+    Where the lead is a ``customer``, it is about expansion.
     """
 
     id: str
@@ -91,6 +93,7 @@ class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     last_touch: Origin | None = None
     unknown: list[str] = []
     coverage: float | None = None
+    customer: bool = False
 
 
 def alert_id(lead: str, band: str, event_id: str) -> str:

@@ -11,6 +11,7 @@ from scoring.cooling import ROUNDING
 from scoring.explain import VISITOR, Explainer
 from scoring.lead_state import HELD, LeadState, Waiting
 from scoring.rules import HOUR_MS, Rulebook
+from scoring.sales import keeps_quiet, lapse
 from scoring.sums import Sums
 from scoring.timers import NEVER
 
@@ -32,6 +33,8 @@ class Bands:
     def __init__(self, book: Rulebook, sums: Sums, explainer: Explainer) -> None:
         self.book, self._sums, self._explainer = book, sums, explainer
         self._has_own = bool(book.model.names.get(OWN_DOMAINS))
+        times = book.model.follow_up
+        self._in_work_ms, self._recycle_ms = times.in_work_ms, times.recycle_ms
         # What the gains must reach for a rise from each band; out of the hottest there is none.
         self.next_enter = [*(band.enter - ROUNDING for band in book.bands[1:]), inf]
 
@@ -158,7 +161,27 @@ class Bands:
         rested = not state.alerted_at or cooldown_ms is None or now - state.alerted_at >= cooldown_ms
         model = self.book.model
         is_called = model.alerts.visitors or not lead.startswith(VISITOR)
-        return rested and received_ms - now <= self.book.max_age_ms and is_called and not model.is_own(lead)
+        if not (rested and received_ms - now <= self.book.max_age_ms and is_called) or model.is_own(lead):
+            return False
+        sales = state.sales
+        return sales is None or not keeps_quiet(sales, now, self._in_work_ms, self._recycle_ms)
+
+    def remind(
+        self, state: LeadState, lead: str, cause: Cause, now: int, received_ms: int, alerts: list[Alert]
+    ) -> None:
+        """Alert anew of a lead that is still in a band that alerts: what is known of it now is new to sales."""
+        bands = self.book.bands
+        alerting = next((band for band in range(state.band, 0, -1) if bands[band].cooldown_ms is not None), 0)
+        if alerting and self._may_alert(state, lead, alerting, now, received_ms):
+            alerts.append(self._entered_alert(state, lead, cause, cause.id, now, alerting, state.band))
+
+    def lapse(self, state: LeadState, now: int) -> bool:
+        """End the adjustments that are over at ``now``, in place; return whether there were any."""
+        ended = [] if state.sales is None else lapse(state.sales, now)
+        for points in ended:
+            state.fixed -= points
+            state.gains += max(0.0, -points)  # what was taken away comes back
+        return bool(ended)
 
     def _entered_alert(
         self, state: LeadState, lead: str, cause: Cause, key: str, now: int, band: int, previous: int
@@ -189,6 +212,8 @@ class Bands:
         a sum in another order says.
         """
         bands = self.book.bands
+        if state.sales is not None:
+            self.lapse(state, at)
         total = self._sums.total(state, at) + ROUNDING
         previous = state.band
         if cause is None:
@@ -263,11 +288,12 @@ class Bands:
         since = state.last
         while state.band:
             if state.cools_at < 0:
-                # Somebody who is at it will do more within the hour, and is not to be summed up each time.
-                for until in (now + HOUR_MS, now):
-                    if self._sums.surely_stays(state, since, until):
-                        state.cools_at = -until
-                        return
+                if not (state.sales and state.sales.until):
+                    # Somebody who is at it will do more within the hour, and is not to be summed up each time.
+                    for until in (now + HOUR_MS, now):
+                        if self._sums.surely_stays(state, since, until):
+                            state.cools_at = -until
+                            return
                 state.cools_at = self._sums.next_cooling(state, since)
             if now < state.cools_at:
                 return

@@ -10,6 +10,7 @@ import msgspec
 from scoring.alerts import Alert, Cause, Evidence, LedgerLine, Origin
 from scoring.lead_state import LeadState, read_events
 from scoring.rules import Rulebook
+from scoring.sales import Sales
 from scoring.touches import Touch
 from scoring.traits import TraitBook
 from scoring.visits import last_visit_ms
@@ -53,6 +54,7 @@ class Explainer:
             last_touch=_origin(state.last_touch),
             unknown=unknown,
             coverage=coverage,
+            customer=state.sales is not None and state.sales.is_customer,
             **particulars,
         )
 
@@ -63,6 +65,8 @@ class Explainer:
         inactive = self._inactive_line(state, now)
         if inactive is not None:
             lines.append(inactive)
+        if state.sales is not None:
+            lines += _adjusted_lines(state.sales)
         lines.sort(key=lambda line: (-abs(line.points), line.kind, line.rule))
         total = sum(line.points for line in lines)
         if total < 0:
@@ -118,6 +122,14 @@ class Explainer:
             return None
         last_ms, points = last_visit_ms(state.visits), self._book.inactive_points
         return LedgerLine(rule="inactivity", kind="inactivity", points=points, last_ms=last_ms)
+
+
+def _adjusted_lines(sales: Sales) -> list[LedgerLine]:
+    columns = zip(sales.points, sales.since, sales.reasons, strict=True)
+    return [
+        LedgerLine(rule="adjusted", kind="adjusted", points=points, last_ms=since, subject=reason)
+        for points, since, reason in columns
+    ]
 
 
 def _evidence_by_rule(state: LeadState) -> dict[int, list[Evidence]]:

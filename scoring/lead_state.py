@@ -14,6 +14,7 @@ import msgspec
 
 from scoring.alerts import Cause
 from scoring.contacts import AccountFacts
+from scoring.sales import Sales
 from scoring.timers import NEVER
 from scoring.touches import Touch
 
@@ -101,7 +102,8 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
 
     ``told`` counts what the account was told, ``told_score`` is the score that it was told last (points; below 0 where
     the account of now was told nothing). ``facts_version`` and ``facts`` (None where nothing is known) are what it has
-    answered; ``waiting`` is a crossing that is held until it has.
+    answered; ``waiting`` is a crossing that is held until it has. ``sales`` is what people did about the lead, if any;
+    ``fixed`` holds the points that they have added, too.
 
     Two fields are bounds that spare most sums. ``gains`` (points) is at least the sum of the positive contributions
     under the model of ``generation`` (see :class:`scoring.rules.Numbering`), now and later, since gains fade. While
@@ -140,6 +142,7 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     facts_version: int = 0
     facts: AccountFacts | None = None
     waiting: Waiting | None = None
+    sales: Sales | None = None
     doubts: Doubts | None = None
 
     @property

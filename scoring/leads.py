@@ -19,6 +19,7 @@ from scoring.cooling import ROUNDING
 from scoring.decay import DAY_MS
 from scoring.events import ACTIVITIES, Event
 from scoring.explain import VISITOR, Explainer
+from scoring.follow_ups import FollowUp
 from scoring.lead_state import (
     ACTIVITY_MARK,
     EVENT_BYTES,
@@ -34,6 +35,7 @@ from scoring.publishing import Publisher
 from scoring.retraction import Retractor
 from scoring.routed import Message
 from scoring.rules import TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
+from scoring.sales import REJECTED, STATUSES, Sales, adjust, note
 from scoring.sums import Sums
 from scoring.telling import Standing, Teller, account_of
 from scoring.timers import NEVER
@@ -45,6 +47,9 @@ _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
 _EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
 _digest = xxhash.xxh3_64_digest
 _LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
+
+ACTIONS_OF_LEADS: Final = frozenset({*STATUSES[1:], "adjusted", "suppressed", "released"})
+"""Follow-ups that change a lead; others are for people to read."""
 
 NOT_TOLD: Final = Standing("", 0, 0)
 """The standing of a lead of whom no account has been told."""
@@ -123,6 +128,8 @@ class LeadScorer:
         plan_of, next_enter, decides = self._by_type.get, self._bands.next_enter, self._decides_by_events
         self._forget_due(state)
         days = state.days
+        sales = state.sales
+        lapses_at = NEVER if sales is None else sales.lapses_at
         latest_day = int.from_bytes(days[-3:-1])
         for index, event, received_ms in events:
             event_id = _digest(event.id.encode())
@@ -142,6 +149,9 @@ class LeadScorer:
                 self._bands.cool_until(state, lead, now, alerts)
             marks = b""
             changed = recheck = False
+            if now >= lapses_at:
+                changed = recheck = self._bands.lapse(state, now)
+                lapses_at = NEVER if sales is None else sales.lapses_at
             properties = event.properties
             planned, key, of_text, is_visit, is_click, activity, watch = plan_of(event.type, _NO_PLAN)
             verdict = event.verdict
@@ -239,8 +249,11 @@ class LeadScorer:
                 if state.band:
                     # One more gain can only put off the cooling; a penalty may bring it forward to any time.
                     state.cools_at = UNSURE if recheck else -abs(state.cools_at)
+                reopened = sales is not None and self._reopens(sales, time_ms, marks)
                 if recheck or (state.gains >= next_enter[state.band] and self._bands.may_rise(state, now)):
                     self._bands.reband(state, lead, _cause_of(event), event.id, now, received_ms, alerts)
+                if reopened and not any(alert.kind == "entered" for alert in alerts):
+                    self._bands.remind(state, lead, _cause_of(event), now, received_ms, alerts)
             if alerts:
                 raised.append((index, alerts))
         state.cooled_ms = state.last - seen_at
@@ -286,6 +299,52 @@ class LeadScorer:
             state.cooled_ms = state.last - seen_at
         return alerts
 
+    def follow_up(
+        self, state: LeadState, lead: str, follow_up: FollowUp, received_ms: int, adopted: list[Adopted]
+    ) -> list[Alert]:
+        """Take what sales did about a lead, in place; return the alerts that this raises or ends.
+
+        An adjustment is made at the time of the follow-up, or at the lead's now if that is later.
+        """
+        if state.generation != self._generation:
+            self.adopt(state, lead, adopted)
+        if follow_up.action not in ACTIONS_OF_LEADS:
+            return []
+        sales = state.sales = state.sales or Sales()
+        alerts: list[Alert] = []
+        if follow_up.action != "adjusted":
+            note(sales, follow_up)
+            if sales.status == REJECTED and sales.status_at == follow_up.time:
+                state.alert_id, state.alerted_at = "", 0  # nobody waits for its cooling, nor for a cooldown
+            return alerts
+        assert isinstance(follow_up.time, int)
+        self._forget_due(state)
+        now, seen_at = max(state.last, follow_up.time), state.seen_at
+        if state.band:
+            self._bands.cool_until(state, lead, now, alerts)
+        self._bands.lapse(state, now)
+        state.last = now
+        state.cooled_ms = now - seen_at
+        points = adjust(sales, follow_up, now)
+        state.fixed += points
+        state.gains += max(0.0, points)
+        if points:
+            state.cools_at = UNSURE if state.band else NEVER
+            if not self._surely_stays_cold(state):
+                cause = Cause(id=follow_up.id, type="adjusted", time_ms=follow_up.time)
+                self._bands.reband(state, lead, cause, follow_up.id, now, received_ms, alerts)
+        return alerts
+
+    def _reopens(self, sales: Sales, time_ms: int, marks: bytes) -> bool:
+        """End the quiet of a lead that was rejected, in place, if an event counts as a step of its decision."""
+        if sales.status != REJECTED or time_ms <= sales.status_at:
+            return False
+        phases = self.book.phases
+        if not any(phases[int.from_bytes(marks[at : at + 2])] == "decision" for at in range(0, len(marks), 2)):
+            return False
+        sales.status = 0
+        return True
+
     def absorb(
         self,
         state: LeadState,
@@ -325,6 +384,7 @@ class LeadScorer:
         state.cooled_ms = state.last - seen_at
         state.gains += gains
         self._rate_traits(state, lead)
+        self._bands.lapse(state, state.last)
         if other.visits:
             self._visits.recount(state)
         state.cools_at = UNSURE if state.band else NEVER

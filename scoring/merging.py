@@ -29,6 +29,7 @@ from scoring.lead_state import (
 )
 from scoring.links import merge_links
 from scoring.rules import Rulebook
+from scoring.sales import merge_sales
 from scoring.visits import merge_visits
 
 
@@ -69,6 +70,7 @@ def merge(state: LeadState, other: LeadState, book: Rulebook) -> None:
         note_activity(state.days, day * DAY_MS, count)
     if other.linked:
         state.linked = merge_links(state.linked, other.linked)
+    state.sales = merge_sales(state.sales, other.sales)
     _merge_person(state, other)
     _merge_times(state, other)
 

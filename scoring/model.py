@@ -50,6 +50,7 @@ from scoring.model_sections import (
     Channel,
     ChannelWithNames,
     ContactNames,
+    FollowUpTimes,
     Hot,
     Inactivity,
     Name,
@@ -80,6 +81,7 @@ from scoring.model_words import (
     describe_channel,
     describe_conditions,
     describe_contact,
+    describe_follow_up,
     describe_inactivity,
     describe_rule,
     describe_signal,
@@ -99,6 +101,7 @@ __all__ = [
     "Customers",
     "Exclusion",
     "FitLevels",
+    "FollowUpTimes",
     "Hot",
     "Inactivity",
     "Profile",
@@ -173,6 +176,9 @@ class ScoringModel(Section):
         min_length=1, max_length=10, description="The bands above cold, from low to high."
     )
     alerts: Alerts = Field(default_factory=Alerts, description="What alerts have in common.")
+    follow_up: FollowUpTimes = Field(
+        default_factory=FollowUpTimes, description="How long sales has, and what keeps a lead quiet."
+    )
     profiles: dict[Name, Profile] = Field(
         default_factory=dict,
         max_length=PROFILES_MAX,
@@ -363,6 +369,7 @@ _SECTIONS: Final[Mapping[KeyPath, type[Section]]] = {
     ("inactivity",): Inactivity,
     ("bands", "*"): Band,
     ("alerts",): Alerts,
+    ("follow_up",): FollowUpTimes,
     ("profiles", "*", "*"): Component,
     ("exclusions", "*"): Exclusion,
     ("accounts",): Accounts,
@@ -503,6 +510,8 @@ def describe_model(model: ScoringModel) -> str:
     lines.append("cold: below the first band")
     lines += [f"{name}: {describe_band(band)}" for name, band in model.bands.items()]
     lines += describe_alerts(model.alerts)
+    if model.follow_up != FollowUpTimes():
+        lines.append(describe_follow_up(model.follow_up))
     lines += describe_account_fit(model.profiles, model.exclusions, model.accounts.fit)
     lines += describe_accounts(model.accounts)
     lines += [f"signal {name}: {describe_signal(signal)}" for name, signal in model.signals.items()]

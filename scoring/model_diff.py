@@ -45,6 +45,7 @@ from scoring.model_words import (
     describe_conditions,
     describe_coverage_min,
     describe_exclusion,
+    describe_follow_up,
     describe_inactivity,
     describe_levels,
     describe_rule,
@@ -98,6 +99,7 @@ def diff_models(old: ScoringModel, new: ScoringModel) -> list[Change]:
         *_diff_contact(old, new),
         *_diff_entries(old.bands, new.bands, _tell_band, _diff_band),
         *_diff_alerts(old, new),
+        *_diff_follow_up(old, new),
         *_diff_entries(old.profiles, new.profiles, _tell_profile, _diff_profile, "profile "),
         *_diff_entries(old.exclusions, new.exclusions, _tell_exclusion, _diff_exclusion, "exclusion "),
         *_diff_fit_levels(old, new),
@@ -298,6 +300,12 @@ def _diff_levels(name: str, old: Band | AccountBand, new: Band | AccountBand) ->
 
 def _show_or(fit_min: float | None) -> str:
     return "any" if fit_min is None else show(fit_min)
+
+
+def _diff_follow_up(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:
+    if old.follow_up != new.follow_up:
+        words = (describe_follow_up(each.follow_up).removeprefix("follow-up: ") for each in (old, new))
+        yield Change(f"follow-up: {' → '.join(words)}", "at once")
 
 
 def _diff_alerts(old: ScoringModel, new: ScoringModel) -> Iterator[Change]:

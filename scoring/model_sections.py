@@ -388,3 +388,32 @@ class Alerts(Section):
         default=24.0, gt=0, le=8_760, description="A crossing older than this (hours) changes bands silently."
     )
     visitors: bool = Field(default=False, description="Whether visitors, of whom nothing is known, alert too.")
+
+
+class FollowUpTimes(Section):
+    """How long sales has, and for how long what they answer keeps a lead quiet."""
+
+    contact_within_h: float = Field(
+        default=1.0, gt=0, le=720, description="Working hours within which a lead that was alerted is to be contacted."
+    )
+    in_work_days: float = Field(
+        default=90.0, gt=0, le=3_650, description="Days after the latest sign of work on a lead without a new alert."
+    )
+    recycle_days: float = Field(
+        default=90.0, gt=0, le=3_650, description="Days after which a lead that was lost may alert again."
+    )
+
+    @property
+    def contact_within_ms(self) -> int:
+        """The time for a first contact, in ms."""
+        return round(self.contact_within_h * 3_600_000)
+
+    @property
+    def in_work_ms(self) -> int:
+        """For how long work on a lead keeps it quiet, in ms."""
+        return round(self.in_work_days * 86_400_000)
+
+    @property
+    def recycle_ms(self) -> int:
+        """For how long a loss keeps a lead quiet, in ms."""
+        return round(self.recycle_days * 86_400_000)

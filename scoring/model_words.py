@@ -12,7 +12,7 @@ from scoring.model_accounts import Component, Exclusion, FitLevels, Profile
 from scoring.model_bands import AccountBand, Band
 from scoring.model_engagement import Accounts, Waking
 from scoring.model_file import show
-from scoring.model_sections import Alerts, Channel, Inactivity, Rule, Trait, VisitCount, Visits
+from scoring.model_sections import Alerts, Channel, FollowUpTimes, Inactivity, Rule, Trait, VisitCount, Visits
 from scoring.model_signals import (
     CompanyEvent,
     Count,
@@ -121,6 +121,14 @@ def describe_inactivity(inactivity: Inactivity) -> str:
     """Say what silence costs."""
     after = show_days(inactivity.after_days)
     return f"{inactivity.points:+.12g} from {after} after the end of the last visit, until the next"
+
+
+def describe_follow_up(times: FollowUpTimes) -> str:
+    """Say how long sales has, and what keeps a lead quiet."""
+    return (
+        f"follow-up: contact within {show(times.contact_within_h)} working hours; no new alert for "
+        f"{show_days(times.in_work_days)} after work on a lead, nor for {show_days(times.recycle_days)} after a loss"
+    )
 
 
 def describe_band(band: Band) -> str:

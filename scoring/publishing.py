@@ -10,7 +10,8 @@ from scoring.bands import Bands
 from scoring.explain import stage_of
 from scoring.lead_state import LeadState
 from scoring.rules import PHASES, Rulebook
-from scoring.score_records import LeadScore, ScoreLine
+from scoring.sales import STATUSES, Sales
+from scoring.score_records import AdjustedLine, LeadScore, SalesNow, ScoreLine
 from scoring.sums import Sums
 from scoring.timers import NEVER
 from scoring.traits import TraitBook
@@ -87,6 +88,10 @@ class Publisher:
         record.held_back = self._bands.held_back(state, lead, total)
         record.contact = self._traits.contact(state, lead)
         record.traits = [] if state.person is None else self._traits.lines(state)
+        if state.sales is not None:
+            _publish_sales(record, state.sales)
+        elif record.sales is not None:
+            record.sales, record.adjusted = None, []
         if len(sums) > 1:
             names, caps = book.channel_names, book.channel_caps
             record.channels = {names[channel]: caps[channel] for channel in range(1, len(sums)) if sums[channel]}
@@ -95,3 +100,9 @@ class Publisher:
         record.cools_at_ms = None if cools_at == NEVER else cools_at
         record.held_until_ms = state.held_until or None
         return _encode_record(record)
+
+
+def _publish_sales(record: LeadScore, sales: Sales) -> None:
+    record.sales = SalesNow(STATUSES[sales.status], sales.status_at, sales.is_customer, sales.suppressed)
+    columns = zip(sales.reasons, sales.points, sales.until, strict=True)
+    record.adjusted = [AdjustedLine(reason, points, until) for reason, points, until in columns]

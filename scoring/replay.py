@@ -53,12 +53,13 @@ class Replay:
     def take(self, records: list[FileRecord]) -> Outcome:
         """Score one chunk of records, in order, and then what this tells of who is who, and of accounts.
 
-        Records of companies are told from those of people by their type.
+        Records of companies are told from those of people by their type, follow-ups by their action.
         """
         outcome, first = Outcome(), 0
-        for of_accounts, run in groupby(records, _is_of_account):
+        takes = {"event": self.shard.take, "account": self.shard.take_updates, "follow-up": self.shard.take_follow_ups}
+        for kind, run in groupby(records, _kind_of):
             chunk = list(run)
-            done = self.shard.take_updates(chunk) if of_accounts else self.shard.take(chunk)
+            done = takes[kind](chunk)
             for refusal in done.refusals:
                 refusal.index += first
             first += len(chunk)
@@ -119,17 +120,21 @@ def read_records(lines: Iterable[bytes], now_ms: int, *, live: bool) -> Iterator
 
 class _Typed(msgspec.Struct):
     type: str = ""
+    action: str = ""
 
 
 _decode_typed = msgspec.json.Decoder(_Typed).decode
 
 
-def _is_of_account(record: FileRecord) -> bool:
-    """Tell a record of a company from one of a person."""
+def _kind_of(record: FileRecord) -> str:
+    """Tell what a record is about: ``account``, ``follow-up`` or ``event``; what is neither is refused as an event."""
     try:
-        return _decode_typed(record.value or b"").type in ACCOUNT_TYPES
+        typed = _decode_typed(record.value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False  # refused as whatever it is
+        return "event"
+    if typed.type in ACCOUNT_TYPES:
+        return "account"
+    return "follow-up" if typed.action and not typed.type else "event"
 
 
 class _Timed(msgspec.Struct):

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from scoring.alerts import Alert, Cause
 from scoring.errors import EventError
 from scoring.events import Event
+from scoring.follow_ups import decode_follow_up
 from scoring.identity import IDENTITY_LENGTH_MAX, is_stronger, strongest_identity
 from scoring.lead_state import LeadState, decode_state, encode_state
 from scoring.leads import NOT_TOLD, LeadEvents, LeadScorer
@@ -20,7 +21,7 @@ from scoring.links import add_link, drop_link, is_confirmed, is_linked
 from scoring.merging import read_rules, renumber
 from scoring.outcomes import Outcome, Refusal
 from scoring.pointers import HOPS_MAX, Pointer, decode_pointer, encode_pointer, is_pointer
-from scoring.routed import Absorb, Check, Conflict, Forward, Link, Message, Reply, Unlink
+from scoring.routed import Absorb, Check, Conflict, FollowedUp, Forward, Link, Message, Reply, Unlink
 from scoring.telling import Standing
 
 POINTER_REFRESH_MS: Final = 30 * 86_400_000
@@ -44,7 +45,7 @@ EVERYTHING: Final = Place(0, lambda identity: 0)
 Origin = Callable[[int], Forward]
 """The index of an event in its chunk → the event as it is to be passed on, but for whom it goes to."""
 
-ToLead = Absorb | Unlink | Reply
+ToLead = Absorb | FollowedUp | Unlink | Reply
 """What is told to a lead."""
 
 
@@ -160,6 +161,10 @@ class Resolution:
         if isinstance(message, Unlink):
             state.linked = drop_link(state.linked, message.weak)
             return False, []
+        if isinstance(message, FollowedUp):
+            follow_up = decode_follow_up(message.value, message.received_ms)
+            alerts = scorer.follow_up(state, lead, follow_up, message.received_ms, outcome.adopted)
+            return state.last > 0, alerts  # of somebody who has done nothing yet there is nothing to publish
         if isinstance(message, Absorb):
             other = self._unpack(message)
             return True, scorer.absorb(state, lead, other, message.weak, message.cause, received_ms, outcome.adopted)

@@ -4,6 +4,7 @@
 - A :class:`Link` tells the partition of a weaker identity who that is. There a pointer is written, once.
 - An :class:`Absorb` answers a link: all that was known under the weaker identity, to be merged into the lead.
 - A :class:`Check` follows where a second, different link leads: to the same lead in the end, or to a conflict.
+- A :class:`FollowedUp` is a follow-up on its way to the lead that it is about.
 - A :class:`Tell` tells an account of one of its leads, a :class:`Reply` a lead of its account.
 
 Each goes to the partition of one identity (:attr:`to`), and is passed on from there where that one is a pointer.
@@ -101,7 +102,16 @@ class Reply(msgspec.Struct, array_like=True, tag="reply", gc=False):
     facts: AccountFacts
 
 
-Message = Forward | Link | Absorb | Check | Unlink | Tell | Reply
+class FollowedUp(msgspec.Struct, array_like=True, tag="follow-up", gc=False):
+    """A follow-up for the lead ``to``: its ``value`` as it lies in Kafka, received at ``received_ms``."""
+
+    to: str
+    hops: int
+    received_ms: int
+    value: bytes
+
+
+Message = FollowedUp | Forward | Link | Absorb | Check | Unlink | Tell | Reply
 
 encode_message = msgspec.msgpack.Encoder().encode
 decode_message = msgspec.msgpack.Decoder(Message).decode

@@ -197,9 +197,11 @@ def _steps(form: ScenarioForm, start_ms: int) -> Iterator[FileRecord | Tick]:
         yield Tick(start_ms + form.until)
 
 
-_OWN_KEYS: Final = {"tick", "at", "received", "times", "every", "id"}
+_OWN_KEYS: Final = {"tick", "at", "received", "times", "every", "id", "lasts"}
 
 
 def _encode_event(step: Step, event_id: str, time_ms: int) -> bytes:
     given = {name: getattr(step, name) for name in Step.model_fields if name in step.model_fields_set - _OWN_KEYS}
+    if step.lasts is not None:
+        given["until"] = time_ms + step.lasts
     return msgspec.json.encode({"id": event_id, "time": time_ms, **given})

@@ -37,6 +37,7 @@ _DEFAULTS: Final[Form] = {
     "evidence": [],
     "negative": False,
     "without_contact": False,
+    "customer": False,
 }
 """What an alert need not say."""
 
@@ -77,6 +78,7 @@ def alert_form(alert: Alert, start_ms: int) -> Form:
             "fit": None if alert.fit is None else _points(alert.fit),
             "fit_level": alert.fit_level or "unknown",
             "company": alert.company,
+            "customer": alert.customer,
         }
     )
 

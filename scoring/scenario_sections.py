@@ -13,12 +13,14 @@ from scoring.account_updates import ACCOUNT_TYPES
 from scoring.conditions_file import fault, raise_faults
 from scoring.errors import EventError
 from scoring.events import EVENT_TYPES, parse_time
+from scoring.follow_ups import ACTIONS, FollowUp, check_follow_up
 from scoring.model_file import KeyPath, show, suggest
 from scoring.model_sections import Section
 from scoring.scenario_times import read_moment, read_offset
 
 SCENARIOS_MAX: Final = 1_000
 REPEATS_MAX: Final = 1_000
+_ANY_TIME_MS: Final = 1_767_225_600_000
 DEFAULT_START: Final = "2026-01-05T09:00:00Z"
 
 
@@ -55,8 +57,17 @@ Start = Annotated[int, PlainValidator(_read_start)]
 EventType = Annotated[str, BeforeValidator(_check_event_type)]
 
 
+_OF_FOLLOW_UPS: Final = {"action", "lead", "reason", "note", "points", "lasts", "by"}
+
+
+def _check_action(raw: object) -> object:
+    if isinstance(raw, str) and raw not in ACTIONS:
+        raise fault(f"{show(raw)} is no action; {suggest(raw, list(ACTIONS), 'there are')}")
+    return raw
+
+
 class Step(Section):
-    """An event of a lead or of a company, or passing time."""
+    """An event of a lead or of a company, what sales did about a lead, or passing time."""
 
     tick: Offset | None = None
     at: Offset | None = None
@@ -72,6 +83,13 @@ class Step(Section):
     domain: str | None = None
     facts: dict[str, Any] | None = None
     source: str | None = None
+    action: Annotated[str | None, BeforeValidator(_check_action)] = None
+    lead: str | None = None
+    reason: str | None = None
+    note: str | None = None
+    points: float | None = None
+    lasts: Offset | None = None
+    by: str | None = None
     properties: dict[str, Any] = Field(default_factory=dict)
     traits: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
@@ -86,12 +104,35 @@ class Step(Section):
         if "tick" in given:
             faults += [((key,), "stands beside `tick`, which stands alone") for key in sorted(given - {"tick"})]
         else:
-            faults += [((key,), "is required") for key in ("at", "type") if key not in given]
-            faults += self._check_subject(given)
+            faults += self._check_subject(given) if self.action is None else self._check_follow_up(given)
+            needed = ("at", "type") if self.action is None else ("at", "lead")
+            faults += [((key,), "is required") for key in needed if key not in given]
             if ("times" in given) != ("every" in given):
                 faults.append((("times",), "`times` and `every` go together"))
         raise_faults(faults)
         return self
+
+    def _check_follow_up(self, given: set[str]) -> list[tuple[KeyPath, str]]:
+        """Say what a follow-up cannot have, and what is wrong with it otherwise."""
+        strangers = given - _OF_FOLLOW_UPS - {"at", "received", "times", "every", "id"}
+        if strangers:
+            return [((key,), "is of events, not of what sales did") for key in sorted(strangers)]
+        until = None if self.lasts is None else _ANY_TIME_MS + self.lasts
+        words = {name: getattr(self, name) or "" for name in ("reason", "note", "by")}
+        follow_up = FollowUp(
+            id="f",
+            lead=self.lead or "user:?",
+            action=self.action or "",
+            time=_ANY_TIME_MS,
+            points=self.points,
+            until=until,
+            **words,
+        )
+        try:
+            check_follow_up(follow_up, _ANY_TIME_MS)
+        except EventError as error:
+            return [(("lasts" if error.field == "until" else error.field,), error.message)]
+        return []
 
     def _check_subject(self, given: set[str]) -> list[tuple[KeyPath, str]]:
         """Say what is wrong with whom or what an event is about."""
@@ -103,6 +144,7 @@ class Step(Section):
                 faults.append((("domain",), "is required, or account_id"))
             return faults
         faults = [((key,), "is of companies, not of people") for key in sorted(given & companies)]
+        faults += [((key,), "is of what sales did, which has an `action`") for key in sorted(given & _OF_FOLLOW_UPS)]
         if not given & people:
             faults.append((("email",), "is required, or user_id, or anonymous_id"))
         return faults
@@ -132,6 +174,7 @@ class AlertForm(Section):
     fit: float | None = None
     fit_level: str = "unknown"
     company: str = ""
+    customer: bool = False
 
 
 class ScoreForm(Section):

@@ -33,6 +33,23 @@ class TraitLine(msgspec.Struct, omit_defaults=True, gc=False):
     of_account: bool = False
 
 
+class AdjustedLine(msgspec.Struct, omit_defaults=True, gc=False):
+    """Points that a person has added, or taken away, for a reason; they count until ``until_ms``."""
+
+    reason: str
+    points: float
+    until_ms: int
+
+
+class SalesNow(msgspec.Struct, omit_defaults=True, gc=False):
+    """Where a lead stands with sales: the latest of their answers, at ``at_ms``; why it is suppressed, if it is."""
+
+    status: str = ""
+    at_ms: int = 0
+    customer: bool = False
+    suppressed: str = ""
+
+
 class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     """A record of the lead-scores topic: the score as of ``at_ms``, and how it goes on.
 
@@ -41,7 +58,8 @@ class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
         sign(points)·min(points_max, |amount|·2^(−(t − at_ms)/half_life))
 
     and the score is the sum of all rules, where those of one of ``channels`` count at most its ceiling together, and of
-    all ``traits``, and of ``inactive_points`` from ``inactive_from_ms`` on; it is not below 0. :func:`score_later` is
+    all ``traits``, of what is ``adjusted`` until that ends, and of ``inactive_points``
+    from ``inactive_from_ms`` on; it is not below 0. :func:`score_later` is
     this formula.
 
     ``seen_at_ms`` is when the lead did something last, where that was before ``at_ms``: a cooling since has moved this.
@@ -74,6 +92,8 @@ class LeadScore(msgspec.Struct, omit_defaults=True, gc=False):
     held_until_ms: int | None = None
     merged_into: str = ""
     seen_at_ms: int | None = None
+    adjusted: list[AdjustedLine] = []
+    sales: SalesNow | None = None
 
     @property
     def seen_ms(self) -> int:
@@ -107,6 +127,7 @@ def score_later(record: LeadScore, time_ms: int) -> float:
         sums[line.channel] = sums.get(line.channel, 0.0) + line_later(line, time_ms - record.at_ms)
     total = sum(min(points, record.channels.get(channel, points)) for channel, points in sums.items())
     total += sum(line.points for line in record.traits)
+    total += sum(line.points for line in record.adjusted if time_ms < line.until_ms)
     if record.inactive_from_ms is not None and time_ms >= record.inactive_from_ms:
         total += record.inactive_points
     return round(max(0.0, total), 6)

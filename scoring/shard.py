@@ -19,6 +19,7 @@ from scoring.accounts import AccountScorer
 from scoring.companies import Companies
 from scoring.errors import EventError
 from scoring.events import Event, decode_event
+from scoring.follow_ups import decode_follow_up
 from scoring.forgetting import Sweep, forget
 from scoring.grouping import ForeignKeyError, Grouping, Record, group_by_identity, group_by_key
 from scoring.lead_state import LeadState, cools_at_of, decode_state, encode_state
@@ -27,7 +28,7 @@ from scoring.model import ScoringModel
 from scoring.outcomes import Outcome, Refusal
 from scoring.pointers import is_pointer
 from scoring.resolution import EVERYTHING, Origin, Place, Resolution, ToLead, pass_on
-from scoring.routed import Absorb, Check, Forward, Link, Message, Reply, Tell, decode_message
+from scoring.routed import Absorb, Check, FollowedUp, Forward, Link, Message, Reply, Tell, decode_message
 from scoring.rules import Numbering, Rulebook
 from scoring.timers import NEVER, Timers
 
@@ -85,6 +86,10 @@ class Shard:
         """Take a chunk of what was told of companies; all else is as in :meth:`take`."""
         return _finish(self.steps_of_updates(records, topic))
 
+    def take_follow_ups(self, records: Sequence[Record]) -> Outcome:
+        """Take a chunk of what sales did about leads; all else is as in :meth:`take`."""
+        return _finish(self.steps_of_follow_ups(records))
+
     def take_routed(self, records: Sequence[Record]) -> Outcome:
         """Take a chunk of what other shards have passed on or told of people; all else is as in :meth:`take`."""
         return _finish(self.steps_of_routed(records))
@@ -96,6 +101,10 @@ class Shard:
     def steps_of_updates(self, records: Sequence[Record], topic: str) -> Steps:
         """Do what :meth:`take_updates` does, with pauses."""
         return self._take(records, lambda some, first_index: self._update(some, first_index, topic))
+
+    def steps_of_follow_ups(self, records: Sequence[Record]) -> Steps:
+        """Do what :meth:`take_follow_ups` does, with pauses."""
+        return self._take(records, self._follow_up)
 
     def steps_of_routed(self, records: Sequence[Record]) -> Steps:
         """Do what :meth:`take_routed` does, with pauses."""
@@ -305,6 +314,25 @@ class Shard:
         companies.settle(records[-1].timestamp if records else 0)
         return outcome
 
+    def _follow_up(self, records: Sequence[Record], first_index: int) -> Steps:
+        """Take what sales did about leads, lead by lead: each is told, here or wherever it lies."""
+        outcome = Outcome(events=len(records))
+        raised: Raised = []
+        works: dict[str, _Work] = {}
+        for index, record in enumerate(records, first_index):
+            value = record.value or b""
+            try:
+                lead = decode_follow_up(value, record.timestamp).lead
+            except EventError as error:
+                outcome.refusals.append(Refusal(index, error))
+                continue
+            message = FollowedUp(lead, 0, record.timestamp, value)
+            works.setdefault(lead, _Work()).told.append((index, message, record.timestamp))
+        for lead, work in works.items():
+            self._take_of_lead(lead, work, outcome, raised)
+            yield
+        return _in_order(outcome, raised)
+
     def _companies(self, outcome: Outcome) -> Companies:
         return Companies(self.leads, self._accounts, self._people.place, outcome)
 
@@ -411,7 +439,7 @@ class _Work:
     @property
     def brings_anything(self) -> bool:
         """Whether there is a lead because of it, if there was none."""
-        return bool(self.events) or any(isinstance(message, Absorb) for _, message, _ in self.told)
+        return bool(self.events) or any(isinstance(message, Absorb | FollowedUp) for _, message, _ in self.told)
 
 
 def _decode_told(record: Record) -> Message:
@@ -425,7 +453,7 @@ def _decode_told(record: Record) -> Message:
 def _take_of_account(companies: Companies, message: Message) -> None:
     if isinstance(message, Forward):
         companies.update(decode_account_update(message.value, message.received_ms), message)
-    elif not isinstance(message, Reply):
+    elif not isinstance(message, Reply | FollowedUp):
         companies.take(message)
 
 

@@ -76,9 +76,20 @@ class Sums:
 
     def next_cooling(self, state: LeadState, since: int) -> int:
         """Return the first time (ms), not before ``since``, at which the lead leaves its band if it stays silent."""
-        book = self._book
         if not state.band:
             return NEVER
+        fixed, start = state.fixed, since
+        if state.sales is not None and state.sales.until:
+            for until, points in sorted(zip(state.sales.until, state.sales.points, strict=True)):
+                cools_at = self._cooling_after(state, start, fixed)
+                if cools_at < until:
+                    return cools_at
+                fixed, start = fixed - points, until
+        return self._cooling_after(state, start, fixed)
+
+    def _cooling_after(self, state: LeadState, since: int, fixed: float) -> int:
+        """Return the first time at which the lead leaves its band if all that does not fade is ``fixed`` points."""
+        book = self._book
         start = max(since, state.held_until) if state.band == len(book.bands) - 1 else since
         terms: list[Term] = []
         by_channel: list[list[Term]] = [terms, *([] for _ in book.channel_caps[1:])]
@@ -90,10 +101,10 @@ class Sums:
         capped = [(cap, channel_terms) for cap, channel_terms in channels if channel_terms]
         inactive_from = self._book.inactive_from(state.visits)
         if not capped and inactive_from is None:
-            wait = first_below(terms, leave - state.fixed)
+            wait = first_below(terms, leave - fixed)
         elif inactive_from is None:
-            wait = Course(terms, state.fixed, capped).first_below(leave)
+            wait = Course(terms, fixed, capped).first_below(leave)
         else:
             until = max(0, inactive_from - start)
-            wait = Course(terms, state.fixed, capped, until, book.inactive_points).first_below(leave)
+            wait = Course(terms, fixed, capped, until, book.inactive_points).first_below(leave)
         return NEVER if wait is None else start + wait

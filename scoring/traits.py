@@ -18,6 +18,7 @@ from scoring.email_domains import domain_of, is_free_mail
 from scoring.lead_state import Answer, LeadState, Person, rank_answer
 from scoring.model import ScoringModel, Trait
 from scoring.rules import Test, compile_condition
+from scoring.sales import adjusted_points
 from scoring.score_records import TraitLine
 
 ANSWER_LENGTH_MAX: Final = 200
@@ -89,7 +90,7 @@ class TraitBook:
             person = state.person = person or Person()
             person.traits = [number for number, _ in traits]
             person.points = [points for _, points in traits]
-        state.fixed = sum((points for _, points in traits), 0.0)
+        state.fixed = sum((points for _, points in traits), adjusted_points(state.sales))
         self._place(state, lead)
 
     def _rate_untold(self, domain: str, facts: AccountFacts | None) -> list[tuple[int, float]]:

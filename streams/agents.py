@@ -31,6 +31,7 @@ from streams.topics import (
     CUSTOMER_VALUES,
     DAY_MS,
     DEAD_LETTERS,
+    FOLLOW_UPS,
     HOT_LEADS,
     IDENTITY_CONFLICTS,
     LEAD_SCORES,
@@ -63,6 +64,7 @@ class LeadLogic:
         self._silence_ms = int(settings.visitor_days * DAY_MS)
         self._routed = ROUTED.full_name(prefix)
         self._account_updates = ACCOUNT_UPDATES.full_name(prefix)
+        self._follow_ups = FOLLOW_UPS.full_name(prefix)
         self._account_scores = ACCOUNT_SCORES.full_name(prefix)
         self._customer_values = CUSTOMER_VALUES.full_name(prefix)
         self._buying_signals = BUYING_SIGNALS.full_name(prefix)
@@ -93,6 +95,8 @@ class LeadLogic:
         started = time.perf_counter()
         if topic == self._routed:
             outcome = yield from self._shard.steps_of_routed(records)
+        elif topic == self._follow_ups:
+            outcome = yield from self._shard.steps_of_follow_ups(records)
         elif topic == self._account_updates:
             outcome = yield from self._shard.steps_of_updates(records, topic)
         else:

@@ -16,6 +16,7 @@ from scoring.adoption import Adoption
 from scoring.alerts import Alert
 from scoring.customer_records import CustomerValue
 from scoring.events import EMAIL_TYPES, EVENT_TYPES, WEB_TYPES, Event
+from scoring.follow_ups import FollowUp
 from scoring.routed import Conflict
 from scoring.score_records import LeadScore
 from scoring.signal_records import BuyingSignal
@@ -27,6 +28,7 @@ from streams.topics import TOPICS as ALL_TOPICS
 RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     "Event": Event,
     "AccountUpdate": AccountUpdate,
+    "FollowUp": FollowUp,
     "LeadScore": LeadScore,
     "AccountScore": AccountScore,
     "Alert": Alert,
@@ -38,7 +40,7 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
 }
 """The records of public topics, by the name that the inventory has for them."""
 
-WRITTEN_BY_OTHERS: Final = frozenset({"web-events", "email-events", "account-updates"})
+WRITTEN_BY_OTHERS: Final = frozenset({"web-events", "email-events", "account-updates", "follow-ups"})
 
 _REF: Final = "#/components/schemas/{name}"
 

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     retention_days: float = Field(400, gt=0, description="how long events, alerts and the journal are kept")
     model: Path = Field(DEFAULT_MODEL, description="the scoring model, a YAML file")
 
+    delivery: str = Field("", description="the delivery file, YAML: who is told what; empty: nothing is delivered")
+
     instance: str = Field(
         "", max_length=100, description="static group membership: a name that survives restarts, unique per worker"
     )
@@ -122,6 +124,14 @@ class Settings(BaseSettings):
     redis_url: str = Field(
         "", description="the Redis of dashboard and query API, redis://…; empty: none (`up` starts one of its own)"
     )
+    follow_up_keys: str = Field(
+        "",
+        description="who may say what became of leads: name=key pairs, kept secret (a write key is not enough); empty: "
+        "only loopback may",
+    )
+    link_secret: str = Field(
+        "", description="signs the links in messages, 16 characters or more; empty: the gateway takes no links"
+    )
     produce_timeout_s: float = Field(10, gt=0, le=120, description="the gateway answers 503 after this")
     in_flight_events: int = Field(
         20_000, ge=1, le=10_000_000, description="events that wait for the broker before the gateway answers 503"
@@ -139,7 +149,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"{server!r} is not host:port")
         return text
 
-    @field_validator("write_keys")
+    @field_validator("link_secret")
+    @classmethod
+    def _link_secret_is_long(cls, text: str) -> str:
+        if 0 < len(text) < 16:
+            raise ValueError(f"has {len(text)} characters; at least 16 are needed")
+        return text
+
+    @field_validator("write_keys", "follow_up_keys")
     @classmethod
     def _write_keys_are_pairs(cls, text: str) -> str:
         sources: list[str] = []

@@ -71,12 +71,17 @@ class Topic:
 WEB_EVENTS: Final = Topic("web-events", "lead id", "Event", append_time=True)
 EMAIL_EVENTS: Final = Topic("email-events", "lead id", "Event", append_time=True)
 ACCOUNT_UPDATES: Final = Topic("account-updates", "account key", "AccountUpdate", append_time=True)
+FOLLOW_UPS: Final = Topic("follow-ups", "lead id", "FollowUp", append_time=True)
 ACCOUNT_SCORES: Final = Topic("account-scores", "account key", "AccountScore", cleanup="compact")
 CUSTOMER_VALUES: Final = Topic("customer-values", "account key", "CustomerValue", cleanup="compact")
 BUYING_SIGNALS: Final = Topic("buying-signals", "account key", "BuyingSignal")
 LEAD_SCORES: Final = Topic("lead-scores", "lead id", "LeadScore", cleanup="compact")
 HOT_LEADS: Final = Topic("hot-leads", "lead id", "Alert")
 DEAD_LETTERS: Final = Topic("dead-letters", "key of the record", "DeadLetter")
+DELIVERIES: Final = Topic(
+    "deliveries", "what is delivered, and where to", "Delivery, Handoff or Place", cleanup="compact"
+)
+DELIVERY_ORDERS: Final = Topic("delivery-orders", "none", "Order", append_time=True, internal=True)
 MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption")
 JOURNAL: Final = Topic("journal", "none", "JournalEntry")
 ROUTED: Final = Topic("routed", "identity or account key", "Message", append_time=True, internal=True)
@@ -87,17 +92,20 @@ CHANGELOG: Final = Topic(
 )
 
 EVENT_TOPICS: Final = (WEB_EVENTS, EMAIL_EVENTS)
-SOURCES: Final = (*EVENT_TOPICS, ACCOUNT_UPDATES, ROUTED)
+SOURCES: Final = (*EVENT_TOPICS, ACCOUNT_UPDATES, FOLLOW_UPS, ROUTED)
 """What a worker reads."""
 
 TOPICS: Final = (
     *EVENT_TOPICS,
     ACCOUNT_UPDATES,
+    FOLLOW_UPS,
     LEAD_SCORES,
     ACCOUNT_SCORES,
     CUSTOMER_VALUES,
     HOT_LEADS,
     BUYING_SIGNALS,
+    DELIVERIES,
+    DELIVERY_ORDERS,
     DEAD_LETTERS,
     IDENTITY_CONFLICTS,
     MODEL_REPORTS,

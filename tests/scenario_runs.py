@@ -26,8 +26,9 @@ DAY_MS = 86_400_000
 _SCENARIOS = Path(__file__).parent / "scenarios"
 FILES = sorted(_SCENARIOS.glob("*.yaml"))
 
-OF_PEOPLE = [file for file in FILES if file.stem not in ("accounts", "identities", "signals")]
-"""What can follow one another in one stream: companies, unlike people, would be the same ones in every scenario.
+OF_PEOPLE = [file for file in FILES if file.stem not in ("accounts", "follow_ups", "identities", "signals")]
+"""What can follow one another in one stream: companies, unlike people, would be the same ones in every scenario, and
+follow-ups come in a topic of their own.
 
 What shards tell each other takes effect between chunks, so of what merges say, how a stream is cut decides.
 """

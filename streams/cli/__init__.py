@@ -17,6 +17,8 @@ from typer.core import TyperGroup
 from scoring.errors import LeadheatError
 from streams.cli.accounts import accounts
 from streams.cli.customers import customers
+from streams.cli.deliveries import deliveries
+from streams.cli.delivery import delivery
 from streams.cli.demo import demo
 from streams.cli.doctor import doctor
 from streams.cli.events import events
@@ -24,6 +26,7 @@ from streams.cli.gateway import gateway
 from streams.cli.keys import keys
 from streams.cli.leads import leads
 from streams.cli.model import model
+from streams.cli.report import report
 from streams.cli.score import score
 from streams.cli.tail import tail
 from streams.cli.teaching import register
@@ -67,10 +70,13 @@ app.add_typer(accounts, name="accounts", rich_help_panel=LEADS)
 app.add_typer(customers, name="customers", rich_help_panel=LEADS)
 app.add_typer(events, name="events", rich_help_panel=LEADS)
 register(app, tail, rich_help_panel=LEADS)
+app.add_typer(deliveries, name="deliveries", rich_help_panel=LEADS)
+app.add_typer(report, name="report", rich_help_panel=LEADS)
 app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)
 app.add_typer(keys, name="keys", rich_help_panel=RUN)
 register(app, worker, rich_help_panel=RUN, epilog="Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker")
+register(app, delivery, rich_help_panel=RUN)
 register(app, doctor, rich_help_panel=REPAIR)
 register(app, version, rich_help_panel=REPAIR)
 

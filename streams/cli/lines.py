@@ -17,13 +17,14 @@ from scoring.alerts import Alert
 from scoring.customer_records import CustomerValue
 from scoring.errors import EventError
 from scoring.events import Event
+from scoring.follow_ups import FollowUp
 from scoring.lead_state import LeadState, decode_state
 from scoring.pointers import decode_pointer, is_pointer
-from scoring.routed import Absorb, Check, Conflict, Forward, Link, Reply, Tell, Unlink, decode_message
+from scoring.routed import Absorb, Check, Conflict, FollowedUp, Forward, Link, Reply, Tell, Unlink, decode_message
 from scoring.score_records import LeadScore
 from scoring.signal_records import BuyingSignal
 from streams.cli.alert_lines import describe_call, show_score_reasons
-from streams.cli.output import printable, show_account, show_band, show_lead, show_time
+from streams.cli.output import printable, show_account, show_band, show_lead, show_points, show_time
 from streams.dead_letters import decode_dead_letter
 from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Forgotten, Step, Tick, decode_entry
 from streams.topics import (
@@ -34,6 +35,7 @@ from streams.topics import (
     CUSTOMER_VALUES,
     DEAD_LETTERS,
     EMAIL_EVENTS,
+    FOLLOW_UPS,
     HOT_LEADS,
     IDENTITY_CONFLICTS,
     JOURNAL,
@@ -51,6 +53,7 @@ _decode_score = msgspec.json.Decoder(LeadScore).decode
 _decode_report = msgspec.json.Decoder(Adoption).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_update = msgspec.json.Decoder(AccountUpdate).decode
+_decode_follow_up = msgspec.json.Decoder(FollowUp).decode
 _decode_account_score = msgspec.json.Decoder(AccountScore).decode
 _decode_customer = msgspec.json.Decoder(CustomerValue).decode
 _decode_signal = msgspec.json.Decoder(BuyingSignal).decode
@@ -228,6 +231,8 @@ def _describe_message(record: Any, now_ms: int) -> Text:
             what = f"is no longer known as {show_lead(message.weak)}"
         case Tell():
             what = f"{'loses' if message.is_gone else 'has'} {show_lead(message.contact.lead)}"
+        case FollowedUp():
+            what = "is told what sales did"
         case Reply():
             what = f"is at {show_account(message.account)}"
     return Text.assemble(_time(record.timestamp, now_ms), (show_lead(message.to), "bold"), f" {what}")
@@ -241,6 +246,21 @@ def _describe_conflict(record: Any, now_ms: int) -> Text:
         f" is {show_lead(conflict.lead)}, and was seen with {show_lead(conflict.other)} too",
         _dim(f"event {printable(conflict.cause.id)}"),
     )
+
+
+def _describe_follow_up(record: Any, now_ms: int) -> Text:
+    follow_up = _decode_follow_up(record.value)
+    points = "" if follow_up.points is None else f" by {show_points(follow_up.points)}"
+    line = Text.assemble(
+        _event_time(follow_up.time, now_ms),
+        (show_lead(follow_up.lead), "bold"),
+        f" {printable(follow_up.action)}{points}",
+    )
+    if follow_up.reason:
+        line.append(f": {printable(follow_up.reason.replace('_', ' '))}")
+    if follow_up.by:
+        line.append(f", by {printable(follow_up.by)}")
+    return line.append(*_dim(printable(follow_up.id)))
 
 
 def _describe_report(record: Any, now_ms: int) -> Text:
@@ -286,6 +306,7 @@ _DESCRIBE: Final[dict[Topic, Callable[[Any, int], Text]]] = {
     ROUTED: _describe_message,
     IDENTITY_CONFLICTS: _describe_conflict,
     ACCOUNT_UPDATES: _describe_update,
+    FOLLOW_UPS: _describe_follow_up,
     ACCOUNT_SCORES: _describe_account,
     CUSTOMER_VALUES: _describe_customer,
     BUYING_SIGNALS: _describe_signal,

@@ -26,9 +26,10 @@ def up(
         int, typer.Option(min=0, max=65535, help="Port of the Kafka that is started; 0: any.")
     ] = 9092,
 ) -> None:
-    """Run Kafka, workers and gateway on this machine until Ctrl-C.
+    """Run Kafka, workers, gateway and delivery on this machine until Ctrl-C.
 
-    What Kafka holds is kept in LEADHEAT_DATA_DIR (./data) for the next time.
+    What Kafka holds is kept in LEADHEAT_DATA_DIR (./data) for the next time. Alerts are delivered where
+    LEADHEAT_DELIVERY names a delivery file.
     """
     from streams.embedded.kafka import EmbeddedKafka
     from streams.embedded.stack import run_until_signal
@@ -62,6 +63,7 @@ def _where_everything_is(stack: Stack) -> str:
     places = [
         ("Gateway", stack.gateway_url + own_key),
         ("Its routes", stack.docs_url),
+        ("Delivery", stack.settings.delivery or "none: LEADHEAT_DELIVERY names no delivery file"),
         ("Brokers", stack.settings.brokers),
         ("Topics", f"{stack.settings.prefix}.*"),
         ("Metrics", "  ".join((f"{stack.gateway_url}/metrics", *stack.metrics_urls))),

@@ -78,6 +78,11 @@ class Board(Progress):
         self.turned_hot = 0
         self.history_alerts = 0
         self.wrong_ledgers = 0
+        self.messages = 0
+        """Webhooks that sales has received."""
+        self.accepted: deque[str] = deque(maxlen=ALERTS_KEPT)
+        self.breaches: deque[str] = deque(maxlen=ALERTS_KEPT)
+        """Leads that sales has taken on, and those that nobody has contacted in time."""
         self.notes: deque[str] = deque(maxlen=20)
         self._handed: dict[str, float] = {}
         self._latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)

@@ -7,7 +7,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Coroutine
-from contextlib import ExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -19,6 +19,7 @@ from scoring.model import ScoringModel, load_model
 from streams.clock import now_ms
 from streams.demo.board import Board
 from streams.demo.companies import COMPANIES
+from streams.demo.sales import Sales
 from streams.demo.send import BATCH_MAX, Sender
 from streams.demo.show import Show
 from streams.demo.status import Pacemaker, faults_of
@@ -123,12 +124,16 @@ class Play:
         self._seconds = seconds
         self._show = show
         self._board = Board(model)
+        self._sales = Sales(self._board)
         self._world = World()
 
     async def run(self, kafka: EmbeddedKafka) -> int:
         """Play with the Kafka that runs; returns the exit code."""
-        self._show.say("starting a worker and the gateway")
-        async with running_stack(self._settings, kafka=kafka, on_event=self._hear) as stack:
+        self._show.say("starting a worker, the gateway and delivery")
+        settings = await self._sales.open(self._settings.model_copy(update={"brokers": kafka.brokers}))
+        async with AsyncExitStack() as at_end:
+            at_end.push_async_callback(self._sales.close)
+            stack = await at_end.enter_async_context(running_stack(settings, kafka=kafka, on_event=self._hear))
             self._show.say(f"the gateway takes events at {stack.gateway_url}")
             others = [stack.wait(), *watchers(stack.settings, self._board)]
             faults, summary = await _beside(self._script(stack), others)

@@ -74,6 +74,9 @@ def _counts(board: Board, live_s: float) -> Iterator[str]:
     yield f"Signals   {board.signal_count}{f': {kinds}' if kinds else ''}"
     p50, p99 = (words.show_ms(board.latency_ms(share)) for share in (50, 99))
     yield f"Latency   from sending an event to its alert read: {p50} (p50), {p99} (p99)"
+    yield f"Sales     {board.messages} signed messages received, {len(board.breaches)} leads not contacted in time"
+    for told in (*list(board.accepted)[:1], *list(board.breaches)[:1]):
+        yield f"          {told}"
     for note in board.notes:
         yield f"Note      {note}"
 

@@ -1,4 +1,4 @@
-"""The whole of leadheat on one machine: topics, workers and gateway around a Kafka, started and stopped in order."""
+"""The whole of leadheat on one machine: all its processes around a Kafka, started and stopped in order."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ async def running_stack(
     kafka: EmbeddedKafka | None = None,
     on_event: Callable[[ChildEvent], None],
 ) -> AsyncIterator[Stack]:
-    """Create the topics, run ``workers`` workers and a gateway, and yield once the gateway takes events.
+    """Create the topics, run ``workers`` workers, a gateway and delivery, and yield once the gateway takes events.
+
+    Delivery runs where the settings name a delivery file.
 
     With ``kafka``, which has been started, its brokers are used and it is watched; without, those of the
     settings. Ports that are 0 are chosen. At the end all children are stopped; the broker is the caller's to
@@ -76,7 +78,13 @@ async def running_stack(
     if settings.metrics_port:
         ports = [settings.metrics_port + number for number in range(workers)]
     children = [_worker(settings, name, port) for name, port in zip(names, ports, strict=True)]
-    async with Supervisor([*children, _gateway(settings)], on_event=on_event) as supervisor:
+    children.append(_gateway(settings))
+    if settings.delivery:
+        ports.append(
+            settings.metrics_port + workers if settings.metrics_port else free_ports(settings.metrics_host, 1)[0]
+        )
+        children.append(_delivery(settings, ports[-1]))
+    async with Supervisor(children, on_event=on_event) as supervisor:
         urls = tuple(f"http://{settings.metrics_host}:{port}/metrics" for port in ports)
         stack = Stack(settings, supervisor, urls, kafka, on_event)
         await _first_of(_until_ready(stack.gateway_url), stack.wait())
@@ -127,6 +135,12 @@ def _gateway(settings: Settings) -> Child:
     # It answers what is under way before it ends, which may take as long as a produce request may.
     bound_s = settings.produce_timeout_s + 10
     return Child("gateway", _command("gateway"), environment(settings.model_copy(update=own)), stop_timeout_s=bound_s)
+
+
+def _delivery(settings: Settings, metrics_port: int) -> Child:
+    """Describe delivery: its instance name lets it go on at once after it was killed."""
+    own = {"instance": "delivery", "metrics_port": metrics_port, "data_dir": settings.data_dir / "delivery"}
+    return Child("delivery", _command("delivery"), environment(settings.model_copy(update=own)))
 
 
 def _command(name: str) -> list[str]:

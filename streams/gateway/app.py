@@ -21,6 +21,7 @@ from streams.gateway import documentation
 from streams.gateway.answers import Refusal, json_answer, unavailable
 from streams.gateway.browser import browser_router
 from streams.gateway.customers import customers_router
+from streams.gateway.follow_ups import follow_up_router
 from streams.gateway.ingest.canonical import canonical_router
 from streams.gateway.ingest.cloudevents import cloudevents_router
 from streams.gateway.ingest.posthog import posthog_router
@@ -31,8 +32,9 @@ from streams.gateway.producer import BrokerUnavailable, EventProducer
 from streams.gateway.rate_limits import make_limits
 from streams.gateway.webhooks.routes import fetch_from_sns, webhooks_router
 from streams.gateway.webhooks.ses import Fetch
-from streams.gateway.write_keys import WriteKeys
+from streams.gateway.write_keys import NamedKeys, WriteKeys
 from streams.settings import Settings
+from streams.signed_links import LinkSigner
 
 
 def create_gateway(
@@ -58,7 +60,9 @@ def create_gateway(
         title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None
     )
     customers = customers_router(keys, load_model(settings.model).customers, clock)
-    for router in (*ingest, webhooks, customers, browser_router(), _operations_router(producer, metrics)):
+    signer = LinkSigner(settings.link_secret) if settings.link_secret else None
+    follow_ups = follow_up_router(NamedKeys(settings.follow_up_keys), signer, producer, clock)
+    for router in (*ingest, webhooks, customers, follow_ups, browser_router(), _operations_router(producer, metrics)):
         app.include_router(router)
     app.add_middleware(
         _OpenToBrowsers, paths={route.path for router in ingest for route in router.routes if isinstance(route, Route)}

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from streams.gateway.answers import Refusal
-from streams.gateway.write_keys import WriteKey, WriteKeys
+from streams.gateway.write_keys import Keys, WriteKey
 
 LOCAL: Final = "local"
 """The source of events that loopback clients send while no write keys are set."""
@@ -33,11 +33,13 @@ class Caller:
     ``headers`` have names in lower case; ``host`` is the address that the request came from.
     """
 
-    keys: WriteKeys
+    keys: Keys
     headers: Mapping[str, str]
     host: str | None
     source: str = UNKNOWN
     key_id: str = ""
+    setting: str = "LEADHEAT_WRITE_KEYS"
+    """Where the keys are set, for messages."""
 
     def identify(self, body_key: str | None = None) -> str:
         """Return the source that the write key names: the header's key, else the body's ``writeKey``.
@@ -68,7 +70,7 @@ class Caller:
             )
         found = self.keys.find(key)
         if found is None:
-            raise _unauthorized(field, "the write key is not one of LEADHEAT_WRITE_KEYS or LEADHEAT_WRITE_KEYS_FILE")
+            raise _unauthorized(field, f"the write key is not one of {self.setting}")
         return found
 
     def _must_be_local(self) -> None:
@@ -78,14 +80,14 @@ class Caller:
                 403,
                 "forbidden",
                 "Authorization",
-                "only this machine may send while no write keys are set; set LEADHEAT_WRITE_KEYS to source=key "
-                "pairs, or make keys with `leadheat keys create`",
+                f"only this machine may send while no write keys are set; set {self.setting} to source=key pairs",
             )
 
 
-def caller_of(request: Request, keys: WriteKeys) -> Caller:
-    """Gather from a request what identifies its sender."""
-    return Caller(keys, request.headers, request.client.host if request.client is not None else None)
+def caller_of(request: Request, keys: Keys, setting: str = "LEADHEAT_WRITE_KEYS") -> Caller:
+    """Gather from a request what identifies its sender; ``setting`` is where the keys are set."""
+    host = request.client.host if request.client is not None else None
+    return Caller(keys, request.headers, host, setting=setting)
 
 
 def _key_of_header(header: str | None) -> str | None:

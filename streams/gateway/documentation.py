@@ -12,6 +12,7 @@ import msgspec
 from scoring.account_updates import ACCOUNT_UPDATED, FACT_NAME_MAX, FACT_TEXTS_MAX, FACTS_MAX, AccountUpdate
 from scoring.company_events import NEGATIVE_EVENTS, POSITIVE_EVENTS
 from scoring.events import EMAIL_TYPES, WEB_TYPES, Event
+from scoring.follow_ups import ACTIONS, REJECTIONS, SUPPRESSIONS, FollowUp
 from streams.gateway.ingest.segment_messages import Call, Message
 
 TITLE: Final = "leadheat gateway"
@@ -251,6 +252,38 @@ CUSTOMERS: Final = _route(
                     _fault("override.segment", "wrong_type", "'D' is not a segment; there are A, B, C, exit", index=1),
                 ]
             },
+        ),
+    },
+)
+
+_EXAMPLE_FOLLOW_UP: Final = {"lead": "email:ann@example.com", "action": "contacted", "by": "bob"}
+
+FOLLOW_UPS: Final = _route(
+    summary="Say what became of leads",
+    description=(
+        "One follow-up or an array of them; all are taken or none. The lead is its id as alerts give it, or an "
+        "`email`, as CRMs know people. `id` and `time` may be left out: the same follow-up "
+        "without them is another one a moment later, so give an `id` where you may send it again. The key is one of "
+        "`LEADHEAT_FOLLOW_UP_KEYS`, not a write key.\n\n"
+        f"Actions: {'; '.join(f'`{name}`: {what}' for name, what in ACTIONS.items())}.\n\n"
+        f"`rejected` has one of the reasons {', '.join(REJECTIONS)}; `suppressed` one of {', '.join(SUPPRESSIONS)}; "
+        "`adjusted` has `points`, a `reason` in words and a time `until`."
+    ),
+    schema=_schema(FollowUp) | {"required": ["action"]},
+    examples={
+        "contacted": {"value": _EXAMPLE_FOLLOW_UP},
+        "several": {
+            "value": [
+                _EXAMPLE_FOLLOW_UP | {"id": "f-1"},
+                {"id": "f-2", "lead": "user:42", "action": "rejected", "reason": "not_ready"},
+            ]
+        },
+    },
+    answers={
+        200: _answer("Kafka has every follow-up.", {"accepted": 1, "ids": ["f-1"]}),
+        400: _answer(
+            "Nothing was taken; every fault is listed.",
+            {"errors": [_fault("reason", "missing_field", "nothing is no reason here; expected one of …", index=0)]},
         ),
     },
 )

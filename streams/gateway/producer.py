@@ -15,12 +15,13 @@ from aiokafka.errors import KafkaError
 from scoring.account_updates import AccountUpdate
 from scoring.errors import LeadheatError
 from scoring.events import Event
+from scoring.follow_ups import FollowUp
 from streams.dead_letters import DeadLetter, encode_dead_letter, original_key
 from streams.gateway.key_hints import KeyHints
 from streams.reading import partition_of
 from streams.records import Record, to_record
 from streams.settings import Settings
-from streams.topics import ACCOUNT_UPDATES, DEAD_LETTERS, EVENT_TOPICS
+from streams.topics import ACCOUNT_UPDATES, DEAD_LETTERS, EVENT_TOPICS, FOLLOW_UPS
 
 CHECK_TIMEOUT_S: Final = 2.0
 """Patience of :meth:`KafkaEventProducer.check`; orchestrators give a readiness probe little more."""
@@ -65,6 +66,9 @@ class EventProducer(Protocol):
 
     async def send_account_updates(self, updates: Sequence[AccountUpdate]) -> None:
         """Write account updates; returns once the broker has acknowledged every one."""
+
+    async def send_follow_ups(self, follow_ups: Sequence[FollowUp]) -> None:
+        """Write follow-ups; returns once the broker has acknowledged every one."""
 
     async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters; returns once the broker has acknowledged every one."""
@@ -122,6 +126,11 @@ class KafkaEventProducer:
         """Write account updates, keyed by account, so that an account's updates share a partition."""
         with self._room_for(len(updates)):
             await self._write([to_record(update, self._prefix) for update in updates])
+
+    async def send_follow_ups(self, follow_ups: Sequence[FollowUp]) -> None:
+        """Write follow-ups, keyed by lead, so that they come to whoever holds the lead."""
+        with self._room_for(len(follow_ups)):
+            await self._write([to_record(follow_up, self._prefix) for follow_up in follow_ups])
 
     async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         """Write dead letters under the key of the record that they are about."""
@@ -224,7 +233,7 @@ class KafkaEventProducer:
 
     async def _await_topics(self, client: Any) -> None:
         """Wait until the broker has our topics: to write to an absent one could create it with wrong settings."""
-        names = {topic.full_name(self._prefix) for topic in (*EVENT_TOPICS, ACCOUNT_UPDATES, DEAD_LETTERS)}
+        names = {topic.full_name(self._prefix) for topic in (*EVENT_TOPICS, ACCOUNT_UPDATES, FOLLOW_UPS, DEAD_LETTERS)}
         while True:
             answered = await client.client.force_metadata_update()
             absent = sorted(names - client.client.cluster.topics())

@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import structlog
@@ -53,6 +53,38 @@ def hash_key(key: str) -> str:
     '6ca13d52'
     """
     return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
+
+
+class Keys(Protocol):
+    """Keys that name their senders."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none at all, so that only this machine may send."""
+
+    def find(self, key: str) -> WriteKey | None:
+        """Return the live key that was sent, or None."""
+
+
+class NamedKeys:
+    """The keys of a setting with name=key pairs.
+
+    >>> NamedKeys("crm=abc123").find("abc123").source
+    'crm'
+    """
+
+    def __init__(self, pairs: str) -> None:
+        keys = [_read_pair(pair) for pair in split_list(pairs)]
+        self._by_hash = {key.sha256: key for key in keys}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are none at all, so that only this machine may send."""
+        return not self._by_hash
+
+    def find(self, key: str) -> WriteKey | None:
+        """Return the key that was sent, or None."""
+        return self._by_hash.get(hash_key(key))
 
 
 class WriteKeys:

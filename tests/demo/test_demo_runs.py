@@ -124,6 +124,8 @@ def test_leads_turn_hot_with_reasons_and_the_printed_command_makes_you_hot(start
     assert any(re.search(r"\] SIGNAL [+−] \S.+: \S", line) for line in demo.lines)
     assert re.search(r"^Signals +\d+: \d+ ", demo.printed, re.M)
     assert re.search(r"^Latency .* [\d,]+ ms \(p50\), [\d,]+ ms \(p99\)$", demo.printed, re.M)
+    assert re.search(r"^Sales +[1-9]\d* signed messages received, \d+ leads not contacted in time$", demo.printed, re.M)
+    assert re.search(r"^ +\S.* accepts and calls by its link \(\d+ ms\)$", demo.printed, re.M)
     hot = [line for line in demo.lines if "] HOT " in line and "you@" not in line]
     assert hot
     assert all(re.search(r"\.example \(.+\) \d+\.\d points: .+ \+\d+.* \[[\d,]+ ms\]$", line) for line in hot)

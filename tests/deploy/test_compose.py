@@ -23,8 +23,8 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 
 
 def test_our_processes_and_their_servers_are_there() -> None:
-    assert set(SERVICES) == {"kafka", "redis", "topics", "worker", "gateway"}
-    assert set(OURS) == {"topics", "worker", "gateway"}
+    assert set(SERVICES) == {"kafka", "redis", "topics", "worker", "gateway", "delivery"}
+    assert set(OURS) == {"topics", "worker", "gateway", "delivery"}
 
 
 @pytest.mark.parametrize("name", OURS)

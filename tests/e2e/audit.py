@@ -28,6 +28,7 @@ from streams.topics import (
     CHANGELOG,
     CUSTOMER_VALUES,
     DEAD_LETTERS,
+    FOLLOW_UPS,
     HOT_LEADS,
     JOURNAL,
     LEAD_SCORES,
@@ -184,6 +185,8 @@ def _replay(settings: Settings, partition: int, done: list[Done]) -> Again:
             outcome = again.shard.tick(step.clock_ms)
         elif step and _is_routed(step[0]):
             outcome = again.shard.take_routed(step)
+        elif step and step[0].topic == FOLLOW_UPS.full_name(settings.prefix):
+            outcome = again.shard.take_follow_ups(step)
         elif step and step[0].topic == ACCOUNT_UPDATES.full_name(settings.prefix):
             outcome = again.shard.take_updates(step, step[0].topic)
         else:
@@ -286,7 +289,7 @@ def _taken(record: ConsumerRecord) -> list[tuple[Any, int]]:
     """Return a record as the oracle wants it: its event, if it is one, and when it was received (ms)."""
     try:
         event = msgspec.json.decode(record.value)
-        event["id"], event["type"]
+        event["id"], event["action" if "action" in event else "type"]
     except (msgspec.DecodeError, TypeError, KeyError, UnicodeDecodeError):
         return []
     return [(event, record.timestamp)]

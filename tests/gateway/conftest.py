@@ -16,6 +16,7 @@ import uvloop
 
 from scoring.account_updates import AccountUpdate, decode_account_update, encode_account_update
 from scoring.events import Event, decode_event, encode_event
+from scoring.follow_ups import FollowUp, decode_follow_up, encode_follow_up
 from scoring.model import load_model
 from streams.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
 from streams.gateway import app as gateway_app
@@ -33,6 +34,7 @@ class FakeProducer:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.updates: list[AccountUpdate] = []
+        self.follow_ups: list[FollowUp] = []
         self.letters: list[DeadLetter] = []
         self.why: str | None = None
         self.running = False
@@ -54,6 +56,10 @@ class FakeProducer:
     async def send_account_updates(self, updates: Sequence[AccountUpdate]) -> None:
         await self.check()
         self.updates += [decode_account_update(encode_account_update(update), NOW_MS * 10) for update in updates]
+
+    async def send_follow_ups(self, follow_ups: Sequence[FollowUp]) -> None:
+        await self.check()
+        self.follow_ups += [decode_follow_up(encode_follow_up(each), NOW_MS * 10) for each in follow_ups]
 
     async def send_dead_letters(self, letters: Sequence[DeadLetter]) -> None:
         await self.check()
@@ -102,6 +108,10 @@ class Gateway:
     @property
     def updates(self) -> list[AccountUpdate]:
         return self.producer.updates
+
+    @property
+    def follow_ups(self) -> list[FollowUp]:
+        return self.producer.follow_ups
 
     @property
     def letters(self) -> list[DeadLetter]:

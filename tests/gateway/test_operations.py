@@ -107,9 +107,8 @@ def test_the_documentation_shows_every_route_with_examples_that_work(gateway):
     assert gateway.get("/docs").status_code == 200
     paths = gateway.get("/openapi.json").json()["paths"]
     segment = ("track", "page", "screen", "identify", "group", "alias", "batch")
-    calls = {f"/v1/{call}" for call in (*segment, "events", "accounts", "customers/segment", "cloudevents")} | {
-        "/batch/"
-    }
+    ours = ("events", "accounts", "customers/segment", "follow-ups", "cloudevents")
+    calls = {f"/v1/{call}" for call in (*segment, *ours)} | {"/batch/"}
     webhooks = {f"/v1/webhooks/{name}" for name in ("sendgrid", "mailgun", "postmark", "ses", "resend")}
     assert set(paths) == calls | webhooks | {"/healthz", "/readyz", "/metrics", "/leadheat.js"}
     for path in calls:

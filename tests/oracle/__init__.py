@@ -51,6 +51,12 @@ nothing, whatever they say.
   is a cooldown old, the crossing was received at most ``max_age_h`` later, and the lead is none of our own people
   and, unless ``alerts.visitors``, no visitor. The latest alert is open until the lead leaves any band that alerts;
   then it has cooled.
+- What sales did keeps a lead quiet: accepted, contacted, meeting and opportunity for ``in_work_days`` after the newest
+  of them, lost for ``recycle_days``, suppressed until released. Rejected ends the open alert and its cooldown, and is
+  quiet until a later event makes or moves a match of a rule of the phase decision; if the lead is in a band that alerts
+  then, and the event raises no alert by itself, it alerts anew. Won makes a customer.
+- An adjustment counts from the later of its time and the lead's now, which it moves there, until it ends; it moves the
+  band as events do. A lead keeps the 8 that end last, each id once.
 - The ledger lists every rule with a match, the (negative) part that a channel's ceiling cuts off, every trait that is
   worth something, inactivity and, where all these sum to less than 0, the floor: what is missing. A rule's line
   names the events that made or moved its matches, of the last 64 accepted, the latest 10 first (of equal times, the
@@ -130,6 +136,9 @@ def expect(model: ScoringModel, consumed: Iterable[tuple[Mapping[str, Any], int]
             said += sorted(cooled, key=lambda each: (each.time_ms, each.lead))
             continue
         event, received_ms = item
+        if "action" in event:
+            said += leads.setdefault(event["lead"], Lead(event["lead"], model)).follow_up(event, received_ms)
+            continue
         name = lead_of(event)
         said += leads.setdefault(name, Lead(name, model)).consume(event, received_ms)
-    return Expected(leads, said)
+    return Expected({name: lead for name, lead in leads.items() if lead.now}, said)

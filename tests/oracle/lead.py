@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import inf, isinf
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ from tests.oracle.people import (
 
 HOUR_MS = 3_600_000
 EVIDENCE_MAX = 10
+STATUSES = ("accepted", "rejected", "contacted", "meeting", "opportunity", "won", "lost")
+ADJUSTMENTS_KEPT = 8
 PHASES = ("decision", "consideration", "awareness")
 
 
@@ -44,6 +47,16 @@ class Line(NamedTuple):
     phase: str = ""
     subject: str = ""
     events: tuple[tuple[int, str], ...] = ()
+
+
+class Adjustment(NamedTuple):
+    """Points that a person has added, from ``since`` until ``until`` (ms)."""
+
+    id: str
+    points: float
+    since: int
+    until: int
+    reason: str
 
 
 class Said(NamedTuple):
@@ -69,6 +82,7 @@ class Said(NamedTuple):
     last_touch: Touch | None
     unknown: list[str]
     coverage: float | None
+    customer: bool
 
 
 class Lead:
@@ -89,13 +103,18 @@ class Lead:
         self.cooled_at = 0
         self.alerted_at: int | None = None
         self.open_alert: str | None = None
+        self.status, self.status_at = "", 0
+        self.is_customer = False
+        self.suppressed, self.suppression_at = False, 0
+        self.adjustments: list[Adjustment] = []
+        self.adjusted_at = 0
 
     # ── what holds now ───────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def now(self) -> int:
         """The latest time (ms) of the lead's events, and of the coolings that were applied since."""
-        return max([self.cooled_at, *(int(event["time"]) for event in self.accepted)])
+        return max([self.cooled_at, self.adjusted_at, *(int(event["time"]) for event in self.accepted)])
 
     @property
     def band_name(self) -> str:
@@ -176,7 +195,58 @@ class Lead:
             hold_days = self.model.rules[name].hold_days
             if hold_days is not None and counted.times != counted_before.get(name):
                 self.held_until = max(self.held_until, event["time"] + int(hold_days * DAY_MS))
-        return said + self._change_band(event, received_ms) if self._what_counts() != before else said
+        said += self._reopen_and_change_band(event, received_ms, before, counted_before)
+        self._drop_ended()
+        return said
+
+    def follow_up(self, done: Event, received_ms: int) -> list[Said]:
+        """Take in what sales did, and return what is said because of it."""
+        action, time_ms = done["action"], done["time"]
+        if action == "adjusted":
+            return self._adjust(done, received_ms)
+        if action in ("suppressed", "released"):
+            if time_ms >= self.suppression_at:
+                self.suppressed, self.suppression_at = action == "suppressed", time_ms
+        elif action in STATUSES:
+            self.is_customer = self.is_customer or action == "won"
+            if time_ms >= self.status_at:
+                self.status, self.status_at = action, time_ms
+            if self.status == "rejected" and self.status_at == time_ms:
+                self.open_alert = self.alerted_at = None
+        return []
+
+    def _adjust(self, done: Event, received_ms: int) -> list[Said]:
+        now = max(self.now, done["time"])
+        said = self.cool(until=now)
+        self.adjusted_at = now
+        self._drop_ended()
+        if done["until"] <= now or any(each.id == done["id"] for each in self.adjustments):
+            return said
+        added = Adjustment(done["id"], done["points"], now, done["until"], done["reason"])
+        self.adjustments.append(added)
+        if len(self.adjustments) > ADJUSTMENTS_KEPT:
+            self.adjustments.remove(min(self.adjustments, key=lambda each: each.until))
+        cause = {"id": done["id"], "type": "adjusted", "time": done["time"]}
+        return said + self._change_band(cause, received_ms)
+
+    def _drop_ended(self) -> None:
+        self.adjustments = [each for each in self.adjustments if each.until > self.now]
+
+    def _reopen_and_change_band(
+        self, event: Event, received_ms: int, before: object, counted_before: dict[str, list[int]]
+    ) -> list[Said]:
+        decisive = [
+            name
+            for name in self.matching[-1]
+            if self.model.rules[name].phase == "decision" and self.counted[name].times != counted_before.get(name)
+        ]
+        reopened = bool(decisive) and self.status == "rejected" and event["time"] > self.status_at
+        self.status = "" if reopened else self.status
+        said = self._change_band(event, received_ms) if self._what_counts() != before else []
+        alerting = [number for number in range(1, self.band + 1) if self._cooldown_ms(number) is not None]
+        if reopened and alerting and not any(each.kind == "entered" for each in said):
+            said += self._enter(alerting[-1], self.band, event, received_ms)
+        return said
 
     def cool(self, until: int) -> list[Said]:
         """Let the band fall at every time up to ``until`` at which the score had become too low for it."""
@@ -204,6 +274,7 @@ class Lead:
             {name: list(counted.times) for name, counted in self.counted.items()},
             self.trait_points,
             self.inactive_from,
+            [each for each in self.adjustments if each.until > self.now],
         )
 
     def _change_band(self, event: Event, received_ms: int) -> list[Said]:
@@ -231,9 +302,23 @@ class Lead:
             return []
         if self.stage == "visitor" and not alerts.visitors:
             return []
+        if self._is_left_alone:
+            return []
         self.alerted_at = now
         self.open_alert = alert_id(self.name, self._name(band), event["id"])
         return [self._say("entered", self.open_alert, self._name(band), self._name(previous), now, event)]
+
+    @property
+    def _is_left_alone(self) -> bool:
+        """Whether what sales did keeps the lead from alerting now."""
+        since_ms, times = self.now - self.status_at, self.model.follow_up
+        in_work = self.status in ("accepted", "contacted", "meeting", "opportunity")
+        return (
+            self.suppressed
+            or self.status == "rejected"
+            or (in_work and since_ms < times.in_work_days * DAY_MS)
+            or (self.status == "lost" and since_ms < times.recycle_days * DAY_MS)
+        )
 
     def _fall(self, at: int, event: Event | None) -> list[Said]:
         """Drop to the highest band in which the score at ``at`` may stay."""
@@ -272,6 +357,7 @@ class Lead:
             last_touch=last_touch,
             unknown=self.unknown,
             coverage=self.coverage,
+            customer=self.is_customer,
         )
 
     # ── the sum ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,6 +372,9 @@ class Lead:
         lines += [Line("trait", name, points) for name, points in self.trait_points.items()]
         if self._inactive_points(time_ms):
             lines.append(Line("inactivity", "inactivity", self._inactive_points(time_ms), last_ms=self.visits[-1].last))
+        for each in self.adjustments:
+            if each.until > time_ms:
+                lines.append(Line("adjusted", "adjusted", each.points, last_ms=each.since, subject=each.reason))
         lines.sort(key=lambda line: (-abs(line.points), line.kind, line.rule))
         total = sum(line.points for line in lines)
         return [*lines, Line("floor", "floor", -total)] if total < 0 else lines
@@ -325,6 +414,7 @@ class Lead:
         """Return what everything contributes from ``time_ms`` on, until inactivity sets in."""
         curves: list[Curve] = [Fading(points, inf) for points in self.trait_points.values()]
         curves.append(Fading(self._inactive_points(time_ms), inf))
+        curves += [Fading(each.points, inf) for each in self.adjustments if each.until > time_ms]
         curves += [self._fading(name, time_ms) for name in self.counted if self._channel(name) is None]
         for channel, ceiling in self.channels.items():
             through = [self._fading(name, time_ms) for name in self.counted if self._channel(name) == channel]
@@ -340,10 +430,13 @@ class Lead:
     def _first_below(self, since: int, until: float) -> int | None:
         """Return the first ms in since..until at which the score is below what the band needs, and no hold helps."""
         start = max(since, self.held_until) if self.band == len(self.bands) else since
-        step = self.inactive_from
-        if step is not None and start < step:
-            return self._first_below_within(start, min(until, step - 1)) or self._first_below_within(step, until)
-        return self._first_below_within(start, until)
+        ends = [each.until for each in self.adjustments]
+        steps = sorted(step for step in (self.inactive_from, *ends) if step is not None and start < step)
+        for begin, end in pairwise([start, *steps, inf]):
+            found = self._first_below_within(int(begin), min(until, end - 1))
+            if found is not None:
+                return found
+        return None
 
     def _first_below_within(self, start: int, until: float) -> int | None:
         if start > until:

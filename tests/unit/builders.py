@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -96,16 +97,23 @@ def run(model: ScoringModel, history: Timeline, sizes: Iterable[int] | None = No
     size = next(left, len(history))
     for offset, item in enumerate(history):
         if isinstance(item, Tick):
-            outcome.extend(shard.take(chunk))
+            take(shard, chunk, outcome)
             outcome.extend(shard.tick(item.clock_ms))
             chunk = []
             continue
         chunk.append(to_record(*item, offset))
         if len(chunk) >= size:
-            outcome.extend(shard.take(chunk))
+            take(shard, chunk, outcome)
             chunk, size = [], next(left, len(history))
-    outcome.extend(shard.take(chunk))
+    take(shard, chunk, outcome)
     return Run(shard, outcome, {lead.decode(): _decode_score(score) for lead, score in outcome.scores.items()})
+
+
+def take(shard: Shard, chunk: list[FileRecord], outcome: Outcome) -> None:
+    """Let a shard take a chunk, in which events and what sales did follow one another."""
+    for of_sales, records in groupby(chunk, lambda record: b'"action"' in (record.value or b"")):
+        run = list(records)
+        outcome.extend(shard.take_follow_ups(run) if of_sales else shard.take(run))
 
 
 def reopen(shard: Shard, model: ScoringModel | None = None) -> Shard:
@@ -143,6 +151,7 @@ def said_of(alert: Alert) -> Said:
         last_touch=_touch_of(alert.last_touch),
         unknown=alert.unknown,
         coverage=alert.coverage,
+        customer=alert.customer,
     )
 
 

@@ -28,6 +28,7 @@ from scoring.model import (
     Component,
     Exclusion,
     FitLevels,
+    FollowUpTimes,
     Hot,
     Inactivity,
     Rule,
@@ -257,7 +258,7 @@ def test_any_property_meets_a_condition_or_does_not(where: str, value: object) -
 # ── refusals: each with its line, its key and its text ───────────────────────────────────────────────────────
 
 KEYS_ALLOWED = (
-    "version, names, visits, rules, traits, channels, inactivity, contact, bands, alerts, "
+    "version, names, visits, rules, traits, channels, inactivity, contact, bands, alerts, follow_up, "
     "profiles, exclusions, accounts, signals, customers"
 )
 NOT_NAME = "is not a name: 1 to 64 of a-z, 0-9 and _, beginning with a letter"
@@ -1029,7 +1030,7 @@ def test_the_faults_in_the_guide_are_told_in_these_words() -> None:
 
 def test_the_guide_names_every_key_and_every_event_type() -> None:
     guide = GUIDE.read_text(encoding="utf-8")
-    sections = [ScoringModel, Rule, Hot, VisitCount, Visits, Trait, Channel, Inactivity, Band, Alerts]
+    sections = [ScoringModel, Rule, Hot, VisitCount, Visits, Trait, Channel, Inactivity, Band, Alerts, FollowUpTimes]
     sections += [Component, Exclusion, Accounts, FitLevels]
     sections += [Customers, Segment, Exit, Manual, Split, *CRITERION_KINDS.values()]
     keys = [key for section in sections for key in section.file_keys()] + list(CRITERION_KINDS)
