@@ -9,8 +9,9 @@ def gateway() -> None:
     """Take events over HTTP until told to stop (SIGTERM or Ctrl-C).
 
     Every event that is answered with 2xx is in Kafka. The routes, each with an example to try, are at /docs.
-    Settings: LEADHEAT_GATEWAY_HOST, LEADHEAT_GATEWAY_PORT, LEADHEAT_WRITE_KEYS, LEADHEAT_BROKERS, LEADHEAT_PREFIX.
-    Without write keys only this machine may send.
+    Settings: LEADHEAT_GATEWAY_HOST, LEADHEAT_GATEWAY_PORT, LEADHEAT_BROKERS, LEADHEAT_PREFIX, LEADHEAT_WRITE_KEYS_FILE
+    (see `leadheat keys`); those of your mail provider's webhook stand at its route. Without write keys only this
+    machine may send.
 
     Examples:
       leadheat gateway

@@ -9,9 +9,11 @@ from typing import Final
 import structlog
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from scoring.errors import StartError
 from streams.gateway.app import create_gateway
+from streams.gateway.head_limits import BoundedHeads
 from streams.gateway.producer import KafkaEventProducer
 from streams.settings import Settings
 
@@ -31,7 +33,8 @@ async def serve_gateway(settings: Settings) -> None:
     port is taken.
     """
     listener = _listen(settings)
-    server = uvicorn.Server(_config(settings))
+    app = create_gateway(settings, KafkaEventProducer(settings))
+    server = uvicorn.Server(server_config(app, settings))
     host, port, *_ = listener.getsockname()
     _log.info("gateway listens", host=host, port=port)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -62,10 +65,11 @@ def _listen(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _config(settings: Settings) -> uvicorn.Config:
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return how a gateway is served: bounded in connections, heads and time, and without a word on who asked."""
     return uvicorn.Config(
-        create_gateway(settings, KafkaEventProducer(settings)),
-        http="httptools",
+        app,
+        http=BoundedHeads,
         ws="none",
         lifespan="on",
         access_log=False,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from scoring.account_updates import ACCOUNT_TYPES
 from scoring.events import EMAIL_TYPES, REASONS, WEB_TYPES
+from streams.asyncapi import describe
 from streams.clock import now_ms
 from streams.metrics import WorkerMetrics
 from streams.settings import Settings
@@ -77,5 +79,14 @@ def _metrics() -> list[str]:
     return [*rows, ""]
 
 
+ASYNCAPI = PAGE.with_name("asyncapi.json")
+
+
+def asyncapi() -> str:
+    """Return the description of the topics."""
+    return json.dumps(describe(Settings()), indent=2) + "\n"
+
+
 if __name__ == "__main__":
+    ASYNCAPI.write_text(asyncapi())
     PAGE.write_text(reference())
