@@ -62,14 +62,15 @@ class Cause(msgspec.Struct, kw_only=True):
 class Alert(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A record of the hot-leads topic, complete in itself.
 
-    ``kind`` is ``entered`` (with a fresh ``id``) or ``cooled`` (whose ``alert_id`` names the alert that it ends).
+    ``kind`` is ``entered`` (with a fresh ``id``), or ``cooled`` or ``retracted``, whose ``alert_id`` names the alert
+    that it ends: because the lead has become quiet, or because what the alert rested on was a machine's.
     ``time_ms`` is the time of the crossing; ``score`` (points) and ``ledger`` are as of then. ``contact`` says how to
     reach the lead; ``unknown`` names the traits that nobody has told, ``coverage`` (0 to 1) is the share of those told.
     Where the lead is a ``customer``, it is about expansion.
     """
 
     id: str
-    kind: Literal["entered", "cooled"]
+    kind: Literal["entered", "cooled", "retracted"]
     lead: str
     band: str
     from_band: str
@@ -116,6 +117,11 @@ def signal_id(account: str, signal: str, cause: str) -> str:
 def cooled_id(entered_id: str) -> str:
     """Return the id of the record that says an alert has cooled; it derives from the alert's."""
     return _digest(entered_id, "cooled")
+
+
+def retracted_id(entered_id: str) -> str:
+    """Return the id of the record that takes an alert back; it derives from the alert's."""
+    return _digest(entered_id, "retracted")
 
 
 def _digest(*parts: str) -> str:

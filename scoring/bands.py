@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
-from scoring.alerts import Alert, Cause, alert_id, cooled_id
+from scoring.alerts import Alert, Cause, alert_id, cooled_id, retracted_id
 from scoring.conditions_file import OWN_DOMAINS
 from scoring.cooling import ROUNDING
 from scoring.explain import VISITOR, Explainer
-from scoring.lead_state import LeadState, Waiting
+from scoring.lead_state import HELD, LeadState, Waiting
 from scoring.rules import HOUR_MS, Rulebook
 from scoring.sales import keeps_quiet, lapse
 from scoring.sums import Sums
@@ -189,6 +189,8 @@ class Bands:
         bands = self.book.bands
         state.alerted_at = now
         state.alert_id = alert_id(lead, bands[band].name, key)
+        clear = self._sums.total(state, now) + ROUNDING - bands[band].enter
+        state.doubt().margin = round(clear * 1000) if clear >= 0 else HELD
         state.cools_at = self._sums.next_cooling(state, now)
         return self._explainer.alert(
             state,
@@ -239,6 +241,42 @@ class Bands:
                 id=cooled_id(state.alert_id),
                 kind="cooled",
                 band=bands[state.band].name,
+                from_band=bands[previous].name,
+                alert_id=state.alert_id,
+            )
+        )
+        state.alert_id = ""
+
+    def take_back(
+        self, state: LeadState, lead: str, removed: float, cause: Cause, now: int, alerts: list[Alert]
+    ) -> None:
+        """Retract an open alert, in place, that rested on the points ``removed`` at ``now``, and on nothing since.
+
+        The lead falls out of the bands that alert unless it would enter them now, and out of others as usual.
+        """
+        if not state.alert_id:
+            return
+        bands, previous = self.book.bands, state.band
+        total, band = self._sums.total(state, now) + ROUNDING, state.band
+        while band and total < (bands[band].leave if bands[band].cooldown_ms is None else bands[band].enter):
+            band -= 1
+        if state.margin == HELD:
+            rests = state.held_until > now
+        else:
+            rests = state.margin >= round(removed * 1000)
+            state.doubt().margin = max(0, state.margin - round(removed * 1000))
+        if rests or band == previous:
+            return
+        state.band, state.cools_at, state.alerted_at = band, UNSURE, 0
+        alerts.append(
+            self._explainer.alert(
+                state,
+                lead,
+                now,
+                cause,
+                id=retracted_id(state.alert_id),
+                kind="retracted",
+                band=bands[band].name,
                 from_band=bands[previous].name,
                 alert_id=state.alert_id,
             )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -39,10 +39,12 @@ WEB_TYPES: Final = frozenset(
         "identified",
         "grouped",
         "aliased",
+        "consent_withdrawn",
         "tracked",
     }
 )
-"""What people do on pages and in products. ``tracked`` is any other named action (``properties.name``)."""
+"""What people do on pages and in products. ``consent_withdrawn`` takes back what opened messages have counted.
+``tracked`` is any other named action (``properties.name``)."""
 
 EMAIL_TYPES: Final = frozenset(
     {
@@ -63,7 +65,7 @@ EVENT_TYPES: Final = WEB_TYPES | EMAIL_TYPES
 
 ACTIVITIES: Final = frozenset(
     {
-        *WEB_TYPES - {"opportunity_lost", "identified", "grouped", "aliased", "social_unfollowed"},
+        *WEB_TYPES - {"opportunity_lost", "identified", "grouped", "aliased", "consent_withdrawn", "social_unfollowed"},
         *("email_clicked", "email_replied"),
     }
 )
@@ -85,6 +87,9 @@ REASONS: Final = (
 )
 """Why an event is not scored: labels of dead letters and of their metric."""
 
+Verdict = Literal["human", "suspect", "machine"]
+"""Who did it, as far as can be told."""
+
 ID_LENGTH_MAX = 255
 EVENT_BYTES_MAX = 32 * 1024
 """The largest event, as bytes of JSON: the limit that Segment's clients are written for."""
@@ -105,6 +110,9 @@ class Event(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
 
     ``time`` is in ms since 1970 (UTC) after :func:`decode_event`; ``properties`` describe the interaction,
     ``traits`` the person, ``context`` the circumstances (campaign, referrer, device).
+
+    ``verdict`` says who did it (None: nobody has judged), for ``reasons``; only what a person did counts. ``seen_from``
+    is a trace of network and system (see :mod:`scoring.bots`).
     """
 
     id: str
@@ -118,6 +126,9 @@ class Event(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     properties: dict[str, Any] = msgspec.field(default_factory=dict)
     traits: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
+    verdict: Verdict | None = None
+    reasons: list[str] | None = None
+    seen_from: str | None = None
 
     @property
     def lead_id(self) -> str:

@@ -35,6 +35,9 @@ ACTIVITY_MARK: Final = 0x80
 
 _COOLS_AT: Final = slice(4, 12)  # after the array's header (3 bytes) and the integer's (1)
 
+HELD: Final = -1
+"""As the margin of an alert: it rests on no points."""
+
 NOTHING_TOLD: Final = -1.0
 
 Answer = str | int | float | bool
@@ -69,6 +72,19 @@ class Waiting(msgspec.Struct, array_like=True, gc=False):
     key: str
     received_ms: int
     until_ms: int = 0
+
+
+class Doubts(msgspec.Struct, array_like=True, gc=False):
+    """What may yet take back what a lead was counted for; most leads have none.
+
+    ``clicks`` are traces of the last ones (see :mod:`scoring.retraction`); ``margin`` is by how much the open alert's
+    crossing was clear (in thousandths of a point; ``HELD`` where it rests on a hold); opens up to ``withdrawn_at`` (ms)
+    do not count, because the lead has withdrawn its consent.
+    """
+
+    clicks: bytes = b""
+    margin: int = 0
+    withdrawn_at: int = 0
 
 
 class LeadState(msgspec.Struct, array_like=True, gc=False):
@@ -127,6 +143,28 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     facts: AccountFacts | None = None
     waiting: Waiting | None = None
     sales: Sales | None = None
+    doubts: Doubts | None = None
+
+    @property
+    def clicks(self) -> bytes:
+        """Traces of the last clicks."""
+        return b"" if self.doubts is None else self.doubts.clicks
+
+    @property
+    def margin(self) -> int:
+        """By how much the open alert's crossing was clear."""
+        return 0 if self.doubts is None else self.doubts.margin
+
+    @property
+    def withdrawn_at(self) -> int:
+        """When the lead has withdrawn its consent (ms)."""
+        return 0 if self.doubts is None else self.doubts.withdrawn_at
+
+    def doubt(self) -> Doubts:
+        """Return what may change the verdict on the lead's events, to be changed in place."""
+        if self.doubts is None:
+            self.doubts = Doubts()
+        return self.doubts
 
     @property
     def seen_at(self) -> int:

@@ -33,6 +33,7 @@ from scoring.lead_state import (
 from scoring.links import add_link
 from scoring.merging import merge
 from scoring.publishing import Publisher
+from scoring.retraction import Retractor
 from scoring.routed import Message
 from scoring.rules import TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
 from scoring.sales import REJECTED, STATUSES, Sales, adjust, note
@@ -64,8 +65,12 @@ Raised = list[tuple[int, list[Alert]]]
 
 # As tuples, since unpacking one is quicker than reading six attributes. A rule that only counts is not special.
 _Planned = tuple[int, Test | None, float, float, bytes, CompiledRule | None]
-_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, bool, int]
-_NO_PLAN: Final[_Plan] = ([], None, lambda text: [], False, False, 0)
+_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, bool, int, int]
+_NO_PLAN: Final[_Plan] = ([], None, lambda text: [], False, False, 0, 0)
+
+_CLICK, _OPEN, _WITHDRAWAL = 1, 2, 3
+_WATCHED: Final = {"email_clicked": _CLICK, "email_opened": _OPEN, "consent_withdrawn": _WITHDRAWAL}
+"""Types of events after which something may have to be taken back, or that may not count at all."""
 
 
 def _as_planned(rule: CompiledRule) -> _Planned:
@@ -88,21 +93,22 @@ class LeadScorer:
         self._sums = Sums(book)
         self._bands = Bands(book, self._sums, self._explainer)
         self._visits = VisitCounter(book)
+        self._retractor = Retractor(book)
         self._publisher = Publisher(book, self._sums, self.traits, self._bands)
         self._teller = Teller(book, self.traits, self._bands, self._sums)
-        self._by_type = {
-            event_type: self._plan(event_type) for event_type in {*book.by_type, *book.visit_types, *ACTIVITIES}
-        }
+        planned = {*book.by_type, *book.visit_types, *ACTIVITIES, *_WATCHED}
+        self._by_type = {event_type: self._plan(event_type) for event_type in planned}
 
     def _plan(self, event_type: str) -> _Plan:
         """Return what the hot path needs to know of an event type."""
         is_visit, is_click = event_type in self.book.visit_types, event_type == "email_clicked"
         activity = ACTIVITY_MARK if self.book.follows_accounts and event_type in ACTIVITIES else 0
-        selection = self.book.by_type.get(event_type)
+        selection, watch = self.book.by_type.get(event_type), _WATCHED.get(event_type, 0)
         if selection is None:
-            return [], None, lambda text: [], is_visit, is_click, activity
+            return [], None, lambda text: [], is_visit, is_click, activity, watch
         of_text = lru_cache(maxsize=TEXTS_KEPT)(lambda text: [_as_planned(rule) for rule in selection.of_text(text)])
-        return [_as_planned(rule) for rule in selection.all], selection.key, of_text, is_visit, is_click, activity
+        planned = [_as_planned(rule) for rule in selection.all]
+        return planned, selection.key, of_text, is_visit, is_click, activity, watch
 
     def new_state(self, lead: str) -> LeadState:
         """Return the state of a lead that nothing is known of but its id."""
@@ -150,7 +156,21 @@ class LeadScorer:
                 changed = recheck = self._bands.lapse(state, now)
                 lapses_at = NEVER if sales is None else sales.lapses_at
             properties = event.properties
-            planned, key, of_text, is_visit, is_click, activity = plan_of(event.type, _NO_PLAN)
+            planned, key, of_text, is_visit, is_click, activity, watch = plan_of(event.type, _NO_PLAN)
+            verdict = event.verdict
+            if (verdict is not None and verdict != "human") or (watch == _OPEN and _lacks_consent(state, event)):
+                # It is remembered, and no more: it counts only for what it says of the clicks beside it.
+                state.last = now
+                if len(remembered) == _EVENTS_BYTES:
+                    del remembered[:EVENT_BYTES]
+                    del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
+                remembered += event_id + time_ms.to_bytes(TIME_BYTES)
+                remembered_rules += b"\x00"
+                if watch and self._follow(watch, state, lead, event, event_id, now, alerts):
+                    self._bands.reband(state, lead, _cause_of(event), event.id, now, received_ms, alerts)
+                if alerts:
+                    raised.append((index, alerts))
+                continue
             if key is not None:
                 text = properties.get(key)
                 if text.__class__ is str and len(text) <= TEXT_LENGTH_MAX:
@@ -226,21 +246,41 @@ class LeadScorer:
                 del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
             remembered += event_id + time_ms.to_bytes(TIME_BYTES)
             remembered_rules += _LENGTHS[len(marks) // 2 | activity] + marks
+            if watch and self._follow(watch, state, lead, event, event_id, now, alerts):
+                changed = recheck = True
             if changed:
                 if state.band:
                     # One more gain can only put off the cooling; a penalty may bring it forward to any time.
                     state.cools_at = UNSURE if recheck else -abs(state.cools_at)
                 reopened = sales is not None and self._reopens(sales, time_ms, marks)
                 if recheck or (state.gains >= next_enter[state.band] and self._bands.may_rise(state, now)):
-                    cause = Cause(id=event.id, type=event.type, time_ms=time_ms)
-                    self._bands.reband(state, lead, cause, event.id, now, received_ms, alerts)
+                    self._bands.reband(state, lead, _cause_of(event), event.id, now, received_ms, alerts)
                 if reopened and not any(alert.kind == "entered" for alert in alerts):
-                    cause = Cause(id=event.id, type=event.type, time_ms=time_ms)
-                    self._bands.remind(state, lead, cause, now, received_ms, alerts)
+                    self._bands.remind(state, lead, _cause_of(event), now, received_ms, alerts)
             if alerts:
                 raised.append((index, alerts))
         state.cooled_ms = state.last - seen_at
         return raised, duplicates
+
+    def _follow(
+        self, watch: int, state: LeadState, lead: str, event: Event, event_id: bytes, now: int, alerts: list[Alert]
+    ) -> bool:
+        """Take back what a click or a withdrawal shows not to count, in place; return whether that was anything."""
+        time_ms: int = event.time  # type: ignore[assignment]
+        if watch == _OPEN:
+            return False
+        clicks = self._retractor.note_click(state, event, event_id, time_ms) if watch == _CLICK else []
+        if watch == _CLICK and not clicks:
+            return False
+        before = self._sums.total(state, now)
+        if watch == _CLICK:
+            self._retractor.take_back(state, clicks)
+        else:
+            self._retractor.withdraw_consent(state, time_ms)
+        removed = before - self._sums.total(state, now)
+        state.gains = inf
+        self._bands.take_back(state, lead, removed, _cause_of(event), now, alerts)
+        return True
 
     def cool(self, state: LeadState, lead: str, clock_ms: int, adopted: list[Adopted]) -> list[Alert]:
         """Apply every cooling that is due at or before ``clock_ms``, in place; return the alerts that this ends.
@@ -333,15 +373,17 @@ class LeadScorer:
             self._forget_due(side)
             if side.band:
                 self._bands.cool_until(side, lead, now, alerts)
-        if other.alert_id and other.alerted_at > state.alerted_at:
-            state.alert_id = other.alert_id
-        state.alert_id = state.alert_id or other.alert_id
+        if other.alert_id and (other.alerted_at > state.alerted_at or not state.alert_id):
+            state.alert_id, state.doubt().margin = other.alert_id, other.margin
         state.alerted_at = max(state.alerted_at, other.alerted_at)
         was_told = self.book.model.alerts.visitors or not weak.startswith(VISITOR)
         state.band = max(state.band, other.band) if was_told else state.band
         state.waiting = state.waiting or other.waiting
         gains = self._sums.gains(other, now) - other.fixed  # what it adds at most: one ceiling may cut both
         merge(state, other, self.book)
+        self._retractor.take_back(state, self._retractor.merge_clicks(state, other))
+        if other.withdrawn_at or state.withdrawn_at:
+            self._retractor.withdraw_consent(state, other.withdrawn_at)
         state.cooled_ms = state.last - seen_at
         state.gains += gains
         self._rate_traits(state, lead)
@@ -484,6 +526,15 @@ class LeadScorer:
         at, rate = state.times[column], self.book.rates[number]
         moved = state.counts[column] + exp2((to_ms - at) * rate) - exp2((from_ms - at) * rate)
         state.counts[column] = max(0.0, moved)  # what counted under another half-life may be less by now
+
+
+def _cause_of(event: Event) -> Cause:
+    return Cause(id=event.id, type=event.type, time_ms=event.time)  # type: ignore[arg-type]
+
+
+def _lacks_consent(state: LeadState, event: Event) -> bool:
+    """Say whether an open may not count: the person has not agreed, or has taken that back since."""
+    return event.properties.get("consent") is False or event.time <= state.withdrawn_at  # type: ignore[operator]
 
 
 def _see_once(state: LeadState, number: int, key: object, time_ms: int) -> int | None:

@@ -93,6 +93,9 @@ class Step(Section):
     properties: dict[str, Any] = Field(default_factory=dict)
     traits: dict[str, Any] | None = None
     context: dict[str, Any] | None = None
+    verdict: Literal["human", "suspect", "machine"] | None = None
+    reasons: list[str] | None = None
+    seen_from: str | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Step:
@@ -135,7 +138,7 @@ class Step(Section):
         """Say what is wrong with whom or what an event is about."""
         people, companies = {"email", "user_id", "anonymous_id"}, {"domain", "facts"}
         if self.type in ACCOUNT_TYPES:
-            strangers = given & (people | {"traits", "context"})
+            strangers = given & (people | {"traits", "context", "verdict", "reasons", "seen_from"})
             faults: list[tuple[KeyPath, str]] = [((key,), "is of people, not of companies") for key in strangers]
             if not given & {"domain", "account_id"}:
                 faults.append((("domain",), "is required, or account_id"))
@@ -150,7 +153,7 @@ class Step(Section):
 class AlertForm(Section):
     """An alert that must come, with every field that the record has (defaults left out)."""
 
-    kind: Literal["entered", "cooled"]
+    kind: Literal["entered", "cooled", "retracted"]
     lead: str
     band: str
     from_band: str

@@ -17,6 +17,7 @@ from scoring.model import ScoringModel
 from scoring.routed import Message, encode_message
 from scoring.score_records import merged_record
 from scoring.shard import Outcome, Place, Refusal, Shard
+from streams.cloudevents import steps_with_cloudevents
 from streams.dead_letters import encode_dead_letter, make_dead_letter
 from streams.metrics import WorkerMetrics
 from streams.reading import partition_of
@@ -101,7 +102,7 @@ class LeadLogic:
         elif topic == self._account_updates:
             outcome = yield from self._shard.steps_of_updates(records, topic)
         else:
-            outcome = yield from self._shard.steps(records, topic)
+            outcome = yield from steps_with_cloudevents(self._shard, records, topic)
         work = self._work(outcome)
         work.records[self._dead_letters] = [
             self._dead_letter(topic, partition, records[refusal.index], refusal) for refusal in outcome.refusals

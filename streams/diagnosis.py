@@ -16,9 +16,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from scoring.errors import ModelError
+from scoring.errors import ModelError, SettingsError
 from scoring.model import load_model
 from streams.clock import now_ms
+from streams.gateway.write_keys import WriteKeys
 from streams.settings import Settings
 from streams.topics import SOURCES, TOPICS, WEB_EVENTS, Topic, no_kafka
 
@@ -93,8 +94,12 @@ def _check_model(settings: Settings) -> Finding:
 
 
 def _check_keys(settings: Settings) -> Finding:
-    if settings.write_keys:
-        return Finding("write keys", "good", f"{len(settings.source_of_key())} sources may send")
+    try:
+        keys = WriteKeys(settings)
+    except SettingsError as error:
+        return Finding("write keys", "bad", str(error), "mend the setting, or the file that it names")
+    if not keys.is_empty:
+        return Finding("write keys", "good", f"{len(keys.sources)} sources may send")
     if settings.gateway_host in ("127.0.0.1", "::1", "localhost"):
         return Finding("write keys", "good", "none, and the gateway listens on loopback only")
     return Finding(

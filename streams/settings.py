@@ -7,13 +7,32 @@ Each setting is an environment variable with the prefix ``LEADHEAT_`` (``LEADHEA
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from scoring.errors import SettingsError
 from scoring.models import DEFAULT_MODEL
+
+FROM_FILE: Final = "file:"
+"""A secret that begins so is the path of the file that holds it, as container platforms mount them."""
+
+LIVE_KEYS_MAX: Final = 2
+"""Write keys that a source may have at a time: the one in use, and the next."""
+
+
+def _read_secret(text: object) -> object:
+    if not isinstance(text, str) or not text.startswith(FROM_FILE):
+        return text
+    try:
+        return Path(text.removeprefix(FROM_FILE)).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"the file that it names cannot be read: {error}") from None
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_read_secret)]
+"""A text that is never shown or logged; ``file:/run/secrets/name`` is read from that file."""
 
 
 class Settings(BaseSettings):
@@ -70,7 +89,40 @@ class Settings(BaseSettings):
     gateway_host: str = Field("127.0.0.1", description="address of the gateway")
     gateway_port: int = Field(8080, ge=0, le=65535, description="port of the gateway")
     write_keys: str = Field(
-        "", description="who may send: source=key pairs, comma separated; empty: only loopback may, without a key"
+        "",
+        description="who may send: source=key pairs, comma separated, at most two keys a source; a key may be given as "
+        "sha256:<hex> of it; with no keys here or in the file, only loopback may send",
+    )
+    write_keys_file: Path | None = Field(
+        None, description="file of hashed write keys, kept by `leadheat keys`; the gateway sees changes at once"
+    )
+    events_per_s: float = Field(
+        10_000,
+        ge=0,
+        description="events that each write key may send a second, ten seconds' worth at once; 0: any number",
+    )
+    sendgrid_key: Secret = Field(
+        SecretStr(""), description="public key of SendGrid's signed event webhook; several, comma separated"
+    )
+    mailgun_key: Secret = Field(
+        SecretStr(""), description="Mailgun's HTTP webhook signing key; several, comma separated"
+    )
+    postmark_login: Secret = Field(
+        SecretStr(""), description="user:password in the address of Postmark's webhook; several, comma separated"
+    )
+    ses_topics: str = Field("", description="ARNs of the SNS topics that Amazon SES tells, comma separated")
+    resend_secret: Secret = Field(
+        SecretStr(""),
+        description="signing secret (whsec_…) of Resend, or others by Standard Webhooks; several, comma separated",
+    )
+    webhook_window_s: float = Field(
+        300,
+        gt=0,
+        le=86_400,
+        description="how old a webhook's signature may be (Mailgun's 8 h, SNS's 1 h: they try again)",
+    )
+    redis_url: str = Field(
+        "", description="the Redis of dashboard and query API, redis://…; empty: none (`up` starts one of its own)"
     )
     follow_up_keys: str = Field(
         "",
@@ -120,18 +172,6 @@ class Settings(BaseSettings):
                 raise ValueError(f"{server!r} is not host:port")
         return text
 
-    def source_of_key(self) -> dict[str, str]:
-        """Return the write keys, each with the source that it names.
-
-        >>> Settings(write_keys="site=abc123, app=def456").source_of_key()
-        {'abc123': 'site', 'def456': 'app'}
-        """
-        return _keys_of(self.write_keys)
-
-    def name_of_follow_up_key(self) -> dict[str, str]:
-        """Return the keys for follow-ups, each with the name that it stands for."""
-        return _keys_of(self.follow_up_keys)
-
     @field_validator("link_secret")
     @classmethod
     def _link_secret_is_long(cls, text: str) -> str:
@@ -142,16 +182,25 @@ class Settings(BaseSettings):
     @field_validator("write_keys", "follow_up_keys")
     @classmethod
     def _write_keys_are_pairs(cls, text: str) -> str:
-        for pair in filter(None, (pair.strip() for pair in text.split(","))):
+        sources: list[str] = []
+        for pair in split_list(text):
             source, equals, key = pair.partition("=")
             if not (source.strip() and equals and len(key.strip()) >= 6):
                 raise ValueError(f"{source!r}: expected source=key, with a key of at least 6 characters")
+            sources.append(source.strip())
+            if sources.count(source.strip()) > LIVE_KEYS_MAX:
+                raise ValueError(f"{source!r} has more than {LIVE_KEYS_MAX} keys: one in use, and the next")
         return text
 
 
-def _keys_of(text: str) -> dict[str, str]:
-    pairs = [pair.strip() for pair in text.split(",") if pair.strip()]
-    return {key.strip(): source.strip() for source, _, key in (pair.partition("=") for pair in pairs)}
+def split_list(text: str | SecretStr) -> list[str]:
+    """Split a setting that holds several values.
+
+    >>> split_list("a, b,,c ")
+    ['a', 'b', 'c']
+    """
+    plain = text if isinstance(text, str) else text.get_secret_value()
+    return [part.strip() for part in plain.split(",") if part.strip()]
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -165,7 +214,7 @@ def load_settings(**overrides: object) -> Settings:
         lines = []
         for fault in error.errors():
             name = "LEADHEAT_" + str(fault["loc"][0]).upper() if fault["loc"] else "settings"
-            is_secret = any(word in name.lower() for word in ("key", "secret", "_url"))
+            is_secret = any(word in name.lower() for word in ("key", "secret", "login", "_url"))
             shown = "" if is_secret else f" (is {fault['input']!r})"
             lines.append(f"{name}{shown}: {fault['msg'].removeprefix('Value error, ')}")
         raise SettingsError("\n".join(lines)) from None

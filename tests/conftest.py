@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import os
 import shutil
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -16,6 +19,8 @@ import pytest
 
 from streams.embedded.kafka import EmbeddedKafka
 from streams.settings import Settings
+
+NODE = Path(__file__).parent / "node"
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,49 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[
     base = tmp_path_factory.getbasetemp()
     with _shared_kafka((base if worker_id == "master" else base.parent) / "kafka") as brokers:
         yield Kafka(brokers)
+
+
+@pytest.fixture(scope="session")
+def node(node_packages: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a program of tests/node, or another file, with the packages of tests/node: ``node("send.js", argument)``."""
+
+    def run(program: str | Path, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["node", str(NODE / program), *arguments],
+            env={**os.environ, "NODE_PATH": str(node_packages)},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def node_packages() -> Path:
+    """Return the directory of the packages of tests/node, installed once, into the user's cache.
+
+    Without Node, npm or a network the tests are skipped.
+    """
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("Node and npm are not on the PATH: the clients for Node cannot be tested")
+    manifests = [NODE / "package.json", NODE / "package-lock.json"]
+    digest = hashlib.sha256(b"".join(manifest.read_bytes() for manifest in manifests)).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "leadheat" / f"node-{digest}"
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    with _turn(cache.parent):
+        if not (cache / "installed").exists():
+            shutil.rmtree(cache, ignore_errors=True)
+            cache.mkdir()
+            for manifest in manifests:
+                shutil.copy(manifest, cache)
+            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(command, cwd=cache, capture_output=True, text=True, timeout=180, check=False)
+            if done.returncode:
+                pytest.skip(f"npm cannot install the clients for Node: {done.stderr.strip()[-300:]}")
+            (cache / "installed").touch()
+    return cache / "node_modules"
 
 
 @pytest.fixture

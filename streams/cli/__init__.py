@@ -24,6 +24,7 @@ from streams.cli.demo import demo
 from streams.cli.doctor import doctor
 from streams.cli.events import events
 from streams.cli.gateway import gateway
+from streams.cli.keys import keys
 from streams.cli.leads import leads
 from streams.cli.model import model
 from streams.cli.projector import projector
@@ -77,6 +78,7 @@ app.add_typer(deliveries, name="deliveries", rich_help_panel=LEADS)
 app.add_typer(report, name="report", rich_help_panel=LEADS)
 app.add_typer(topics, name="topics", rich_help_panel=RUN)
 register(app, gateway, rich_help_panel=RUN)
+app.add_typer(keys, name="keys", rich_help_panel=RUN)
 register(app, worker, rich_help_panel=RUN, epilog="Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker")
 register(app, projector, rich_help_panel=RUN)
 register(app, delivery, rich_help_panel=RUN)

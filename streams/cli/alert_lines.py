@@ -15,6 +15,7 @@ _RULES_SHOWN: Final = 3
 _EVIDENCE_SHOWN: Final = 10
 _TIMES_SHOWN: Final = 3
 _INDENT: Final = "    "
+_ENDED: Final = {"cooled": "cooled to", "retracted": "retracted (a machine's doing), back to"}
 
 
 def describe_alert(alert: Alert, now_ms: int) -> Text:
@@ -24,7 +25,7 @@ def describe_alert(alert: Alert, now_ms: int) -> Text:
     if entered:
         line.append(show_band(alert.band.upper()).plain, show_band(alert.band).style)
     else:
-        line.append(f"cooled to {printable(alert.band)}", "cyan")
+        line.append(f"{_ENDED[alert.kind]} {printable(alert.band)}", "cyan")
     line.append(f" {show_lead(alert.lead)}", "bold")
     reasons = show_reasons(alert.ledger)
     line.append(f" {alert.score:.1f} points{f' ({reasons})' if reasons else ''}")

@@ -9,10 +9,11 @@ def gateway() -> None:
     """Take events over HTTP, and serve the dashboard and the query API, until told to stop (SIGTERM or Ctrl-C).
 
     Every event that is answered with 2xx is in Kafka. The routes, each with an example to try, are at /docs.
-    Settings: LEADHEAT_GATEWAY_HOST, LEADHEAT_GATEWAY_PORT, LEADHEAT_WRITE_KEYS, LEADHEAT_BROKERS, LEADHEAT_PREFIX.
-    Without write keys only this machine may send. With a Redis (LEADHEAT_REDIS_URL) that a projector fills, the
-    dashboard is at /, and the query API below /api; who may is said by LEADHEAT_API_KEYS, LEADHEAT_SIGN_IN or
-    LEADHEAT_TRUSTED_USER_HEADER, and without them this machine alone.
+    Settings: LEADHEAT_GATEWAY_HOST, LEADHEAT_GATEWAY_PORT, LEADHEAT_BROKERS, LEADHEAT_PREFIX, LEADHEAT_WRITE_KEYS_FILE
+    (see `leadheat keys`); those of your mail provider's webhook stand at its route. Without write keys only this
+    machine may send. With a Redis (LEADHEAT_REDIS_URL) that a projector fills, the dashboard is at /, and the query API
+    below /api; who may is said by LEADHEAT_API_KEYS, LEADHEAT_SIGN_IN or LEADHEAT_TRUSTED_USER_HEADER, and without them
+    this machine alone.
 
     Examples:
       leadheat gateway

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 
 import typer
@@ -73,5 +74,20 @@ def list_topics(as_json: JsonOption = None) -> None:
         make_console().print(table)
 
 
+def asyncapi() -> None:
+    """Print an AsyncAPI 3 document of the topics that others write and read, with the JSON Schema of each record.
+
+    Code generators and catalogues take it as it is. No broker is needed.
+
+    Examples:
+      leadheat topics asyncapi > asyncapi.json
+      leadheat topics asyncapi | jq .components.schemas.Alert
+    """
+    from streams.asyncapi import describe
+
+    print(json.dumps(describe(load_settings()), indent=2))
+
+
 register(topics, create, "create")
 register(topics, list_topics, "list")
+register(topics, asyncapi, "asyncapi")

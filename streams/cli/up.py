@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,10 +32,13 @@ def up(
     What Kafka holds is kept in LEADHEAT_DATA_DIR (./data) for the next time. Alerts are delivered where
     LEADHEAT_DELIVERY names a delivery file.
     """
+    from streams.delivery.config import load_delivery
     from streams.embedded.kafka import EmbeddedKafka
     from streams.embedded.stack import run_until_signal
 
     settings = load_settings(brokers=brokers)
+    if settings.delivery:
+        load_delivery(Path(settings.delivery))  # a fault is told now, and not by a child that keeps ending
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # they end us as Ctrl-C does, also while Kafka starts
     try:

@@ -108,7 +108,7 @@ class Lines:
 
 def _alert(seen: SeenAlert) -> str:
     alert = seen.alert
-    what = alert.band.upper() if alert.kind == "entered" else f"cooled to {alert.band}"
+    what = alert.band.upper() if alert.kind == "entered" else f"{alert.kind} to {alert.band}"
     lead = f"{words.show_email(alert.lead)} ({words.show_company(alert.lead)})"
     reasons = words.top_reasons(words.reasons_of_alert(alert), 70)
     latency = "" if seen.latency_ms is None else f" [{words.show_ms(seen.latency_ms)}]"

@@ -108,7 +108,7 @@ def _lead(lead: LeadNow, board: Board, now_ms: int, width: int) -> str:
 
 def _alert(seen: SeenAlert) -> Iterator[str]:
     alert = seen.alert
-    what = f"turned {alert.band}" if alert.kind == "entered" else f"cooled to {alert.band}"
+    what = f"turned {alert.band}" if alert.kind == "entered" else f"{alert.kind} to {alert.band}"
     yield f"  {words.show_clock(alert.time_ms)} {words.show_email(alert.lead)} {what}"
     told = [
         "because time passed" if alert.cause is None else f"by {alert.cause.type} {alert.cause.id}",

@@ -196,7 +196,7 @@ def _alert(seen: SeenAlert, width: int, whole: bool) -> Iterator[Text]:
     entered = alert.kind == "entered"
     line = Text.assemble(
         (f"{words.show_clock(alert.time_ms)} ", FAINT),
-        (f"{alert.band.upper():<4}" if entered else f"cooled to {alert.band}", HOT if entered else "default"),
+        (f"{alert.band.upper():<4}" if entered else f"{alert.kind} to {alert.band}", HOT if entered else "default"),
         (f" {words.show_name(alert.lead) if width < WIDE else words.show_email(alert.lead)}", "bold"),
         (f" {words.show_company(alert.lead)}", FAINT),
         f" {words.show_score(alert.score)} points",

@@ -13,6 +13,8 @@ from scoring.errors import EventError, LeadheatError
 RETRY_AFTER_S: Final = 2
 """What a 503 asks of the sender: a broker that restarts needs seconds, and SDKs hold their queues meanwhile."""
 
+_TEXT_LENGTH_MAX: Final = 500
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -48,10 +50,15 @@ class Refusal(LeadheatError):  # noqa: N818 - the sender's error, not ours
         return cls(status, [Fault(field=field, reason=reason, message=message)], headers)
 
     def answer(self) -> Response:
-        """Answer ``{"error": fault}``, or ``{"errors": [fault, …]}`` where faults belong to items."""
+        """Answer ``{"error": fault}``, or ``{"errors": [fault, …]}`` where faults belong to items.
+
+        Beside it stand ``code`` and ``message``, which Segment's and RudderStack's SDKs show, and PostHog's ``detail``.
+        """
+        text = str(self)[:_TEXT_LENGTH_MAX]
+        for_sdks = {"code": self.faults[0].reason, "message": text, "detail": text}
         if len(self.faults) == 1 and self.faults[0].index is msgspec.UNSET:
-            return json_answer({"error": self.faults[0]}, self.status, self.headers)
-        return json_answer({"errors": self.faults}, self.status, self.headers)
+            return json_answer({"error": self.faults[0], **for_sdks}, self.status, self.headers)
+        return json_answer({"errors": self.faults, **for_sdks}, self.status, self.headers)
 
 
 def unavailable(message: str) -> Refusal:

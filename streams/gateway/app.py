@@ -19,13 +19,20 @@ from scoring.model import load_model
 from streams.clock import now_ms
 from streams.gateway import documentation
 from streams.gateway.answers import Refusal, json_answer, unavailable
+from streams.gateway.browser import browser_router
 from streams.gateway.customers import customers_router
 from streams.gateway.follow_ups import follow_up_router
 from streams.gateway.ingest.canonical import canonical_router
+from streams.gateway.ingest.cloudevents import cloudevents_router
+from streams.gateway.ingest.posthog import posthog_router
 from streams.gateway.ingest.segment import segment_router
 from streams.gateway.intake import Intake
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.producer import BrokerUnavailable, EventProducer
+from streams.gateway.rate_limits import make_limits
+from streams.gateway.webhooks.routes import fetch_from_sns, webhooks_router
+from streams.gateway.webhooks.ses import Fetch
+from streams.gateway.write_keys import NamedKeys, WriteKeys
 from streams.settings import Settings
 from streams.signed_links import LinkSigner
 
@@ -56,12 +63,17 @@ def create_gateway(
     settings: Settings,
     producer: EventProducer,
     clock: Callable[[], int] = now_ms,
+    fetch: Fetch = fetch_from_sns,
     parts: Sequence[Part] = (),
 ) -> FastAPI:
-    """Put a gateway together; it starts and stops ``producer`` and ``parts`` along with itself."""
-    metrics = GatewayMetrics()
-    intake = Intake(settings.source_of_key(), producer, clock, metrics)
-    ingest = (canonical_router(intake), segment_router(intake))
+    """Put a gateway together; it starts and stops ``producer`` and ``parts`` along with itself.
+
+    ``fetch`` gets certificates of SNS. Raises :class:`SettingsError` for keys and secrets that are none.
+    """
+    metrics, limits, keys = GatewayMetrics(), make_limits(settings), WriteKeys(settings)
+    intake = Intake(keys, limits, producer, clock, metrics)
+    ingest = (canonical_router(intake), segment_router(intake), posthog_router(intake), cloudevents_router(intake))
+    webhooks = webhooks_router(intake, settings, fetch)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -72,13 +84,17 @@ def create_gateway(
         for part in parts:
             await part.stop()
         await producer.stop()
+        await limits.close()
 
-    app = FastAPI(title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None)
-    customers = customers_router(settings.source_of_key(), load_model(settings.model).customers, clock)
+    app = _Documented(
+        title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None
+    )
+    app.parts = parts
+    customers = customers_router(keys, load_model(settings.model).customers, clock)
     signer = LinkSigner(settings.link_secret) if settings.link_secret else None
-    follow_ups = follow_up_router(settings.name_of_follow_up_key(), signer, producer, clock)
-    others = [router for part in parts for router in part.routers]
-    for router in (*ingest, customers, follow_ups, _operations_router(producer, metrics), *others):
+    follow_ups = follow_up_router(NamedKeys(settings.follow_up_keys), signer, producer, clock)
+    own = (*ingest, webhooks, customers, follow_ups, browser_router(), _operations_router(producer, metrics))
+    for router in (*own, *(router for part in parts for router in part.routers)):
         app.include_router(router)
     app.add_middleware(
         _OpenToBrowsers, paths={route.path for router in ingest for route in router.routes if isinstance(route, Route)}
@@ -86,12 +102,23 @@ def create_gateway(
     app.add_exception_handler(Refusal, _answer_refusal)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(Exception, _answer_failure)
-    components = app.openapi().setdefault("components", {})
-    components["securitySchemes"] = dict(documentation.SECURITY_SCHEMES)
-    for part in parts:
-        components["securitySchemes"] |= part.security_schemes
-        components.setdefault("schemas", {}).update(part.schemas)
     return app
+
+
+class _Documented(FastAPI):
+    """Describes itself when it is first asked, and not at each start."""
+
+    parts: Sequence[Part] = ()
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI description, with the ways in which a key can be sent."""
+        schema = super().openapi()
+        components = schema.setdefault("components", {})
+        components["securitySchemes"] = dict(documentation.SECURITY_SCHEMES)
+        for part in self.parts:
+            components["securitySchemes"] |= part.security_schemes
+            components.setdefault("schemas", {}).update(part.schemas)
+        return schema
 
 
 def _operations_router(producer: EventProducer, metrics: GatewayMetrics) -> APIRouter:
@@ -129,7 +156,8 @@ class _OpenToBrowsers:
             app,
             allow_origins=["*"],
             allow_methods=["POST"],
-            allow_headers=["authorization", "content-type", "content-encoding"],
+            allow_headers=["*"],  # RudderStack's sends anonymousid, CloudEvents' ce-id, and others their own
+            max_age=7200,  # as long as browsers remember
             expose_headers=["Retry-After"],
         )
 

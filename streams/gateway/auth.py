@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 
 from streams.gateway.answers import Refusal
+from streams.gateway.write_keys import Keys, WriteKey
 
 LOCAL: Final = "local"
 """The source of events that loopback clients send while no write keys are set."""
@@ -28,13 +28,16 @@ UNKNOWN: Final = "unknown"
 
 @dataclass
 class Caller:
-    """Who sends one request; ``source`` is known once :meth:`identify` has seen the write key."""
+    """Who sends one request; ``source`` and ``key_id`` are known once :meth:`identify` has seen the write key.
 
-    source_of_key: Mapping[str, str]
-    authorization: str | None
+    ``headers`` have names in lower case; ``host`` is the address that the request came from.
+    """
+
+    keys: Keys
+    headers: Mapping[str, str]
     host: str | None
-    origin: str | None
     source: str = UNKNOWN
+    key_id: str = ""
     setting: str = "LEADHEAT_WRITE_KEYS"
     """Where the keys are set, for messages."""
 
@@ -43,15 +46,21 @@ class Caller:
 
         Raises :class:`Refusal`: 401 for a missing or wrong key, 403 for a stranger while there are no keys.
         """
-        if self.source_of_key:
-            self.source = self._source_of_sent_key(body_key)
-        else:
+        if self.keys.is_empty:
             self._must_be_local()
-            self.source = LOCAL
+            self.source = self.key_id = LOCAL
+        else:
+            found = self._sent_key(body_key)
+            self.source, self.key_id = found.source, found.id
         return self.source
 
-    def _source_of_sent_key(self, body_key: str | None) -> str:
-        field, key = "Authorization", _key_of_header(self.authorization)
+    @property
+    def origin(self) -> str | None:
+        """The site whose page made a browser send this; None where no page did."""
+        return self.headers.get("origin")
+
+    def _sent_key(self, body_key: str | None) -> WriteKey:
+        field, key = "Authorization", _key_of_header(self.headers.get("authorization"))
         if key is None and body_key is not None:
             field, key = "writeKey", body_key
         if key is None:
@@ -59,11 +68,7 @@ class Caller:
                 "Authorization",
                 "no write key was sent; expected HTTP Basic with the key as user name, or a Bearer token",
             )
-        found = None
-        # Every key is compared, in constant time: how long it takes says nothing about any of them.
-        for known, source in self.source_of_key.items():
-            if hmac.compare_digest(known.encode(), key.encode()):
-                found = source
+        found = self.keys.find(key)
         if found is None:
             raise _unauthorized(field, f"the write key is not one of {self.setting}")
         return found
@@ -79,15 +84,10 @@ class Caller:
             )
 
 
-def caller_of(request: Request, source_of_key: Mapping[str, str], setting: str = "LEADHEAT_WRITE_KEYS") -> Caller:
+def caller_of(request: Request, keys: Keys, setting: str = "LEADHEAT_WRITE_KEYS") -> Caller:
     """Gather from a request what identifies its sender; ``setting`` is where the keys are set."""
-    return Caller(
-        setting=setting,
-        source_of_key=source_of_key,
-        authorization=request.headers.get("authorization"),
-        host=request.client.host if request.client is not None else None,
-        origin=request.headers.get("origin"),
-    )
+    host = request.client.host if request.client is not None else None
+    return Caller(keys, request.headers, host, setting=setting)
 
 
 def _key_of_header(header: str | None) -> str | None:

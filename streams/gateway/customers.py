@@ -21,6 +21,7 @@ from streams.gateway import documentation
 from streams.gateway.answers import Fault, Refusal, json_answer
 from streams.gateway.auth import caller_of
 from streams.gateway.limits import read_body
+from streams.gateway.write_keys import WriteKeys
 
 SEGMENT_ROUTE: Final = "/v1/customers/segment"
 CUSTOMERS_MAX: Final = 2_000
@@ -54,12 +55,12 @@ _decode_table = msgspec.json.Decoder(_Table).decode
 _decode_row = msgspec.json.Decoder(_Row).decode
 
 
-def customers_router(source_of_key: Mapping[str, str], section: Customers, clock: Callable[[], int]) -> APIRouter:
+def customers_router(keys: WriteKeys, section: Customers, clock: Callable[[], int]) -> APIRouter:
     """Make the route that segments a table by the model's ``section``."""
     router = APIRouter(tags=["customers"])
 
     async def segment(request: Request) -> Response:
-        caller_of(request, source_of_key).identify()
+        caller_of(request, keys).identify()
         try:
             body = await read_body(request)
         except ClientDisconnect:

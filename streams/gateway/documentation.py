@@ -21,6 +21,8 @@ The way in for events, what people do on your pages, in your product and with yo
 companies.
 
 * **You use a Segment SDK?** Point its host at this address; nothing else changes.
+* **RudderStack, PostHog, CloudEvents?** Likewise: `/v1/batch`, `/batch/`, `/v1/cloudevents`.
+* **Your mail provider tells you of opens and clicks?** Name it `/v1/webhooks/<provider>`.
 * **You write your own sender?** Post to `/v1/events`, and what you know of companies to `/v1/accounts`.
 
 `200` means that Kafka has acknowledged every event. On `503`, send the same bytes again after `Retry-After`
@@ -83,6 +85,14 @@ _COMMON_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     413: _answer(
         "Too large a body or event.",
         {"error": _fault("", "too_large", "the event has 33000 bytes; at most 32768 are taken")},
+    ),
+    429: _answer(
+        "This write key sends too much. Send the same bytes again after `Retry-After` seconds.",
+        {
+            "error": _fault(
+                "", "too_many", "this write key sends more than LEADHEAT_EVENTS_PER_S; send it again after 2 s"
+            )
+        },
     ),
     503: _answer(
         "Kafka does not take events just now. Send the same bytes again after `Retry-After` seconds.",
@@ -347,3 +357,110 @@ SEGMENT_BATCH: Final = _route(
         ),
     },
 )
+
+POSTHOG_BATCH: Final = _route(
+    summary="PostHog's batch",
+    description=(
+        "Events as PostHog's SDKs capture them, with `api_key` or `token`: `$pageview`, `$screen`, `$identify`, `$set`,"
+        " "
+        "`$create_alias`, `$groupidentify` (of companies), and any other under its name. A bad item is kept as a dead "
+        "letter and listed in the answer; the others are taken."
+    ),
+    schema={
+        "type": "object",
+        "properties": {
+            "api_key": {"type": "string"},
+            "batch": {"type": "array", "items": {"type": "object", "required": ["event"]}},
+            "sent_at": {"type": "string", "format": "date-time"},
+        },
+    },
+    examples={
+        "a page": {
+            "value": {
+                "api_key": "your-write-key",
+                "batch": [
+                    {
+                        "event": "$pageview",
+                        "distinct_id": "42",
+                        "uuid": "0a1b2c3d-0000-4000-8000-000000000001",
+                        "timestamp": "2026-01-01T12:00:00Z",
+                        "properties": {"$current_url": "https://example.com/pricing"},
+                    }
+                ],
+            }
+        }
+    },
+    answers={
+        200: _answer("Kafka has the good items, and the bad ones as dead letters.", {"status": "Ok", "accepted": 1}),
+        400: _answer("It cannot be read.", {"error": _fault("", "malformed", "JSON is malformed")}),
+    },
+)
+
+CLOUDEVENTS: Final = _route(
+    summary="Send CloudEvents",
+    description=(
+        "One event in structured mode (`application/cloudevents+json`) or in binary mode (`ce-…` headers), or several "
+        "(`application/cloudevents-batch+json`); all are taken or none. `type` ends with one of our types, or the "
+        "event is `tracked` under its name; `subject` says whom it is about, unless `data` does."
+    ),
+    schema={
+        "type": "object",
+        "required": ["specversion", "id", "source", "type"],
+        "properties": {
+            **{name: {"type": "string"} for name in ("specversion", "id", "source", "type", "subject", "time")},
+            "data": {"type": "object"},
+        },
+    },
+    examples={
+        "structured": {
+            "value": {
+                "specversion": "1.0",
+                "id": "e-1",
+                "source": "/shop",
+                "type": "com.example.page_viewed",
+                "subject": "ann@example.com",
+                "time": "2026-01-01T12:00:00Z",
+                "data": {"path": "/pricing"},
+            }
+        }
+    },
+    answers={
+        200: _answer("Kafka has every event.", {"accepted": 1}),
+        400: _answer("Nothing was taken.", {"error": _fault("source", "missing_field", "is required")}),
+        415: _answer("Not a content type of CloudEvents.", {"error": _fault("Content-Type", "unsupported_type", "…")}),
+    },
+)
+_events_body = CLOUDEVENTS["openapi_extra"]["requestBody"]["content"]
+_events_body["application/cloudevents+json"] = _events_body.pop("application/json")
+
+_SIGNED_BY: Final = {
+    "sendgrid": ("SendGrid", "the public key of its signed event webhook", "LEADHEAT_SENDGRID_KEY"),
+    "mailgun": ("Mailgun", "its HTTP webhook signing key", "LEADHEAT_MAILGUN_KEY"),
+    "postmark": ("Postmark", "a login of yours in the webhook's address", "LEADHEAT_POSTMARK_LOGIN"),
+    "ses": ("Amazon SES through SNS", "SNS's certificates; the topics that you name", "LEADHEAT_SES_TOPICS"),
+    "resend": ("Resend, or any other by Standard Webhooks", "the signing secret", "LEADHEAT_RESEND_SECRET"),
+}
+
+WEBHOOKS: Final[dict[str, dict[str, Any]]] = {
+    name: {
+        "summary": f"{title} tells what became of messages",
+        "description": (
+            f"Verified by {proof} ({setting}). Opens and clicks carry a verdict (human, suspect, machine). What is not "
+            "about a person, or has no word here, is ignored; what cannot be read is kept as a dead letter."
+        ),
+        "responses": {
+            200: _answer("Kafka has it.", {"accepted": 2, "ignored": 1, "refused": []}),
+            400: _answer(
+                "It cannot be read.", {"error": _fault("", "malformed", "the body is not an array of events")}
+            ),
+            401: _answer("It is not the provider's, or stale.", {"error": _fault("", "unauthorized", "does not fit")}),
+            403: _answer("It is not set up.", {"error": _fault("", "forbidden", f"set {setting}")}),
+            413: _COMMON_ANSWERS[413],
+            503: _COMMON_ANSWERS[503],
+        },
+        "openapi_extra": {
+            "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+        },
+    }
+    for name, (title, proof, setting) in _SIGNED_BY.items()
+}

@@ -21,6 +21,7 @@ from streams.gateway.answers import Fault, Refusal, fault_of, json_answer, unava
 from streams.gateway.auth import caller_of
 from streams.gateway.limits import read_body
 from streams.gateway.producer import BrokerUnavailable, EventProducer
+from streams.gateway.write_keys import Keys
 from streams.signed_links import Invitation, LinkError, LinkSigner
 
 FOLLOW_UPS_ROUTE: Final = "/v1/follow-ups"
@@ -84,13 +85,13 @@ class _Sent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def follow_up_router(
-    name_of_key: dict[str, str], signer: LinkSigner | None, producer: EventProducer, clock: Callable[[], int]
+    keys: Keys, signer: LinkSigner | None, producer: EventProducer, clock: Callable[[], int]
 ) -> APIRouter:
     """Return the routes; without a ``signer`` there are no links."""
     router = APIRouter(tags=["follow-ups"])
 
     async def post_follow_ups(request: Request) -> Response:
-        source = caller_of(request, name_of_key, "LEADHEAT_FOLLOW_UP_KEYS").identify()
+        source = caller_of(request, keys, "LEADHEAT_FOLLOW_UP_KEYS").identify()
         follow_ups = _read_all(await read_body(request), source, clock())
         await _write(producer, follow_ups)
         return json_answer({"accepted": len(follow_ups), "ids": [each.id for each in follow_ups]})

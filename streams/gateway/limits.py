@@ -17,6 +17,9 @@ from streams.gateway.answers import Refusal
 from streams.records import encode
 
 BODY_BYTES_MAX: Final = 500 * 1024
+WEBHOOK_BYTES_MAX: Final = 1024 * 1024
+"""SendGrid collects events up to 768 KB."""
+
 BODY_TIMEOUT_S: Final = 30.0
 """A body of 500 KB takes 16 s even at 256 kbit/s; a sender slower than this holds a connection for nothing."""
 
@@ -27,8 +30,8 @@ reading Segment's messages copies paths and addresses (at most twice). A shorter
 _GZIP: Final = 31  # zlib's wbits for "a gzip header and nothing else"
 
 
-async def read_body(request: Request) -> bytes:
-    """Read the body of a request, unpacked where it came as gzip, and never more than ``BODY_BYTES_MAX``.
+async def read_body(request: Request, bytes_max: int = BODY_BYTES_MAX) -> bytes:
+    """Read the body of a request, unpacked where it came as gzip, and never more than ``bytes_max``.
 
     Raises :class:`Refusal`: 413 too large, 415 another encoding, 400 malformed gzip, 408 too slow.
     """
@@ -43,28 +46,28 @@ async def read_body(request: Request) -> bytes:
         )
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
-            packed = await _collect(request)
+            packed = await _collect(request, bytes_max)
     except TimeoutError:
         raise Refusal.because(
             408, "too_slow", "", f"the body did not arrive within {BODY_TIMEOUT_S:.0f} s; send it again"
         ) from None
-    return gunzip(packed) if "gzip" in encoding else packed
+    return gunzip(packed, bytes_max) if "gzip" in encoding else packed
 
 
-async def _collect(request: Request) -> bytes:
+async def _collect(request: Request, bytes_max: int) -> bytes:
     declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and len(declared) < 20 and int(declared) > BODY_BYTES_MAX:
-        raise _body_too_large()
+    if declared.isascii() and declared.isdigit() and len(declared) < 20 and int(declared) > bytes_max:
+        raise _body_too_large(bytes_max)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise _body_too_large()
+        if len(body) > bytes_max:
+            raise _body_too_large(bytes_max)
     return bytes(body)
 
 
-def gunzip(packed: bytes) -> bytes:
-    """Unpack gzip, stopping at ``BODY_BYTES_MAX``: a bomb is never unpacked further than that.
+def gunzip(packed: bytes, bytes_max: int = BODY_BYTES_MAX) -> bytes:
+    """Unpack gzip, stopping at ``bytes_max``: a bomb is never unpacked further than that.
 
     >>> import gzip
     >>> gunzip(gzip.compress(b'{"batch": []}'))
@@ -75,11 +78,11 @@ def gunzip(packed: bytes) -> bytes:
     """
     unpacker = zlib.decompressobj(wbits=_GZIP)
     try:
-        body = unpacker.decompress(packed, BODY_BYTES_MAX + 1)
+        body = unpacker.decompress(packed, bytes_max + 1)
     except zlib.error as error:
         raise _bad_gzip(str(error)) from None
-    if len(body) > BODY_BYTES_MAX:
-        raise _body_too_large()
+    if len(body) > bytes_max:
+        raise _body_too_large(bytes_max)
     if not unpacker.eof:
         raise _bad_gzip("it is cut short")
     if unpacker.unused_data:
@@ -102,9 +105,9 @@ def check_written_size(item: Event | AccountUpdate, raw: bytes) -> None:
         raise too_large(length)
 
 
-def _body_too_large() -> Refusal:
+def _body_too_large(bytes_max: int) -> Refusal:
     return Refusal.because(
-        413, "too_large", "", f"the body has more than {BODY_BYTES_MAX} bytes (unpacked); send smaller batches"
+        413, "too_large", "", f"the body has more than {bytes_max} bytes (unpacked); send smaller batches"
     )
 
 

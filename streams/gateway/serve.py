@@ -10,9 +10,11 @@ from typing import Final
 import structlog
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from scoring.errors import StartError
 from streams.gateway.app import Part, create_gateway
+from streams.gateway.head_limits import BoundedHeads
 from streams.gateway.producer import EventProducer, KafkaEventProducer
 from streams.settings import Settings
 
@@ -35,7 +37,9 @@ async def serve_gateway(settings: Settings, make_parts: MakeParts = lambda _: ()
     port is taken.
     """
     listener = _listen(settings)
-    server = uvicorn.Server(_config(settings, make_parts))
+    producer = KafkaEventProducer(settings)
+    app = create_gateway(settings, producer, parts=make_parts(producer))
+    server = uvicorn.Server(server_config(app, settings))
     host, port, *_ = listener.getsockname()
     _log.info("gateway listens", host=host, port=port)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -66,11 +70,11 @@ def _listen(settings: Settings) -> socket.socket:
         ) from error
 
 
-def _config(settings: Settings, make_parts: MakeParts) -> uvicorn.Config:
-    producer = KafkaEventProducer(settings)
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return how a gateway is served: bounded in connections, heads and time, and without a word on who asked."""
     return uvicorn.Config(
-        create_gateway(settings, producer, parts=make_parts(producer)),
-        http="httptools",
+        app,
+        http=BoundedHeads,
         ws="none",
         lifespan="on",
         access_log=False,

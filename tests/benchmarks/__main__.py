@@ -31,6 +31,8 @@ from streams.embedded.kafka import EmbeddedKafka
 from streams.reading import read_latest
 from streams.settings import Settings
 from streams.topics import ACCOUNT_SCORES, ACCOUNT_UPDATES, CHANGELOG, WEB_EVENTS
+from tests.benchmarks import gateway
+from tests.benchmarks.gateway import SECONDS, SINGLE_PER_S
 from tests.benchmarks.realistic import LARGEST, company_updates, mixed_events
 from tests.benchmarks.traffic import generate_events, load_events
 
@@ -153,9 +155,12 @@ def main() -> None:
             kafka.start()
         try:
             results = measure(kafka.brokers, Path(directory), options.events, options.leads, options.rounds)
+            with console.status("the gateway beside a bare endpoint"):
+                at_the_gateway = gateway.measure(kafka.brokers, SECONDS, SINGLE_PER_S, rounds=2)
         finally:
             kafka.stop()
-    figures = report(results, options.events)
+    figures = report(results, options.events) | {"gateway": at_the_gateway}
+    gateway.report(at_the_gateway, SINGLE_PER_S)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 

@@ -184,7 +184,7 @@ def test_json_lines_are_events_read_as_strictly_as_by_the_gateway(run: Any, writ
             (10, "malformed", ""),
             (11, "malformed", ""),
         ]
-        assert "expected one of aliased, email_bounced, " in told(ran, "refused")[1]["message"]
+        assert "expected one of aliased, consent_withdrawn, email_bounced, " in told(ran, "refused")[1]["message"]
 
 
 def test_a_list_without_types_or_times_is_told_both(run: Any, write: Any) -> None:

@@ -18,6 +18,8 @@ from streams.demo.world import World
 from streams.gateway.auth import Caller
 from streams.gateway.ingest.canonical import read_account_updates, read_events
 from streams.gateway.ingest.segment_messages import call_of, read_message, to_event
+from streams.gateway.write_keys import WriteKeys
+from streams.settings import Settings
 from tests.demo.worlds import NOW, events_of, life_of
 
 
@@ -63,7 +65,7 @@ def post(answers: Callable[[int], httpx.Response], monkeypatch: pytest.MonkeyPat
             return await send._post(client, send.EVENTS_PATH, mails)
 
     why = asyncio.run(run())
-    caller = Caller(source_of_key={}, authorization=None, host="127.0.0.1", origin=None)
+    caller = Caller(WriteKeys(Settings()), {}, "127.0.0.1")
     for body in bodies:
         submission = read_events(body, NOW + 600_000, caller)
         assert [event.id for event in submission.events] == [event.id for event in mails]
@@ -114,7 +116,7 @@ def test_events_survive_the_trip_as_json() -> None:
 def test_the_gateway_takes_what_becomes_known_of_companies() -> None:
     life = life_of(World(), 60)
     updates = World().companies(NOW) + [update for update in life if isinstance(update, AccountUpdate)]
-    caller = Caller(source_of_key={}, authorization=None, host="127.0.0.1", origin=None)
+    caller = Caller(WriteKeys(Settings()), {}, "127.0.0.1")
     body = b"[" + b",".join(map(encode_account_update, updates)) + b"]"
     read = read_account_updates(body, NOW + 600_000, caller).updates
     assert [(update.id, update.key, update.facts) for update in read] == [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from scoring.account_updates import ACCOUNT_TYPES
 from scoring.events import EMAIL_TYPES, REASONS, WEB_TYPES
+from streams.asyncapi import describe
 from streams.clock import now_ms
 from streams.gateway.metrics import GatewayMetrics
 from streams.metrics import WorkerMetrics
@@ -118,5 +120,14 @@ def _metrics() -> list[str]:
     return rows
 
 
+ASYNCAPI = PAGE.with_name("asyncapi.json")
+
+
+def asyncapi() -> str:
+    """Return the description of the topics."""
+    return json.dumps(describe(Settings()), indent=2) + "\n"
+
+
 if __name__ == "__main__":
+    ASYNCAPI.write_text(asyncapi())
     PAGE.write_text(reference())

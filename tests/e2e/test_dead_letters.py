@@ -46,6 +46,17 @@ WRONG: list[tuple[bytes | None, str, str]] = [
 ]
 
 
+_ATTRIBUTES = {"specversion": "1.0", "source": "/shop", "type": "com.acme.page_viewed", "subject": "bob@example.com"}
+_BINARY = [(f"ce_{name}", text.encode()) for name, text in _ATTRIBUTES.items()]
+_STRUCTURED = [("content-type", b"application/cloudevents+json")]
+CLOUDEVENTS = [
+    (b'{"path": "/"}', [*_BINARY, ("ce_id", b"1")]),
+    (json.dumps({**_ATTRIBUTES, "id": "2", "data": {}}).encode(), _STRUCTURED),
+    (b'{"no": "id"}', _BINARY),
+]
+"""In Kafka's binary and structured modes; the last one has no id."""
+
+
 async def run(settings: Settings) -> tuple[list[tuple[bytes | None, str, str]], dict[bytes, float]]:
     """Send what is wrong, with a good event after each, through a worker; returns the dead letters and the scores."""
     await create_topics(settings)
@@ -54,6 +65,9 @@ async def run(settings: Settings) -> tuple[list[tuple[bytes | None, str, str]], 
     for number, (value, _, _) in enumerate(WRONG):
         for each in (value, page(100 + number)):
             await producer.send_and_wait(WEB_EVENTS.full_name(settings.prefix), each, key=ANN)
+    topic = WEB_EVENTS.full_name(settings.prefix)
+    for value, headers in CLOUDEVENTS:
+        await producer.send_and_wait(topic, value, key=b"of their own", headers=headers)
     await producer.stop()
     async with Workers(settings, 1, settings.data_dir / "worker.log", command="streams.cli worker") as workers:
         assert await wait_until_scored(settings, timeout_s=60), (settings.data_dir / "worker.log").read_text()
@@ -71,7 +85,9 @@ async def run(settings: Settings) -> tuple[list[tuple[bytes | None, str, str]], 
 
 def test_unusable_records_become_dead_letters_and_lose_nothing_around_them(settings: Callable[..., Settings]) -> None:
     letters, scores = asyncio.run(run(settings(model=MODEL, partitions=1)))
-    assert [(reason, field) for _, reason, field in letters] == [(reason, field) for _, reason, field in WRONG]
-    assert [value for value, _, _ in letters] == [value for value, _, _ in WRONG]
-    assert scores.keys() == {ANN}
+    wrong = [*WRONG, (CLOUDEVENTS[-1][0], "missing_field", "id")]
+    assert [(reason, field) for _, reason, field in letters] == [(reason, field) for _, reason, field in wrong]
+    assert [value for value, _, _ in letters] == [value for value, _, _ in wrong]
+    assert scores.keys() == {ANN, b"email:bob@example.com"}
+    assert scores[b"email:bob@example.com"] == pytest.approx(4.0, abs=1e-3)
     assert scores[ANN] == pytest.approx(20.0, abs=1e-3)  # 14 page views of 2 points, at most 20

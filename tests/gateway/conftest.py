@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 
 import httpx
 import pytest
+import uvicorn
+import uvloop
 
 from scoring.account_updates import AccountUpdate, decode_account_update, encode_account_update
 from scoring.events import Event, decode_event, encode_event
 from scoring.follow_ups import FollowUp, decode_follow_up, encode_follow_up
+from scoring.model import load_model
 from streams.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
+from streams.gateway import app as gateway_app
 from streams.gateway.app import create_gateway
 from streams.gateway.producer import BrokerUnavailable
+from streams.gateway.serve import server_config
 from streams.settings import Settings
 
 NOW_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
@@ -63,8 +71,18 @@ class Gateway:
 
     def __init__(self, settings: Settings, client: str = "127.0.0.1") -> None:
         self.producer = FakeProducer()
-        self.app = create_gateway(settings, self.producer, clock=lambda: NOW_MS)
+        self.now_ms = NOW_MS
+        self.pages: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+        self.app = create_gateway(settings, self.producer, clock=lambda: self.now_ms, fetch=self._fetch)
         self._client = client
+
+    async def _fetch(self, address: str) -> bytes:
+        """Stand in for SNS: what lies at an address is in ``pages``."""
+        self.fetched.append(address)
+        if address not in self.pages:
+            raise OSError("no answer")
+        return self.pages[address]
 
     def request(
         self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -100,6 +118,14 @@ class Gateway:
         return self.producer.letters
 
 
+@pytest.fixture(scope="session", autouse=True)
+def models_are_read_once() -> Iterator[None]:
+    """Read each model file once: hundreds of gateways are made here, and each would read it anew, in 70 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gateway_app, "load_model", cache(load_model))
+        yield
+
+
 @pytest.fixture
 def make_gateway() -> Callable[..., Gateway]:
     """Return what makes a gateway from settings and the address that its clients have."""
@@ -114,3 +140,30 @@ def make_gateway() -> Callable[..., Gateway]:
 def gateway(make_gateway: Callable[..., Gateway]) -> Gateway:
     """Return a gateway without write keys, to which this machine may send."""
     return make_gateway()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Gateway], str]]:
+    """Return what serves a gateway on a free port, in a thread, and returns its address."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(gateway: Gateway) -> str:
+        server = uvicorn.Server(server_config(gateway.app, Settings()))
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def run() -> None:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(server.serve(sockets=[listener]))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        running.append((server, thread))
+        while not server.started:
+            assert thread.is_alive()
+        host, port = listener.getsockname()
+        return f"http://{host}:{port}"
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join()

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from scoring.account_updates import ACCOUNT_TYPES, AccountUpdate, decode_account_update, encode_account_update
 from scoring.events import EVENT_BYTES_MAX, EVENT_TYPES, Event, decode_event, encode_event
+from streams.gateway.ingest.posthog import Captured
 from streams.gateway.ingest.segment_messages import Message
 
 NOW_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z, the gateway's clock
 ROUTES = [
-    f"/v1/{call}" for call in ("track", "page", "screen", "identify", "group", "alias", "batch", "events", "accounts")
+    *(f"/v1/{call}" for call in ("track", "page", "screen", "identify", "group", "alias", "batch", "events")),
+    *("/v1/accounts", "/batch/", "/v1/cloudevents"),
 ]
 
 SCALARS = (
@@ -35,11 +37,16 @@ ANYTHING = st.recursive(
 SEGMENT_FIELDS = Message.__struct_encode_fields__
 OUR_FIELDS = Event.__struct_fields__
 ACCOUNT_FIELDS = AccountUpdate.__struct_fields__
+POSTHOG_FIELDS = Captured.__struct_encode_fields__
+CLOUDEVENT_FIELDS = ("specversion", "id", "source", "type", "time", "subject", "data")
 KNOWN = {
     "type": st.sampled_from(
         ["track", "page", "screen", "identify", "group", "alias", *sorted(EVENT_TYPES | ACCOUNT_TYPES)]
     ),
-    "event": st.sampled_from(["Signed Up", "Email Opened", "Demo Requested", "Whatever"]) | st.text(),
+    "event": st.sampled_from(
+        ["Signed Up", "Demo Requested", "Whatever", "$pageview", "$set", "$create_alias", "$groupidentify", "$screen"]
+    )
+    | st.text(),
     "context": st.fixed_dictionaries({"page": ANYTHING, "traits": ANYTHING, "groupId": ANYTHING, "campaign": ANYTHING}),
     "traits": st.fixed_dictionaries({"email": ANYTHING}),
     "properties": st.fixed_dictionaries({"url": ANYTHING, "path": ANYTHING, "form": ANYTHING}),
@@ -49,6 +56,9 @@ KNOWN = {
     "id": st.text(),
     "account_id": st.text(),
     "domain": st.sampled_from(["acme.com", "https://www.acme.co.uk/", "gmail.com", "com"]) | st.text(),
+    "distinct_id": st.text() | st.integers(),
+    "specversion": st.just("1.0"),
+    "source": st.text(min_size=1),
     "facts": st.dictionaries(st.text(max_size=8), SCALARS | st.lists(st.text(max_size=4), max_size=3), max_size=4),
 }
 
@@ -58,7 +68,11 @@ def messages_of(fields):
     return st.fixed_dictionaries({}, optional={name: KNOWN.get(name, ANYTHING) | ANYTHING for name in fields})
 
 
-MESSAGES = messages_of(SEGMENT_FIELDS) | messages_of(OUR_FIELDS) | messages_of(ACCOUNT_FIELDS) | ANYTHING
+MESSAGES = (
+    messages_of(SEGMENT_FIELDS)
+    | messages_of(OUR_FIELDS)
+    | (messages_of(ACCOUNT_FIELDS) | messages_of(POSTHOG_FIELDS) | messages_of(CLOUDEVENT_FIELDS) | ANYTHING)
+)
 BODIES = (
     MESSAGES
     | st.lists(MESSAGES, max_size=4)
@@ -80,6 +94,7 @@ def test_no_body_makes_the_gateway_fail(gateway, route, body, packed):
     gateway.letters.clear()
 
     headers = {"Content_Encoding": "gzip"} if packed else {}
+    headers["Content_Type"] = "application/cloudevents+json"
     answer = gateway.post(route, gzip.compress(body) if packed else body, **headers)
 
     assert answer.status_code in (200, 400, 413), answer.text

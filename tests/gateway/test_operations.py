@@ -107,13 +107,16 @@ def test_the_documentation_shows_every_route_with_examples_that_work(gateway):
     assert gateway.get("/docs").status_code == 200
     paths = gateway.get("/openapi.json").json()["paths"]
     segment = ("track", "page", "screen", "identify", "group", "alias", "batch")
-    calls = {f"/v1/{call}" for call in (*segment, "events", "accounts", "customers/segment", "follow-ups")}
-    assert set(paths) == calls | {"/healthz", "/readyz", "/metrics"}
+    ours = ("events", "accounts", "customers/segment", "follow-ups", "cloudevents")
+    calls = {f"/v1/{call}" for call in (*segment, *ours)} | {"/batch/"}
+    webhooks = {f"/v1/webhooks/{name}" for name in ("sendgrid", "mailgun", "postmark", "ses", "resend")}
+    assert set(paths) == calls | webhooks | {"/healthz", "/readyz", "/metrics", "/leadheat.js"}
     for path in calls:
         operation = paths[path]["post"]
         assert operation["summary"]
-        for example in operation["requestBody"]["content"]["application/json"]["examples"].values():
-            assert gateway.post(path, example["value"]).status_code == 200
+        ((media_type, body),) = operation["requestBody"]["content"].items()
+        for example in body["examples"].values():
+            assert gateway.post(path, example["value"], Content_Type=media_type).status_code == 200
     assert gateway.letters == []
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-import uvicorn
 from segment.analytics import request as segment_request
 from segment.analytics.client import Client
 
@@ -21,18 +19,9 @@ def keyed(make_gateway):
 
 
 @pytest.fixture
-def address(keyed) -> Iterator[str]:
-    """Serve the gateway on a free port, in a thread."""
-    server = uvicorn.Server(uvicorn.Config(keyed.app, port=0, log_config=None, access_log=False, lifespan="on"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-    host, port = server.servers[0].sockets[0].getsockname()
-    yield f"http://{host}:{port}"
+def address(keyed, serve) -> Iterator[str]:
+    yield serve(keyed)
     segment_request._session.close()  # the client never does
-    server.should_exit = True
-    thread.join()
 
 
 def talk(client: Client) -> None:
@@ -104,7 +93,7 @@ def test_the_client_repeats_what_the_broker_did_not_take(keyed, address):
     client = Client(KEY, host=address)
     talk(client)
     while not keyed_was_asked(keyed):
-        pass
+        time.sleep(0.1)
     keyed.producer.why = None
     client.shutdown()
     assert_all_arrived(keyed)

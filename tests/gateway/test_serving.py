@@ -66,6 +66,36 @@ def test_without_a_broker_it_lives_is_not_ready_and_ends_at_sigterm(nobody):
         assert process.wait(20) == -signal.SIGTERM  # raised again, once all was done
 
 
+def test_no_person_and_no_key_stands_in_logs_or_metrics(nobody, tmp_path):
+    """Whatever is sent, right or wrong, in body, address, query and headers: nobody's name is written down."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ours = {"BROKERS": nobody, "GATEWAY_PORT": str(port), "WRITE_KEYS": "site=abc123", "LOG_LEVEL": "debug"}
+    ours |= {"RESEND_SECRET": "whsec_c2VjcmV0c2VjcmV0"}
+    environment = {**os.environ, **{f"LEADHEAT_{name}": text for name, text in ours.items()}}
+    who, address = "ann.secret@example.com", f"http://127.0.0.1:{port}"
+    event = {"id": "e-1", "type": "page_viewed", "time": 1_767_268_800_000, "email": who}
+    bodies = [event, {**event, "type": who}, {"userId": who, "event": who}, [who], {who: who}]
+    with (tmp_path / "log").open("w+") as log:
+        command = [sys.executable, "-m", "streams.cli", "gateway"]
+        with subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process:
+            patiently_get(f"{address}/healthz")
+            headers = {"Authorization": "Bearer abc123", "X-Email": who, "User-Agent": who}
+            for path in ("/v1/events", "/v1/track", "/v1/batch", "/batch/", "/v1/webhooks/resend", f"/v1/{who}"):
+                answers = [httpx.post(f"{address}{path}?email={who}", json=body, headers=headers) for body in bodies]
+                assert {answer.status_code for answer in answers} <= {200, 400, 401, 404, 503}
+            metrics = httpx.get(f"{address}/metrics").text
+            process.send_signal(signal.SIGTERM)
+            process.wait(20)
+        log.seek(0)
+        said = log.read()
+    assert "gateway listens" in said
+    for text in (said, metrics):
+        for secret in ("ann.secret", "abc123", "c2VjcmV0"):
+            assert secret not in text
+
+
 def patiently_get(url: str) -> httpx.Response:
     with httpx.Client(transport=httpx.HTTPTransport(retries=8)) as http:
         return http.get(url)

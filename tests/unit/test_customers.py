@@ -357,8 +357,8 @@ def test_the_work_grows_with_the_customers_and_no_faster() -> None:
         rows = [{"a": number % 10 + 1, "b": number % 7 + 1, "c": number % 11} for number in range(count)]
         return count_calls(lambda: segment_customers(LIMITED, table(*rows), NOW))
 
-    assert calls_of(4_000) < 2.1 * calls_of(2_000)
-    assert calls_of(2_000) < 2_000 * 60
+    assert calls_of(1_000) < 2.1 * calls_of(500)
+    assert calls_of(500) < 500 * 60
 
 
 def count_calls(work: Callable[[], object]) -> int:

@@ -11,6 +11,7 @@ from scoring.events import Event, decode_event_of_somebody
 from streams.gateway import documentation
 from streams.gateway.auth import Caller
 from streams.gateway.ingest.all_or_none import Form
+from streams.gateway.ingest.verdicts import add_verdict
 from streams.gateway.intake import Intake, Submission
 
 EVENTS_ROUTE: Final = "/v1/events"
@@ -35,6 +36,8 @@ def canonical_router(intake: Intake) -> APIRouter:
 def read_events(body: bytes, received_ms: int, caller: Caller) -> Submission:
     """Read events; raises :class:`Refusal` with every fault."""
     events = _EVENTS.read(body, received_ms, caller.identify())
+    for event in events:
+        add_verdict(event, event.context or {}, caller)
     return Submission({"accepted": len(events)}, events)
 
 

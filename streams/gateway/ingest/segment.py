@@ -20,6 +20,7 @@ from streams.gateway import documentation
 from streams.gateway.answers import Fault, Refusal, fault_of
 from streams.gateway.auth import Caller
 from streams.gateway.ingest.segment_messages import CALLS, Call, call_of, read_message, to_event
+from streams.gateway.ingest.verdicts import add_verdict
 from streams.gateway.intake import Intake, Reader, Submission
 
 BATCH_ROUTE: Final = "/v1/batch"
@@ -67,6 +68,7 @@ def read_single(call: Call, body: bytes, received_ms: int, caller: Caller) -> Su
         message = read_message(body)
         source = caller.identify(message.write_key)
         event = to_event(message, call, raw=body, received_ms=received_ms, sent_at=message.sent_at, source=source)
+        add_verdict(event, message.context or {}, caller)
     except EventError as error:
         raise Refusal(413 if error.reason == "too_large" else 400, [fault_of(error)]) from None
     return Submission({"success": True}, [event])
@@ -82,18 +84,20 @@ def read_batch(body: bytes, received_ms: int, caller: Caller) -> Submission:
     for index, item in enumerate(batch.batch):
         raw = bytes(item)
         try:
-            events.append(_read_item(raw, received_ms, batch.sent_at, source))
+            events.append(_read_item(raw, received_ms, batch.sent_at, source, caller))
         except EventError as error:
             refused.append(fault_of(error, index))
             letters.append(make_dead_letter(error, at_ms=received_ms, topic=f"http:{BATCH_ROUTE}", value=raw))
     return Submission({"success": True, "accepted": len(events), "refused": refused}, events, letters=letters)
 
 
-def _read_item(raw: bytes, received_ms: int, sent_at: object, source: str) -> Event:
+def _read_item(raw: bytes, received_ms: int, sent_at: object, source: str, caller: Caller) -> Event:
     message = read_message(raw)
     # The browser's SDK can leave the time of sending in the items.
     sent_at = sent_at if sent_at is not None else message.sent_at
-    return to_event(message, call_of(message), raw=raw, received_ms=received_ms, sent_at=sent_at, source=source)
+    event = to_event(message, call_of(message), raw=raw, received_ms=received_ms, sent_at=sent_at, source=source)
+    add_verdict(event, message.context or {}, caller)
+    return event
 
 
 def _decode(body: bytes) -> Batch:

@@ -106,7 +106,10 @@ def to_event(message: Message, call: Call, *, raw: bytes, received_ms: int, sent
     Raises :class:`EventError` naming the field as Segment calls it.
     """
     type_, properties = _interaction(message, call)
-    traits, context = message.traits or {}, message.context or {}
+    context = message.context or {}
+    traits = message.traits or {}
+    if call == "identify" and not traits:
+        traits = _object(context, "traits")  # where RudderStack's SDKs put them
     event = Event(
         id=_text(message.message_id) or "sha-" + hashlib.blake2b(raw, digest_size=16).hexdigest(),
         type=type_,
