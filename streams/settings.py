@@ -122,7 +122,9 @@ class Settings(BaseSettings):
         description="how old a webhook's signature may be (Mailgun's 8 h, SNS's 1 h: they try again)",
     )
     redis_url: str = Field(
-        "", description="the Redis of dashboard and query API, redis://…; empty: none (`up` starts one of its own)"
+        "",
+        description="the Redis of dashboard, query API and rate limits, redis://host:6379/0; empty: none "
+        "(`up` starts one of its own), and each gateway counts for itself",
     )
     follow_up_keys: str = Field(
         "",
@@ -137,9 +139,6 @@ class Settings(BaseSettings):
         20_000, ge=1, le=10_000_000, description="events that wait for the broker before the gateway answers 503"
     )
 
-    redis_url: str = Field(
-        "", description="the Redis of dashboard and query API, redis://…; empty: none (`up` starts one of its own)"
-    )
     api_keys: str = Field(
         "",
         description="who may ask the API: name=role:key pairs, comma separated; roles are read, ingest and admin; "
