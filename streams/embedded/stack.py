@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
+from pydantic import SecretStr
 
 from scoring.errors import StartError
 from streams.embedded.kafka import EmbeddedKafka
@@ -123,7 +124,11 @@ def environment(settings: Settings) -> dict[str, str]:
     >>> environment(Settings(partitions=2))["LEADHEAT_PARTITIONS"]
     '2'
     """
-    return {f"LEADHEAT_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+    told = {name: value for name, value in settings.model_dump().items() if value is not None}
+    return {
+        f"LEADHEAT_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in told.items()
+    }
 
 
 def _with_ports(settings: Settings, kafka: EmbeddedKafka | None) -> Settings:

@@ -30,6 +30,7 @@ def test_the_list_needs_no_broker_and_follows_the_settings(run: Callable[..., An
         "shop.lead-scores.v1",
         "shop.account-scores.v1",
         "shop.customer-values.v1",
+        "shop.deliveries.v1",
         "shop.changelog.v1",
     }
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from scoring.errors import StartError
 from streams.embedded.kafka import EmbeddedKafka
@@ -27,6 +28,7 @@ def test_children_read_the_settings_that_we_have(monkeypatch: pytest.MonkeyPatch
         write_keys="site=abcdef",
         data_dir=tmp_path,
         instance="a",
+        sendgrid_key=SecretStr("a key"),
     )
     for name, value in environment(ours).items():
         monkeypatch.setenv(name, value)
