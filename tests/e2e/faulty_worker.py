@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from streams.runtime import tables, transactions
 from streams.runtime.chunks import Chunk
 from streams.settings import load_settings
 
-STALLED_S = 10
+SETTLED_S = 10
+STALLED_S = 12
 LOST_CHUNKS = float(os.environ.get("LOST_CHUNKS", "0.02"))
 
 
@@ -65,21 +67,31 @@ def die_before_absorbs_are_committed(times: Path) -> None:
 
 
 def stall_before_a_commit(times: Path) -> None:
-    """Stop this process, once it has sent what a transaction writes, for long enough to be thought gone.
+    """Stop this process, once it has sent what a transaction with events writes, long enough to be thought gone.
 
-    As often as the file ``times`` has lines, whichever worker it is: each time it loses one.
+    As often as the file ``times`` has lines, whichever worker it is: each time it loses one. It is left alone
+    for its first seconds, so that there is another worker to take over.
     """
-    commit = transactions.AIOKafkaProducer.commit_transaction
+    producer = transactions.AIOKafkaProducer
+    commit, send_offsets = producer.commit_transaction, producer.send_offsets_to_transaction
+    with_events: list[Any] = []
+    started = time.monotonic()
+
+    async def send_offsets_and_note(self: Any, offsets: Any, group: str) -> None:
+        await send_offsets(self, offsets, group)
+        with_events.append(self)
 
     async def stall_and_commit(self: Any) -> None:
         lives = times.read_text().splitlines()
-        if lives:
+        is_due = time.monotonic() - started > SETTLED_S
+        if lives and is_due and with_events and with_events[-1] is self:
             times.write_text("".join(f"{life}\n" for life in lives[1:]))
             subprocess.Popen(["sh", "-c", f"sleep {STALLED_S}; kill -CONT {os.getpid()}"])
             os.kill(os.getpid(), signal.SIGSTOP)
         await commit(self)
 
-    transactions.AIOKafkaProducer.commit_transaction = stall_and_commit
+    producer.commit_transaction = stall_and_commit
+    producer.send_offsets_to_transaction = send_offsets_and_note
 
 
 def hang_once(times: Path) -> None:

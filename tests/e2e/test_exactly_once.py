@@ -69,15 +69,16 @@ def test_a_worker_that_hangs_ends_and_another_goes_on(settings: Callable[..., Se
 
 
 @pytest.mark.thorough
-def test_a_worker_that_stalls_in_the_middle_of_a_transaction_is_fenced(
+def test_a_worker_that_stalls_in_the_middle_of_a_transaction_neither_loses_nor_repeats_anything(
     settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     stalls = tmp_path / "stalls"
     stalls.write_text("one\n")
     options = {"events": 20_000, "per_second": 1_000, "kills": 0, "stops": 0}
     problems, ended = run_faults(settings, **options, STALL_BEFORE_COMMIT=str(stalls))
+    assert stalls.read_text() == ""
     assert problems == []
-    assert ended == [EXIT_SHARD_FAILED]
+    assert set(ended) <= {EXIT_SHARD_FAILED}
 
 
 @pytest.mark.thorough
