@@ -23,7 +23,7 @@ from pydantic import (
 from scoring.conditions_file import AnswerTest, Categories, fault, raise_faults
 from scoring.model_accounts import FactNames, check_fact_name
 from scoring.model_file import KeyPath, show, suggest
-from scoring.model_sections import Name, Section
+from scoring.model_sections import Name, Section, read_by_kind
 
 CRITERIA_MAX: Final = 30
 SEGMENTS_MIN, SEGMENTS_MAX = 2, 10
@@ -187,18 +187,7 @@ CRITERION_KINDS: Final[Mapping[str, type[CriterionOfAKind]]] = {
 
 
 def _read_criterion(raw: object, _: ValidatorFunctionWrapHandler) -> object:
-    """Read a criterion by its kind. Pydantic's own choice would put the kind into the path of every fault."""
-    if isinstance(raw, CriterionOfAKind):
-        return raw
-    if not isinstance(raw, dict):
-        raise fault(f"{show(raw)} is not a mapping of keys to values")
-    kinds = list(CRITERION_KINDS)
-    if "kind" not in raw:
-        raise_faults([(("kind",), f"is required; kinds are {', '.join(kinds)}")])
-    kind = raw["kind"]
-    if not isinstance(kind, str) or kind not in CRITERION_KINDS:
-        raise_faults([(("kind",), f"{show(kind)} is unknown; {suggest(str(kind), kinds, 'kinds are')}")])
-    return CRITERION_KINDS[kind].model_validate(raw)
+    return read_by_kind(raw, CriterionOfAKind, CRITERION_KINDS)
 
 
 CriterionOfFile = Annotated[Criterion, Field(discriminator="kind"), WrapValidator(_read_criterion)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal
 
@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticKnownError
 
-from scoring.conditions_file import Answer, Answers, Where, fault
+from scoring.conditions_file import Answer, Answers, Where, fault, raise_faults
 from scoring.events import EVENT_TYPES
 from scoring.model_file import show, suggest
 
@@ -73,6 +73,23 @@ def _as_sources(raw: object) -> object:
 
 def _as_contact(raw: object) -> object:
     return as_tuple(raw, "a trait")
+
+
+def read_by_kind(raw: object, base: type[Section], kinds: Mapping[str, type[Section]]) -> object:
+    """Read a section by its ``kind``, one of ``kinds``; what is a ``base`` already has been read.
+
+    Pydantic's own choice would put the kind into the path of every fault.
+    """
+    if isinstance(raw, base):
+        return raw
+    if not isinstance(raw, dict):
+        raise fault(f"{show(raw)} is not a mapping of keys to values")
+    if "kind" not in raw:
+        raise_faults([(("kind",), f"is required; kinds are {', '.join(kinds)}")])
+    kind = raw["kind"]
+    if not isinstance(kind, str) or kind not in kinds:
+        raise_faults([(("kind",), f"{show(kind)} is unknown; {suggest(str(kind), list(kinds), 'kinds are')}")])
+    return kinds[kind].model_validate(raw)
 
 
 def as_tuple(raw: object, what: str) -> object:

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WithJ
 from scoring.conditions_file import fault, raise_faults
 from scoring.model_engagement import COMPANY_EVENT_SCHEMA, CompanyEventName
 from scoring.model_file import KeyPath, show, suggest
-from scoring.model_sections import NAME_PATTERN, Section, as_tuple
+from scoring.model_sections import NAME_PATTERN, Section, as_tuple, read_by_kind
 
 SIGNALS_MAX: Final = 30
 """Signals of one model: all are looked for whenever something changes at an account."""
@@ -210,17 +210,7 @@ KINDS: Final[Mapping[str, type[SignalOfAKind]]] = {
 
 
 def _read_signal(raw: object, _: ValidatorFunctionWrapHandler) -> object:
-    """Read a signal by its kind. Pydantic's own choice would put the kind into the path of every fault."""
-    if isinstance(raw, SignalOfAKind):
-        return raw
-    if not isinstance(raw, dict):
-        raise fault(f"{show(raw)} is not a mapping of keys to values")
-    if "kind" not in raw:
-        raise_faults([(("kind",), f"is required; kinds are {', '.join(KINDS)}")])
-    kind = raw["kind"]
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise_faults([(("kind",), f"{show(kind)} is unknown; {suggest(str(kind), list(KINDS), 'kinds are')}")])
-    return KINDS[kind].model_validate(raw)
+    return read_by_kind(raw, SignalOfAKind, KINDS)
 
 
 SignalOfFile = Annotated[Signal, Field(discriminator="kind"), WrapValidator(_read_signal)]
