@@ -54,9 +54,6 @@ _LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
 ACTIONS_OF_LEADS: Final = frozenset({*STATUSES[1:], "adjusted", "suppressed", "released"})
 """Follow-ups that change a lead; others are for people to read."""
 
-NOT_TOLD: Final = Standing("", 0, 0)
-"""The standing of a lead of whom no account has been told."""
-
 LeadEvents = list[tuple[int, Event, int]]
 """A lead's events in order: the index of the record, the event, and when it was received (ms)."""
 
@@ -167,7 +164,7 @@ class LeadScorer:
                 remembered += event_id + time_ms.to_bytes(TIME_BYTES)
                 remembered_rules += b"\x00"
                 if watch and self._follow(watch, state, lead, event, event_id, now, alerts):
-                    self._bands.reband(state, lead, _cause_of(event), event.id, now, received_ms, alerts)
+                    self._bands.reband(state, lead, cause_of(event), event.id, now, received_ms, alerts)
                 if alerts:
                     raised.append((index, alerts))
                 continue
@@ -254,9 +251,9 @@ class LeadScorer:
                     state.cools_at = UNSURE if recheck else -abs(state.cools_at)
                 reopened = sales is not None and self._reopens(sales, time_ms, marks)
                 if recheck or (state.gains >= next_enter[state.band] and self._bands.may_rise(state, now)):
-                    self._bands.reband(state, lead, _cause_of(event), event.id, now, received_ms, alerts)
+                    self._bands.reband(state, lead, cause_of(event), event.id, now, received_ms, alerts)
                 if reopened and not any(alert.kind == "entered" for alert in alerts):
-                    self._bands.remind(state, lead, _cause_of(event), now, received_ms, alerts)
+                    self._bands.remind(state, lead, cause_of(event), now, received_ms, alerts)
             if alerts:
                 raised.append((index, alerts))
         state.cooled_ms = state.last - seen_at
@@ -266,12 +263,13 @@ class LeadScorer:
         self, watch: int, state: LeadState, lead: str, event: Event, event_id: bytes, now: int, alerts: list[Alert]
     ) -> bool:
         """Take back what a click or a withdrawal shows not to count, in place; return whether that was anything."""
-        time_ms: int = event.time  # type: ignore[assignment]
         if watch == _OPEN:
             return False
-        clicks = self._retractor.note_click(state, event, event_id, time_ms) if watch == _CLICK else []
-        if watch == _CLICK and not clicks:
-            return False
+        time_ms, clicks = int(event.time), []
+        if watch == _CLICK:
+            clicks = self._retractor.note_click(state, event, event_id, time_ms)
+            if not clicks:
+                return False
         before = self._sums.total(state, now)
         if watch == _CLICK:
             self._retractor.take_back(state, clicks)
@@ -279,7 +277,7 @@ class LeadScorer:
             self._retractor.withdraw_consent(state, time_ms)
         removed = before - self._sums.total(state, now)
         state.gains = inf
-        self._bands.take_back(state, lead, removed, _cause_of(event), now, alerts)
+        self._bands.take_back(state, lead, removed, cause_of(event), now, alerts)
         return True
 
     def cool(self, state: LeadState, lead: str, clock_ms: int, adopted: list[Adopted]) -> list[Alert]:
@@ -528,8 +526,9 @@ class LeadScorer:
         state.counts[column] = max(0.0, moved)  # what counted under another half-life may be less by now
 
 
-def _cause_of(event: Event) -> Cause:
-    return Cause(id=event.id, type=event.type, time_ms=event.time)  # type: ignore[arg-type]
+def cause_of(event: Event) -> Cause:
+    """Return what an event is called where it is the cause of something."""
+    return Cause(id=event.id, type=event.type, time_ms=int(event.time))
 
 
 def _lacks_consent(state: LeadState, event: Event) -> bool:

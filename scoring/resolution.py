@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from scoring.alerts import Alert, Cause
+from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import Event
 from scoring.follow_ups import decode_follow_up
 from scoring.identity import IDENTITY_LENGTH_MAX, is_stronger, strongest_identity
 from scoring.lead_state import LeadState, decode_state, encode_state
-from scoring.leads import NOT_TOLD, LeadEvents, LeadScorer
+from scoring.leads import LeadEvents, LeadScorer, cause_of
 from scoring.links import add_link, drop_link, is_confirmed, is_linked
 from scoring.merging import read_rules, renumber
 from scoring.outcomes import Outcome, Refusal
@@ -82,7 +82,7 @@ class Resolution:
         lead: str,
         state: LeadState,
         outcome: Outcome,
-        was: Standing = NOT_TOLD,
+        was: Standing,
         *,
         only_answered: bool = False,
     ) -> None:
@@ -138,7 +138,7 @@ class Resolution:
                     state.linked = add_link(state.linked, identity, confirmed=True)  # it has led here
                 elif is_stronger(lead, identity) and not is_linked(state.linked, identity):
                     state.linked = add_link(state.linked, identity)
-                    outcome.messages.append(Link(identity, 0, lead, _cause(event)))
+                    outcome.messages.append(Link(identity, 0, lead, cause_of(event)))
 
     # ── what other shards tell ───────────────────────────────────────────────────────────────────────────────
 
@@ -244,7 +244,3 @@ def _identities(user_id: str | None, anonymous_id: str | None) -> list[str]:
     """Return the weaker identities of an event that can be ones."""
     found = (("user:", user_id), ("anon:", anonymous_id))
     return [kind + text for kind, text in found if text is not None and 0 < len(text) <= IDENTITY_LENGTH_MAX]
-
-
-def _cause(event: Event) -> Cause:
-    return Cause(id=event.id, type=event.type, time_ms=int(event.time))
