@@ -21,13 +21,13 @@ from streams.cli.output import (
     make_console,
     make_table,
     printable,
-    safe_cell,
     show_account,
     show_band,
     show_time,
     wants_json,
     write_json,
 )
+from streams.formulas import safe_cell
 from streams.settings import load_settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from rich.text import Text
 from scoring.customers import Segmentation, SegmentedCustomer
 from scoring.model_customers import EXIT, UNKNOWN
 from scoring.pareto import Pareto
-from streams.cli.output import make_console, make_table, printable, safe_cell
+from streams.cli.output import make_console, make_table, printable
+from streams.formulas import safe_cell
 
 _STYLES: Final = {EXIT: "red", UNKNOWN: "dim"}
 

@@ -25,7 +25,6 @@ _PIPE_WIDTH: Final = 240
 """Columns of a table in a pipe, where nothing wraps."""
 
 _DAY_S: Final = 86_400
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _BAND_STYLES: Final = {"hot": "bold red", "warm": "yellow"}
 
 _encode = msgspec.json.Encoder().encode
@@ -64,17 +63,6 @@ def printable(text: str, length_max: int = 120) -> str:
     if shown.isprintable():
         return shown
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown)
-
-
-def safe_cell(cell: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula.
-
-    >>> safe_cell("=1+1"), safe_cell(-3.5), safe_cell(None)
-    ("'=1+1", -3.5, '')
-    """
-    if cell is None:
-        return ""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def show_lead(lead: str) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 from streams.dashboard.queries import LIMIT_MAX, Query
 from streams.dashboard.rows import AccountRow, LeadRow, account_row, lead_row
 from streams.dashboard.store import Store
+from streams.formulas import safe_cell
 
 LEAD_COLUMNS: Final = (
     "lead", "score", "priority", "band", "stage", "phase", "name", "email", "title", "phone", "owner", "account",
@@ -20,7 +21,6 @@ ACCOUNT_COLUMNS: Final = (
     "account", "name", "score", "band", "fit", "level", "coverage", "profile", "people", "industry", "country", "owner",
     "seen", "last_signal",
 )  # fmt: skip
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 async def export(store: Store, query: Query, now_ms: int) -> AsyncIterator[bytes]:
@@ -35,7 +35,7 @@ async def export(store: Store, query: Query, now_ms: int) -> AsyncIterator[bytes
             rows = [lead_row(record, now_ms) for record in await store.leads(page.names)]
         else:
             rows = [account_row(record, now_ms) for record in await store.accounts(page.names)]
-        yield _lines([[safe(_cell(row, column)) for column in columns] for row in rows])
+        yield _lines([[safe_cell(_cell(row, column)) for column in columns] for row in rows])
         if page.next is None:
             return
         after = page.next
@@ -46,17 +46,6 @@ def replace_page(query: Query, after: object) -> Query:
     import msgspec
 
     return msgspec.structs.replace(query, after=after, limit=LIMIT_MAX)
-
-
-def safe(cell: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula.
-
-    >>> safe("=1+1"), safe(-3.5), safe(None), safe(" =1")
-    ("'=1+1", -3.5, '', "' =1")
-    """
-    if cell is None:
-        return ""
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA) else cell
 
 
 def _cell(row: LeadRow | AccountRow, column: str) -> object:

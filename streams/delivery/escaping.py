@@ -6,9 +6,10 @@ import re
 from html import escape
 from typing import Final
 
+from streams.formulas import is_formula
+
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:@])")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 TEXT_MAX: Final = 300
 
@@ -59,4 +60,4 @@ def csv_cell(text: str) -> str:
     ("'=HYPERLINK(1)", 'Ann')
     """
     shown = plain(text, 2_000)
-    return f"'{shown}" if shown.startswith(_FORMULA) or text.startswith(_FORMULA) else shown
+    return f"'{shown}" if is_formula(shown) or is_formula(text) else shown
