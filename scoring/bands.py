@@ -10,7 +10,7 @@ from scoring.conditions_file import OWN_DOMAINS
 from scoring.cooling import ROUNDING
 from scoring.explain import VISITOR, Explainer
 from scoring.lead_state import HELD, LeadState, Waiting
-from scoring.rules import HOUR_MS, Rulebook
+from scoring.rules import Rulebook
 from scoring.sales import keeps_quiet, lapse
 from scoring.sums import Sums
 from scoring.timers import NEVER
@@ -289,11 +289,10 @@ class Bands:
         while state.band:
             if state.cools_at < 0:
                 if not (state.sales and state.sales.until):
-                    # Somebody who is at it will do more within the hour, and is not to be summed up each time.
-                    for until in (now + HOUR_MS, now):
-                        if self._sums.surely_stays(state, since, until):
-                            state.cools_at = -until
-                            return
+                    until = self._sums.surely_stays_until(state, since, now)
+                    if until >= now:
+                        state.cools_at = -until - 1
+                        return
                 state.cools_at = self._sums.next_cooling(state, since)
             if now < state.cools_at:
                 return

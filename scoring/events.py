@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -115,13 +115,13 @@ class Event(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
     is a trace of network and system (see :mod:`scoring.bots`).
     """
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=ID_LENGTH_MAX)]
     type: str
-    time: int | str
+    time: Annotated[int, msgspec.Meta(ge=TIME_MIN_MS)] | str
     email: str | None = None
     user_id: str | None = None
     anonymous_id: str | None = None
-    account_id: str | None = None
+    account_id: Annotated[str, msgspec.Meta(max_length=ID_LENGTH_MAX)] | None = None
     source: str | None = None
     properties: dict[str, Any] = msgspec.field(default_factory=dict)
     traits: dict[str, Any] | None = None
@@ -136,10 +136,19 @@ class Event(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
         return strongest_identity(self.email, self.user_id, self.anonymous_id)
 
 
+class _Unbounded(Event, kw_only=True, gc=False):
+    """An event whose fields have the right types: decoded only to say what else is wrong with one."""
+
+    id: str
+    time: int | str
+    account_id: str | None = None
+
+
 _RFC_3339: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
 _decode = msgspec.json.Decoder(Event).decode
+_decode_unbounded = msgspec.json.Decoder(_Unbounded).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -155,22 +164,19 @@ def decode_event(raw: bytes, received_ms: int) -> Event:
 
     Raises :class:`EventError` with one of :data:`REASONS`, naming the field.
     """
-    if len(raw) > EVENT_BYTES_MAX:
+    is_long = len(raw) > 2 * NESTING_MAX
+    if is_long and len(raw) > EVENT_BYTES_MAX:
         raise too_large(len(raw))
     try:
         event = _decode(raw)
+    except msgspec.ValidationError as error:
+        raise _explain_unbounded(raw, received_ms, error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise explain_undecodable(raw, error) from None
-    if len(raw) > 2 * NESTING_MAX:
+    if is_long:
         check_depth(raw, event.properties, event.traits, event.context)
     time_ms = event.time
-    if (
-        event.type in EVENT_TYPES
-        and time_ms.__class__ is int
-        and TIME_MIN_MS <= time_ms <= received_ms + AHEAD_MAX_MS
-        and 0 < len(event.id) <= ID_LENGTH_MAX
-        and (event.account_id is None or len(event.account_id) <= ID_LENGTH_MAX)
-    ):
+    if event.type in EVENT_TYPES and time_ms.__class__ is int and time_ms <= received_ms + AHEAD_MAX_MS:
         return event  # nearly always; the check below explains the rest, or reads a time given as text
     check_event(event, received_ms)
     return event
@@ -284,6 +290,19 @@ def explain_undecodable(raw: bytes, error: Exception) -> EventError:
     if isinstance(error, RecursionError):
         return _too_deep()
     return EventError("malformed", "", f"not a JSON object: {error}" if raw else "the record has no value")
+
+
+def _explain_unbounded(raw: bytes, received_ms: int, error: msgspec.ValidationError) -> EventError:
+    """Say what is wrong with an event that is JSON: a field's type, or, if all types are right, its bounds."""
+    try:
+        event = _decode_unbounded(raw)
+        check_depth(raw, event.properties, event.traits, event.context)
+        check_event(event, received_ms)
+    except EventError as reason:
+        return reason
+    except msgspec.DecodeError as wrong_type:
+        return explain_undecodable(raw, wrong_type)
+    return explain_undecodable(raw, error)
 
 
 def _explain_validation(message: str) -> EventError:

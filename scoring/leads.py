@@ -49,7 +49,9 @@ _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
 _EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
 _encode_snapshot = msgspec.json.Encoder().encode
 _digest = xxhash.xxh3_64_digest
-_LENGTHS: Final = [length.to_bytes(1) for length in range(256)]
+# By the length of a remembered event's marks in bytes: of something that a person did, and of anything else.
+_ACTIVE_LENGTHS: Final = [(length // 2 | ACTIVITY_MARK).to_bytes() for length in range(256)]
+_OTHER_LENGTHS: Final = [(length // 2).to_bytes() for length in range(256)]
 
 ACTIONS_OF_LEADS: Final = frozenset({*STATUSES[1:], "adjusted", "suppressed", "released"})
 """Follow-ups that change a lead; others are for people to read."""
@@ -62,8 +64,8 @@ Raised = list[tuple[int, list[Alert]]]
 
 # As tuples, since unpacking one is quicker than reading six attributes. A rule that only counts is not special.
 _Planned = tuple[int, Test | None, float, float, bytes, CompiledRule | None]
-_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, bool, int, int]
-_NO_PLAN: Final[_Plan] = ([], None, lambda text: [], False, False, 0, 0)
+_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, int, list[bytes]]
+_NO_PLAN: Final[_Plan] = ([], None, lambda text: [], False, 0, _OTHER_LENGTHS)
 
 _CLICK, _OPEN, _WITHDRAWAL = 1, 2, 3
 _WATCHED: Final = {"email_clicked": _CLICK, "email_opened": _OPEN, "consent_withdrawn": _WITHDRAWAL}
@@ -98,14 +100,14 @@ class LeadScorer:
 
     def _plan(self, event_type: str) -> _Plan:
         """Return what the hot path needs to know of an event type."""
-        is_visit, is_click = event_type in self.book.visit_types, event_type == "email_clicked"
-        activity = ACTIVITY_MARK if self.book.follows_accounts and event_type in ACTIVITIES else 0
+        is_visit = event_type in self.book.visit_types
+        lengths = _ACTIVE_LENGTHS if self.book.follows_accounts and event_type in ACTIVITIES else _OTHER_LENGTHS
         selection, watch = self.book.by_type.get(event_type), _WATCHED.get(event_type, 0)
         if selection is None:
-            return [], None, lambda text: [], is_visit, is_click, activity, watch
+            return [], None, lambda text: [], is_visit, watch, lengths
         of_text = lru_cache(maxsize=TEXTS_KEPT)(lambda text: [_as_planned(rule) for rule in selection.of_text(text)])
         planned = [_as_planned(rule) for rule in selection.all]
-        return planned, selection.key, of_text, is_visit, is_click, activity, watch
+        return planned, selection.key, of_text, is_visit, watch, lengths
 
     def new_state(self, lead: str) -> LeadState:
         """Return the state of a lead that nothing is known of but its id."""
@@ -142,8 +144,7 @@ class LeadScorer:
             if time_ms > now:
                 now = time_ms
             alerts: list[Alert] = []
-            waiting = state.waiting
-            if waiting is not None and decides and received_ms >= waiting.received_ms + ANSWER_WAIT_MS:
+            if decides and (waiting := state.waiting) and received_ms >= waiting.received_ms + ANSWER_WAIT_MS:
                 self._bands.wait_no_more(state, lead, alerts)
             if state.band and now >= abs(state.cools_at):
                 self._bands.cool_until(state, lead, now, alerts)
@@ -153,7 +154,7 @@ class LeadScorer:
                 changed = recheck = self._bands.lapse(state, now)
                 lapses_at = NEVER if sales is None else sales.lapses_at
             properties = event.properties
-            planned, key, of_text, is_visit, is_click, activity, watch = plan_of(event.type, _NO_PLAN)
+            planned, key, of_text, is_visit, watch, lengths = plan_of(event.type, _NO_PLAN)
             verdict = event.verdict
             if (verdict is not None and verdict != "human") or (watch == _OPEN and _lacks_consent(state, event)):
                 # It is remembered, and no more: it counts only for what it says of the clicks beside it.
@@ -204,7 +205,7 @@ class LeadScorer:
                 state.gains += gain
                 marks += mark
                 changed = True
-            if activity:
+            if lengths is _ACTIVE_LENGTHS:
                 day = time_ms // DAY_MS
                 if day == latest_day and days[-1] < EVENTS_MAX:
                     days[-1] += 1
@@ -222,16 +223,19 @@ class LeadScorer:
                 if account != state.account and (time_ms > state.account_at or account > state.account):
                     state.account = account
                 state.account_at = time_ms
-            if properties or event.context is not None or is_click:
-                first = state.first_touch
-                if (
-                    first is None
-                    or time_ms <= first.time_ms
-                    or event.context is not None
-                    or is_click
-                    or not ATTRIBUTING.isdisjoint(properties)
-                ):
-                    _note_touch(state, event)
+            if (
+                watch == _CLICK
+                or event.context is not None
+                or (
+                    properties
+                    and (
+                        (first := state.first_touch) is None
+                        or time_ms <= first.time_ms
+                        or not ATTRIBUTING.isdisjoint(properties)
+                    )
+                )
+            ):
+                _note_touch(state, event)
             if event.traits is not None and self.traits.learn(state, event.traits, time_ms):
                 recheck = self._rate_traits(state, lead) or recheck
                 changed = changed or recheck
@@ -242,7 +246,7 @@ class LeadScorer:
                 del remembered[:EVENT_BYTES]
                 del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
             remembered += event_id + time_ms.to_bytes(TIME_BYTES)
-            remembered_rules += _LENGTHS[len(marks) // 2 | activity] + marks
+            remembered_rules += lengths[len(marks)] + marks
             if watch and self._follow(watch, state, lead, event, event_id, now, alerts):
                 changed = recheck = True
             if changed:

@@ -54,7 +54,7 @@ class Publisher:
         sums = [0.0] * len(book.channel_caps)
         lines = record.rules
         lines.clear()
-        gains, phase = state.fixed, 0
+        losses, phase = 0.0, 0
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
             points, rate, ceiling, channel, phase_number, line, capped_line = facts[number]
             amount = points * count * exp2((at - now) * rate)
@@ -66,13 +66,15 @@ class Publisher:
                 amount = capped_line.points
                 lines.append(capped_line)
             sums[channel] += amount
-            if amount > 0.0:
-                gains += amount
-                if phase_number > phase and amount >= 1.0:
-                    phase = phase_number
-        state.gains = gains
+            if amount < 0.0:
+                losses += amount
+            elif phase_number > phase and amount >= 1.0:
+                phase = phase_number
         total = self._sums.total_of(state, sums, now)
         inactive_from = book.inactive_from(state.visits) if self._watches_inactivity else None
+        if inactive_from is not None and now >= inactive_from:
+            losses += book.inactive_points
+        state.gains = total - losses
         record.lead = lead
         record.score = round(total, 6) if total > 0.0 else 0.0
         record.at_ms = now
@@ -81,10 +83,8 @@ class Publisher:
         record.stage = stage_of(state, lead)
         record.phase = PHASES[phase - 1] if phase else ""
         record.account = state.account
-        known = state.facts
-        record.company = "" if known is None else known.name
-        record.fit = None if known is None else known.fit
-        record.fit_level = "" if not state.facts_version else "unknown" if known is None else known.level
+        if state.facts_version or record.fit_level:
+            _publish_account(record, state)
         record.held_back = self._bands.held_back(state, lead, total)
         record.contact = self._traits.contact(state, lead)
         record.traits = [] if state.person is None else self._traits.lines(state)
@@ -100,6 +100,13 @@ class Publisher:
         record.cools_at_ms = None if cools_at == NEVER else cools_at
         record.held_until_ms = state.held_until or None
         return _encode_record(record)
+
+
+def _publish_account(record: LeadScore, state: LeadState) -> None:
+    known = state.facts
+    record.company = "" if known is None else known.name
+    record.fit = None if known is None else known.fit
+    record.fit_level = "" if not state.facts_version else "unknown" if known is None else known.level
 
 
 def _publish_sales(record: LeadScore, sales: Sales) -> None:

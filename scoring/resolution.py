@@ -118,20 +118,16 @@ class Resolution:
         if known is not None and latest > decode_pointer(known).used_ms + POINTER_REFRESH_MS:
             outcome.states[key] = encode_pointer(Pointer(to, latest))
 
-    def tell_links(self, state: LeadState, lead: str, events: LeadEvents, outcome: Outcome) -> None:
-        """Tell the partition of each weaker identity that the events show who it is, in place; each once."""
+    def tell_links(self, state: LeadState, lead: str, shown: list[Event], outcome: Outcome) -> None:
+        """Tell the partition of each weaker identity that events have ``shown`` who it is, in place; each once."""
         if lead[0] == "a":
             return  # nothing is weaker
         user = lead[5:] if lead[0] == "u" else None
-        several = [e for _, e, _ in events if e.anonymous_id is not None or e.user_id != user]
-        if not several:
-            return  # nearly always
-        shown: dict[tuple[str | None, str | None], Event] = {}
-        for event in several:
-            shown.setdefault((event.user_id, event.anonymous_id), event)
-        for (user_id, anonymous_id), event in shown.items():
-            if user_id is None and anonymous_id is None:
-                continue
+        several: dict[tuple[str | None, str | None], Event] = {}
+        for event in shown:
+            if event.anonymous_id is not None or event.user_id != user:
+                several.setdefault((event.user_id, event.anonymous_id), event)
+        for (user_id, anonymous_id), event in several.items():
             came_as = strongest_identity(event.email, user_id, anonymous_id)
             for identity in _identities(user_id, anonymous_id):
                 if identity == came_as and identity != lead:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heapq import nlargest
 from math import exp2
 from typing import Final
 
@@ -128,14 +129,17 @@ def snapshot_of(record: LeadScore, from_band: str) -> LeadSnapshot:
     >>> snapshot_of(record, "cold").rules
     {'visit': 10.0}
     """
-    lines = [(line.points, line.rule) for line in record.rules] + [(line.points, line.trait) for line in record.traits]
-    lines.sort(key=_largest_first)
-    rules = {name: round(points, 2) for points, name in lines[:REASONS_KEPT]}
+    points = {line.rule: line.points for line in record.rules}
+    for trait in record.traits:
+        points[trait.trait] = trait.points
+    if len(points) > REASONS_KEPT:
+        points = dict(nlargest(REASONS_KEPT, points.items(), key=_magnitude))
+    rules = {name: round(amount * 100) / 100 for name, amount in points.items()}  # far quicker than to two places
     return LeadSnapshot(record.lead, record.at_ms, record.score, record.band, from_band, record.phase, rules)
 
 
-def _largest_first(line: tuple[float, str]) -> float:
-    return -abs(line[0])
+def _magnitude(line: tuple[str, float]) -> float:
+    return abs(line[1])
 
 
 def merged_record(lead: str, into: str, model: str) -> LeadScore:

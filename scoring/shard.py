@@ -279,26 +279,30 @@ class Shard:
     def _score_grouped(self, group: Grouping, records: Sequence[Record], first_index: int, origin: Origin) -> Steps:
         outcome = Outcome(events=len(records))
         raised: Raised = []
-        for lead, events in group(records, first_index, outcome.refusals, self._people.knows):
-            self._score_lead(lead, events, outcome, raised, origin)
+        for lead, events, shown in group(records, first_index, outcome.refusals, self._people.knows):
+            self._score_lead(lead, events, shown, outcome, raised, origin)
             yield
         return _in_order(outcome, raised)
 
-    def _score_lead(self, lead: str, events: LeadEvents, outcome: Outcome, raised: Raised, origin: Origin) -> None:
+    def _score_lead(
+        self, lead: str, events: LeadEvents, shown: list[Event], outcome: Outcome, raised: Raised, origin: Origin
+    ) -> None:
         key = lead.encode()
         state = self._people.find(key, lead, outcome)
         if isinstance(state, str):
             self._people.forward(state, key, events, outcome, origin)
             return
         was = self.scorer.standing(state)
-        self._take_events(state, lead, events, outcome, raised)
+        self._take_events(state, lead, events, shown, outcome, raised)
         self._people.keep(key, lead, state, outcome, was)
 
-    def _take_events(self, state: LeadState, lead: str, events: LeadEvents, outcome: Outcome, raised: Raised) -> None:
+    def _take_events(
+        self, state: LeadState, lead: str, events: LeadEvents, shown: list[Event], outcome: Outcome, raised: Raised
+    ) -> None:
         alerts, duplicates = self.scorer.take(state, lead, events, outcome.adopted)
         raised += alerts
         outcome.duplicates += duplicates
-        self._people.tell_links(state, lead, events, outcome)
+        self._people.tell_links(state, lead, shown, outcome)
 
     def _update(self, records: Sequence[Record], first_index: int, topic: str) -> Steps:
         """Take what was told of companies, in order, and work out their accounts."""
@@ -402,7 +406,8 @@ class Shard:
             is_changed = is_changed or changed
             raised.append((index, alerts))
         if work.events:
-            self._take_events(state, lead, work.events, outcome, raised)
+            shown = [event for _, event, _ in work.events]
+            self._take_events(state, lead, work.events, shown, outcome, raised)
         if is_changed:
             self._people.keep(key, lead, state, outcome, was, only_answered=work.only_answers)
         else:

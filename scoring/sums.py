@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from math import exp2
+from math import exp2, log2
 
-from scoring.cooling import Course, Term, first_below
+from scoring.cooling import HORIZON_MS, Course, Term, first_below
 from scoring.lead_state import LeadState
 from scoring.rules import Rulebook
 from scoring.timers import NEVER
@@ -35,11 +35,7 @@ class Sums:
 
     def total_of(self, state: LeadState, sums: list[float], now: int) -> float:
         """Return the whole sum at ``now``, given the rules' sums by channel."""
-        total = state.fixed + sums[0]
-        if len(sums) > 1:
-            for channel, ceiling in self._capped:
-                amount = sums[channel]
-                total += amount if amount < ceiling else ceiling
+        total = state.fixed + self._within_ceilings(sums)
         if self._watches_inactivity:
             inactive_from = self._book.inactive_from(state.visits)
             if inactive_from is not None and now >= inactive_from:
@@ -47,32 +43,55 @@ class Sums:
         return total
 
     def gains(self, state: LeadState, now: int) -> float:
-        """Return the sum of the positive contributions at ``now``, channels' ceilings aside: a bound of the score."""
-        gains = state.fixed
+        """Return the sum of the gains at ``now``, each channel within its ceiling: the score is not above it."""
+        facts, sums = self.facts, [0.0] * len(self._book.channel_caps)
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            points, rate, ceiling, _ = self.facts[number]
-            if points > 0.0:
-                amount = points * count * exp2((at - now) * rate)
-                gains += amount if amount < ceiling else ceiling
-        return gains
-
-    def surely_stays(self, state: LeadState, since: int, now: int) -> bool:
-        """Whether a silent lead certainly keeps its band from ``since`` to ``now``: true nearly always, and quick.
-
-        Gains are at least what is left of them at ``now``, and penalties at most what they are at ``since``.
-        """
-        if state.held_until > now and state.band == len(self._book.bands) - 1:
-            return True
-        sums = [0.0] * len(self._book.channel_caps)
-        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
-            points, rate, ceiling, channel = self.facts[number]
+            points, rate, ceiling, channel = facts[number]
             if points > 0.0:
                 amount = points * count * exp2((at - now) * rate)
                 sums[channel] += amount if amount < ceiling else ceiling
+        return state.fixed + self._within_ceilings(sums)
+
+    def _within_ceilings(self, sums: list[float]) -> float:
+        total = sums[0]
+        for channel, cap in self._capped:
+            amount = sums[channel]
+            total += amount if amount < cap else cap
+        return total
+
+    def surely_stays_until(self, state: LeadState, since: int, now: int) -> int:
+        """Return until when (ms) a silent lead certainly keeps its band; nothing is said where that is before ``now``.
+
+        Gains are at least what is left of them at ``now``, and later fade no faster than the fastest of them; penalties
+        are at most what they are at ``since``.
+        """
+        if state.held_until > now and state.band == len(self._book.bands) - 1:
+            return state.held_until
+        sums, penalties, fastest = [0.0] * len(self._book.channel_caps), state.fixed, 0.0
+        facts = self.facts
+        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+            points, rate, ceiling, channel = facts[number]
+            if points > 0.0:
+                amount = points * count * exp2((at - now) * rate)
+                sums[channel] += amount if amount < ceiling else ceiling
+                if rate > fastest:
+                    fastest = rate
             else:
                 amount = points * count * exp2((at - since) * rate)
-                sums[0] += amount if amount > -ceiling else -ceiling
-        return self.total_of(state, sums, now) >= self._book.bands[state.band].leave
+                penalties += amount if amount > -ceiling else -ceiling
+        gains = self._within_ceilings(sums)
+        until = now + HORIZON_MS
+        if self._watches_inactivity and (inactive_from := self._book.inactive_from(state.visits)) is not None:
+            if now >= inactive_from:
+                penalties += self._book.inactive_points
+            else:
+                until = inactive_from - 1
+        needed = self._book.bands[state.band].leave - penalties
+        if gains < needed:
+            return now - 1
+        if needed <= 0.0 or not fastest:
+            return until
+        return min(until, now + int(log2(gains / needed) / fastest))
 
     def next_cooling(self, state: LeadState, since: int) -> int:
         """Return the first time (ms), not before ``since``, at which the lead leaves its band if it stays silent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from scoring.bands import Bands
@@ -17,6 +18,10 @@ from scoring.visits import read_starts
 
 ROLES: Final = ("decision_role", "buying_role", "role", "job_title", "title")
 """Traits that say what somebody's part in a purchase is, the most telling first."""
+
+_MARKS_KEPT: Final = 4096
+_SIZES: Final = [1 + 2 * (length & ~ACTIVITY_MARK) for length in range(256)]
+"""The bytes that a remembered event takes, by its length byte: that, and two a matched rule."""
 
 
 class Standing(NamedTuple):
@@ -46,6 +51,7 @@ class Teller:
         self.is_active = book.follows_accounts
         asked = book.model.signal_rules
         self._asked = {number: name for number, name in enumerate(book.names) if name in asked}
+        self._asked_of = lru_cache(maxsize=_MARKS_KEPT)(self._find_asked)
 
     def tell(
         self,
@@ -105,20 +111,22 @@ class Teller:
             contact.role = next((str(known[role]) for role in ROLES if role in known), "")
         return contact
 
+    def _find_asked(self, mark: bytes) -> list[int]:
+        """Return which of the rules that an event has matched are asked about."""
+        numbers = (int.from_bytes(mark[at : at + 2]) for at in range(0, len(mark), 2))
+        return [number for number in numbers if number in self._asked]
+
     def _marks(self, state: LeadState) -> list[Mark]:
         """Return the latest matches of the rules that signals ask about, as far as the lead remembers its events."""
         if self._asked.keys().isdisjoint(state.rules):
             return []
         times: dict[int, list[int]] = {}
-        memory, asked, position = state.event_rules, self._asked, 0
-        for number_of_event in range(len(state.events) // EVENT_BYTES):
-            end = position + 1 + 2 * (memory[position] & ~ACTIVITY_MARK)
-            for at in range(position + 1, end, 2):
-                number = memory[at] << 8 | memory[at + 1]
-                if number in asked:
-                    start = number_of_event * EVENT_BYTES
-                    time_ms = int.from_bytes(state.events[start + EVENT_BYTES - TIME_BYTES : start + EVENT_BYTES])
-                    times.setdefault(number, []).append(time_ms)
+        memory, asked_of, position = bytes(state.event_rules), self._asked_of, 0
+        for start in range(0, len(state.events), EVENT_BYTES):
+            end = position + _SIZES[memory[position]]
+            for number in asked_of(memory[position + 1 : end]):
+                time_ms = int.from_bytes(state.events[start + EVENT_BYTES - TIME_BYTES : start + EVENT_BYTES])
+                times.setdefault(number, []).append(time_ms)
             position = end
         marks = []
         for number, found in times.items():

@@ -17,6 +17,7 @@ ATTRIBUTING: Final = frozenset({"referrer", *(utm for _, utm in _CAMPAIGN_KEYS)}
 """Properties that may say where a person came from."""
 
 _SUBJECTS: Final = ("form", "asset", "webinar", "link", "path", "name", "url", "campaign")
+_BEFORE_PATH: Final = frozenset(_SUBJECTS[: _SUBJECTS.index("path")])
 
 
 class Touch(msgspec.Struct, array_like=True, gc=False, frozen=True, order=True):
@@ -74,6 +75,10 @@ def subject_of(properties: Mapping[str, Any]) -> str:
     >>> subject_of({"form": "demo", "seats": 3})
     'demo'
     """
+    if _BEFORE_PATH.isdisjoint(properties):  # nearly always it is a page
+        path = properties.get("path")
+        if path and path.__class__ is str:
+            return path[:SUBJECT_MAX]
     for key in _SUBJECTS:
         value = properties.get(key)
         if value and value.__class__ is str:

@@ -221,7 +221,8 @@ def _describe_signal(record: Any, now_ms: int) -> Text:
 def _describe_snapshot(record: Any, now_ms: int) -> Text:
     snapshot = _decode_snapshot(record.value)
     was = f" after {printable(snapshot.from_band)}" if snapshot.from_band else ""
-    reasons = ", ".join(f"{points:+g} {printable(name.replace('_', ' '))}" for name, points in snapshot.rules.items())
+    largest_first = sorted(snapshot.rules.items(), key=lambda line: -abs(line[1]))
+    reasons = ", ".join(f"{points:+g} {printable(name.replace('_', ' '))}" for name, points in largest_first)
     who = (show_lead(snapshot.lead), "bold")
     line = Text.assemble(_time(snapshot.at_ms, now_ms), who, f" {snapshot.score:.1f} points, ")
     return line.append_text(show_band(snapshot.band)).append(was).append(f" ({reasons})" if reasons else "")
