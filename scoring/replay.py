@@ -16,6 +16,7 @@ from scoring.account_updates import ACCOUNT_TYPES
 from scoring.errors import EventError
 from scoring.events import parse_time
 from scoring.model import ScoringModel
+from scoring.pointers import HOPS_MAX, decode_pointer, is_pointer
 from scoring.routed import encode_message
 from scoring.score_records import LeadScore
 from scoring.shard import Outcome, Shard
@@ -90,6 +91,21 @@ class Replay:
         self._scores.update(outcome.scores)
         self._accounts.update(outcome.account_scores)
         return outcome
+
+    @property
+    def due_ms(self) -> int:
+        """When the next lead may cool (ms); see :attr:`Shard.due_ms`."""
+        return self.shard.due_ms
+
+    def find(self, identity: str) -> LeadScore | None:
+        """Return the latest score record of the lead that an identity is known to be by now; None: nobody."""
+        for _ in range(HOPS_MAX):
+            state = self.shard.leads.get(identity.encode())
+            if state is None or not is_pointer(state):
+                break
+            identity = decode_pointer(state).target
+        value = self._scores.get(identity.encode())
+        return None if value is None else self._decode_score(value)
 
     def accounts(self) -> Iterator[AccountScore]:
         """Yield the latest record of every account, in the order in which they were first heard of."""
