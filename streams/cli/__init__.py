@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 
 from scoring.errors import LeadheatError
 from streams.cli.accounts import accounts
+from streams.cli.backtest import backtest
 from streams.cli.customers import customers
 from streams.cli.dead_letters import dead_letters
 from streams.cli.deliveries import deliveries
@@ -68,6 +69,7 @@ register(app, demo, rich_help_panel=TRY)
 register(app, up, rich_help_panel=TRY, epilog="Example: leadheat up --workers 2")
 register(app, score, rich_help_panel=TRY)
 app.add_typer(model, name="model", rich_help_panel=MODEL)
+register(app, backtest, rich_help_panel=MODEL)
 app.add_typer(leads, name="leads", rich_help_panel=LEADS)
 app.add_typer(accounts, name="accounts", rich_help_panel=LEADS)
 app.add_typer(customers, name="customers", rich_help_panel=LEADS)
