@@ -3,7 +3,7 @@
     LeadheatError
     ├── ModelError      a model file is wrong: file, line, what was expected
     ├── EventError      one event cannot be scored: a dead letter, or a 4xx at the gateway
-    ├── DraftError      accounts have too little in common for a profile
+    ├── DraftError      accounts or outcomes say too little for a draft
     ├── CustomerError   what is told of a customer cannot be rated
     ├── SettingsError   an environment variable or option is wrong
     └── StartError      something that a command needs is missing: a port, Java, the broker
@@ -51,7 +51,7 @@ class EventError(LeadheatError):
 
 
 class DraftError(LeadheatError):
-    """No profile can be drafted from some accounts; the message says what is missing."""
+    """No profile or model can be drafted from what is there; the message says what is missing."""
 
 
 class CustomerError(LeadheatError):

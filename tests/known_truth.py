@@ -21,7 +21,7 @@ START_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 SPAN_DAYS = 200
 
-WEIGHTS = {"webinar_attendance": 2.6, "comparison_page": 1.7, "email_reply": 1.0}
+WEIGHTS = {"webinar_attendance": 2.8, "comparison_page": 1.4, "email_reply": 0.9}
 """What counts, by the default model's rules, from the most to the least: log odds of a deed."""
 
 AGAINST = {"careers_page": -2.0}

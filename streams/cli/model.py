@@ -12,6 +12,7 @@ import typer
 from scoring.errors import ModelError
 from scoring.models import DEFAULT_MODEL
 from streams.cli.model_diff import diff
+from streams.cli.model_fit import fit
 from streams.cli.model_scenarios import hold_scenarios
 from streams.cli.output import printable
 from streams.cli.teaching import register
@@ -129,5 +130,6 @@ def schema() -> None:
 register(model, check)
 register(model, hold_scenarios, "test")
 register(model, diff)
+register(model, fit)
 register(model, show)
 register(model, schema)
