@@ -114,7 +114,6 @@ def backtest(
         past, told = read_history(file, from_date, outcomes, times, chosen or ())
         found = judge([each for _, each in models], past, told, rest_lost=rest_lost)
         report = Report(models, found, told, past.unreadable, reps)
-        _tell(report, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
         if outputs[0] is not None:
             from streams.cli.backtest_page import write_page
 
@@ -123,6 +122,7 @@ def backtest(
             from streams.cli.backtest_tables import write_leads
 
             write_leads(report, outputs[1])
+    _tell(report, form or (Form.TABLE if sys.stdout.isatty() else Form.JSON))
 
 
 def load_models(paths: Sequence[Path]) -> list[tuple[str, ScoringModel]]:
