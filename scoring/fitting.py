@@ -83,6 +83,8 @@ def fit_points(model: ScoringModel, judged: Iterable[Judged]) -> Fit:
     from sklearn.model_selection import StratifiedKFold
 
     won, lost = part(judged)
+    if not won or not lost:
+        raise _nothing_to_fit(len(won), len(lost))
     table = _Table(model, [*won, *lost], len(won))
     _require_enough(table, len(won), len(lost))
     evidence = {each.name: each for each in find_evidence(model, won, lost)}
@@ -113,10 +115,7 @@ def fit_points(model: ScoringModel, judged: Iterable[Judged]) -> Fit:
 
 def _require_enough(table: _Table, won: int, lost: int) -> None:
     if not table.fitted:
-        raise DraftError(
-            f"no rule was matched by {LEADS_MIN} of the {won + lost} leads, so there is nothing to fit: at least "
-            f"{CLASS_MIN} won and {CLASS_MIN} lost leads are needed, with events before their outcome"
-        )
+        raise _nothing_to_fit(won, lost)
     needed = max(CLASS_MIN, PER_RULE_MIN * len(table.fitted))
     if min(won, lost) < needed:
         raise DraftError(
@@ -124,6 +123,13 @@ def _require_enough(table: _Table, won: int, lost: int) -> None:
             f"of each are needed ({PER_RULE_MIN} for each rule that {LEADS_MIN} leads had, and {CLASS_MIN} in any "
             "case). Take outcomes from further back, or leave rules out of the model"
         )
+
+
+def _nothing_to_fit(won: int, lost: int) -> DraftError:
+    return DraftError(
+        f"{won} won and {lost} lost leads, and no rule that {LEADS_MIN} of them had: there is nothing to fit: at least "
+        f"{CLASS_MIN} won and {CLASS_MIN} lost leads are needed, with events before their outcome"
+    )
 
 
 class _Table:
