@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from random import Random
 
 import pytest
@@ -25,7 +25,7 @@ def test_the_area_is_the_share_of_pairs_in_the_right_order_and_that_under_the_cu
     assert 0 <= auc.low <= auc.value + 1e-9
     assert auc.value - 1e-9 <= auc.high <= 1
     curve = roc_points(won, lost)
-    under = sum((x2 - x1) * (y1 + y2) / 2 for (x1, y1), (x2, y2) in zip(curve, curve[1:], strict=False))
+    under = sum((x2 - x1) * (y1 + y2) / 2 for (x1, y1), (x2, y2) in pairwise(curve))
     assert under == pytest.approx(auc.value)
 
 

@@ -1,0 +1,60 @@
+"""``python -m tests.benchmarks.backtest EVENTS DEALS``: a backtest beside a plain replay of the same events, one core.
+
+Both score the default model in the same chunks; a backtest also stops at each deal to judge it. Prints one JSON line
+with the CPU seconds of each.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+import sys
+import time
+
+from scoring.backtest import in_chunks, run_backtest
+from scoring.deals import Deal
+from scoring.events import decode_event
+from scoring.model import load_model
+from scoring.models import DEFAULT_MODEL
+from scoring.replay import Replay
+from streams.cli.past_events import CHUNK_RECORDS
+from tests.benchmarks.realistic import realistic_records
+
+
+def main() -> None:
+    """Measure, and print one JSON line."""
+    count, deals = int(sys.argv[1]), int(sys.argv[2])
+    records = sorted(realistic_records(count, count // 8), key=lambda record: (record.timestamp, record.offset))
+    people = sorted({decode_event(record.value or b"", record.timestamp).lead_id for record in records})
+    rng, model = random.Random(1), load_model(DEFAULT_MODEL)
+    first, last = records[0].timestamp, records[-1].timestamp
+    chosen = [Deal(lead, rng.random() < 0.3, rng.randrange(first, last)) for lead in rng.sample(people, deals)]
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(1_000_000, 10, 10)
+    started = time.process_time()
+    replay = Replay(model)
+    for chunk in in_chunks(records, CHUNK_RECORDS):
+        replay.tick(chunk[0].timestamp)
+        replay.take(chunk)
+    plain_s = time.process_time() - started
+    started = time.process_time()
+    (found,) = run_backtest([model], in_chunks(records, CHUNK_RECORDS), chosen)
+    backtest_s = time.process_time() - started
+    print(
+        json.dumps(
+            {
+                "events": count,
+                "deals": len(found.judged),
+                "plain_s": round(plain_s, 2),
+                "backtest_s": round(backtest_s, 2),
+                "plain_events_per_s": round(count / plain_s),
+                "backtest_events_per_s": round(count / backtest_s),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
