@@ -62,22 +62,22 @@ def _notes(found: Judgements, judged: Judgement, told: ToldDeals, unreadable: in
     if not told.tells_outcomes:
         yield "No column of the outcomes says won or lost: all rows count as won."
     if told.open:
-        yield f"{told.open:,} rows of outcomes decide nothing, and are passed over."
+        yield f"Rows of outcomes that decide nothing, and are passed over: {told.open:,}."
     if repeated := deals.repeated + len(found.same):
-        yield f"{repeated:,} rows repeat a lead's outcome, and count once: the first time that it was won, or lost."
+        yield f"Rows that repeat a lead's outcome: {repeated:,}. It counts once, the first time that it was won or lost."
     if deals.overruled:
-        yield f"{deals.overruled:,} rows say lost of a lead that was won too: it counts as won."
+        yield f"Rows that say lost of a lead that was won too, and counts as won: {deals.overruled:,}."
     if found.unknown:
         some = ", ".join(show_lead(deal.lead) for deal in found.unknown[:UNKNOWN_SHOWN])
         yield (
-            f"{len(found.unknown):,} leads with an outcome have no events at all, such as {some}: are they known by "
+            f"Leads with an outcome and no events at all: {len(found.unknown):,}, such as {some}. Are they known by "
             "another identity?"
         )
     if found.too_early:
         some = ", ".join(show_lead(deal.lead) for deal in found.too_early[:UNKNOWN_SHOWN])
         yield (
-            f"{len(found.too_early):,} leads were decided before their first event, such as {some}: take events from "
-            "further back."
+            f"Leads that were decided before their first event: {len(found.too_early):,}, such as {some}. Take events "
+            "from further back."
         )
     if found.refused + unreadable:
         yield f"{found.refused + unreadable:,} events were refused; `leadheat score` says why."
@@ -141,6 +141,8 @@ def _print_owners(console: Any, report: Report, name: str, judgement: Judgement)
 def _evidence_table(evidence: Sequence[Evidence]) -> Any:
     table = make_table("rule or trait", "", "won", "lost", "ratio", right=("won", "lost", "ratio"))
     for each in evidence:
+        if not each.won + each.lost:
+            continue  # nobody had it: nothing is known of it
         won, lost = f"{each.won:,} ({each.won_share:.0%})", f"{each.lost:,} ({each.lost_share:.0%})"
         table.add_row(Text(printable(each.name)), each.kind, won, lost, show_ratio(each))
     return table

@@ -142,10 +142,10 @@ def test_rows_that_cannot_be_judged_are_counted_with_what_to_do(
         "won.csv:125: outcome: 'maybe' is neither won nor lost",
         "won.csv:126: email: 'no address' is not an e-mail address",
         "won.csv:128: time: lies in the future",
-        "1 rows of outcomes decide nothing",
-        "count once: the first time that it was won, or lost",
-        "1 leads with an outcome have no events at all, such as nobody@example.com: are they known by another",
-        "1 leads were decided before their first event, such as person",
+        "Rows of outcomes that decide nothing, and are passed over: 1.",
+        "It counts once, the first time that it was won or lost",
+        "Leads with an outcome and no events at all: 1, such as nobody@example.com. Are they known by another",
+        "Leads that were decided before their first event: 1, such as person",
     ):
         assert words in told
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from scoring.backtest import Judged, in_chunks, run_backtest
@@ -116,3 +118,10 @@ def test_leads_of_one_kind_only_are_nothing_to_fit(model: ScoringModel, judged: 
 def test_a_gain_that_may_be_chance_is_refused_with_the_numbers(model: ScoringModel) -> None:
     with pytest.raises(DraftError, match="may be chance, so nothing is proposed"):
         fit_points(model, judge(model, generate_history(300, seed=4, truth=False)))
+
+
+def test_the_draft_that_the_documentation_shows_is_this_one(model: ScoringModel, fitted: Fit) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "model.md").read_text()
+    shown = page.partition("```draft\n")[2].partition("```")[0].splitlines()
+    assert len(shown) > 5
+    assert set(shown) <= set(write_draft(TEXT, model, fitted).splitlines())
