@@ -64,7 +64,7 @@ def _notes(found: Judgements, judged: Judgement, told: ToldDeals, unreadable: in
     if told.open:
         yield f"Rows of outcomes that decide nothing, and are passed over: {told.open:,}."
     if repeated := deals.repeated + len(found.same):
-        yield f"Rows that repeat a lead's outcome: {repeated:,}. It counts once, the first time that it was won or lost."
+        yield f"Rows that repeat a lead's outcome: {repeated:,}. It counts once, when it was first won or lost."
     if deals.overruled:
         yield f"Rows that say lost of a lead that was won too, and counts as won: {deals.overruled:,}."
     if found.unknown:

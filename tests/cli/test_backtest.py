@@ -143,7 +143,7 @@ def test_rows_that_cannot_be_judged_are_counted_with_what_to_do(
         "won.csv:126: email: 'no address' is not an e-mail address",
         "won.csv:128: time: lies in the future",
         "Rows of outcomes that decide nothing, and are passed over: 1.",
-        "It counts once, the first time that it was won or lost",
+        "It counts once, when it was first won or lost",
         "Leads with an outcome and no events at all: 1, such as nobody@example.com. Are they known by another",
         "Leads that were decided before their first event: 1, such as person",
     ):
