@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
@@ -14,11 +15,17 @@ from mode.loop import use as use_loop
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
-from scoring.model import ScoringModel
+from scoring.errors import ModelError
 from streams.agents import LeadLogic, make_agent
 from streams.clock import now_ms
 from streams.logs import set_up_logs
 from streams.metrics import WorkerMetrics, serve_metrics, shards_ready
+from streams.published_models import (
+    Publication,
+    PublishedModels,
+    follow_publications,
+    read_publications,
+)
 from streams.runtime.chunks import ChunkSchema, chunk_transport
 from streams.runtime.tables import Shards, ShardTable
 from streams.settings import Settings
@@ -29,23 +36,30 @@ EXIT_SHARD_FAILED = 70
 
 _QUEUED_CHUNKS = 8  # per source topic, between the consumer and its agent
 
+_REFOLLOW_S = 5.0
+
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings, model: ScoringModel, metrics: WorkerMetrics) -> faust.App:
-    """Return the Faust app of a worker.
+def create_app(settings: Settings, models: PublishedModels, metrics: WorkerMetrics) -> faust.App:
+    """Return the Faust app of a worker, which begins with ``models`` and learns of later ones.
 
     Its agents take chunks from the event topics, and from the one in which shards tell each other of people; its table
     holds the leads; everything that a chunk causes is written by its shard's transactions.
     """
     sources = [topic.full_name(settings.prefix) for topic in SOURCES]
     changelog = CHANGELOG.full_name(settings.prefix)
+
+    async def catch_up() -> None:
+        models.add(await read_publications(settings))
+
     shards = Shards(
         settings,
         sources=sources,
         changelog=changelog,
         journal=JOURNAL.full_name(settings.prefix),
-        open_logic=lambda partition, leads, memo: LeadLogic(model, partition, leads, memo, settings, metrics),
+        open_logic=lambda partition, leads, memo: LeadLogic(models, partition, leads, memo, settings, metrics),
+        catch_up=catch_up,
         observer=metrics,
         on_failure=_end_process,
         consumer=lambda: app.consumer,
@@ -67,6 +81,16 @@ def create_app(settings: Settings, model: ScoringModel, metrics: WorkerMetrics) 
     for topic, source in zip(SOURCES, sources, strict=True):
         channel = app.topic(source, schema=ChunkSchema(), maxsize=_QUEUED_CHUNKS)
         app.agent(channel, name=topic.name)(make_agent(shards))
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def learn_of_models() -> None:
+        while True:
+            try:
+                await follow_publications(settings, models.add)
+            except Exception:
+                # Shards go on by the model that they have; a rebalance reads the topic, too.
+                log.warning("cannot follow the models topic", exc_info=True)
+                await asyncio.sleep(_REFOLLOW_S)
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def drain(app: faust.App, revoked: object, **kwargs: object) -> None:
@@ -120,15 +144,23 @@ def _end_process(partition: int, error: BaseException) -> None:
     os._exit(EXIT_SHARD_FAILED)
 
 
-def run_worker(settings: Settings, model: ScoringModel) -> None:
-    """Run a worker until it is told to stop (SIGTERM, SIGINT); does not return."""
+def _is_unusable(publication: Publication, error: ModelError) -> None:
+    log.error("a published model cannot be used", number=publication.number, problems=error.problems)
+
+
+def run_worker(settings: Settings, publications: list[Publication]) -> None:
+    """Run a worker until it is told to stop (SIGTERM, SIGINT); does not return.
+
+    ``publications`` are those of the models topic, at least one.
+    """
     set_up_logs(settings)
+    models = PublishedModels(publications, _is_unusable)
     use_loop("uvloop")
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry, now_ms)
     if settings.metrics_port:
         serve_metrics(registry, settings.metrics_host, settings.metrics_port, lambda: shards_ready(registry))
-    app = create_app(settings, model, metrics)
+    app = create_app(settings, models, metrics)
     worker = faust.Worker(
         app,
         loglevel=settings.log_level,

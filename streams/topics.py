@@ -59,6 +59,7 @@ class Topic:
             # A dead letter holds its original in base64, which may be a record of Kafka's usual 1 MB.
             config["max.message.bytes"] = str(RECORD_BYTES_MAX)
         else:
+            config["max.message.bytes"] = str(RECORD_BYTES_MAX)
             config["min.cleanable.dirty.ratio"] = "0.2"
             config["segment.ms"] = str(DAY_MS)
         if self.append_time:
@@ -83,6 +84,7 @@ DELIVERIES: Final = Topic(
     "deliveries", "what is delivered, and where to", "Delivery, Handoff or Place", cleanup="compact"
 )
 DELIVERY_ORDERS: Final = Topic("delivery-orders", "none", "Order", append_time=True, internal=True)
+MODELS: Final = Topic("models", "number of the publication", "Publication", cleanup="compact")
 MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption")
 JOURNAL: Final = Topic("journal", "none", "JournalEntry")
 ROUTED: Final = Topic("routed", "identity or account key", "Message", append_time=True, internal=True)
@@ -110,6 +112,7 @@ TOPICS: Final = (
     DELIVERY_ORDERS,
     DEAD_LETTERS,
     IDENTITY_CONFLICTS,
+    MODELS,
     MODEL_REPORTS,
     JOURNAL,
     ROUTED,

@@ -37,13 +37,19 @@ class Pass(msgspec.Struct, array_like=True, tag="pass"):
     to: str
 
 
+class Adopt(msgspec.Struct, array_like=True, tag="model"):
+    """From here on the shard scored by the model that was published as ``number``."""
+
+    number: int
+
+
 class Forgotten(msgspec.Struct, array_like=True, tag="forgotten"):
     """What was kept under these keys was forgotten."""
 
     keys: list[str]
 
 
-Step = ChunkRange | Tick | Pass | Forgotten
+Step = ChunkRange | Tick | Pass | Forgotten | Adopt
 
 
 class JournalEntry(msgspec.Struct, kw_only=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, Protocol
 
 import faust
@@ -19,7 +19,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.stores.memory import Store as MemoryStore
 
 from streams.runtime.chunks import Chunk, ChunkConsumer
-from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Forgotten, Meta, Pass, Tick, decode_meta
+from streams.runtime.journal import (
+    MEMO_KEY,
+    META_KEY,
+    Adopt,
+    ChunkRange,
+    Forgotten,
+    Meta,
+    Pass,
+    Step,
+    Tick,
+    decode_meta,
+)
 from streams.runtime.liveness import StuckError, watch_progress
 from streams.runtime.transactions import Committed, Work, Writer
 from streams.settings import Settings
@@ -39,7 +50,8 @@ log = structlog.get_logger(__name__)
 class Logic(Protocol):
     """What a shard does with a chunk's records, with pauses, in which nothing else of the shard may be begun.
 
-    ``memo`` is given to the next logic on the same table.
+    ``memo`` is given to the next logic on the same table. ``publication`` is the number of the model that it goes by;
+    ``renew`` goes over to the newest one, if that is another.
     Something is due, in silence, at ``due_ms`` by the shard's clock: then it wants a tick. While ``is_adopting``, what
     an earlier logic left in the table is brought up to date, some keys at a time. What may be forgotten is looked for
     in the same way, again and again; ``forget`` says which keys it was, and whether it has come to the end.
@@ -49,12 +61,17 @@ class Logic(Protocol):
     def memo(self) -> bytes: ...
 
     @property
+    def publication(self) -> int: ...
+
+    @property
     def due_ms(self) -> int: ...
 
     @property
     def is_adopting(self) -> bool: ...
 
     def take(self, topic: str, partition: int, records: Sequence[Any]) -> Generator[None, None, Work]: ...
+
+    def renew(self) -> Work | None: ...
 
     def tick(self, clock_ms: int, leads_max: int) -> tuple[Work, int]: ...
 
@@ -118,6 +135,7 @@ class Shards:
         changelog: str,
         journal: str,
         open_logic: OpenLogic,
+        catch_up: Callable[[], Awaitable[None]],
         observer: Observer,
         on_failure: Callable[[int, BaseException], None],
         consumer: Callable[[], ChunkConsumer],
@@ -127,6 +145,7 @@ class Shards:
         self.changelog, self.journal = changelog, journal
         self._consumer = consumer
         self._open_logic, self._observer, self._on_failure = open_logic, observer, on_failure
+        self._catch_up_outside = catch_up
         self._now_s = now_s
         self._open: dict[int, OpenShard] = {}
         self._ends: dict[int, int] = {}
@@ -180,6 +199,7 @@ class Shards:
             return
         start, shard.is_busy = shard.next[chunk.topic], True
         try:
+            self._renew(shard)
             work = await self._work_out(shard, chunk, records)
         except Exception as error:
             # Faust would acknowledge the chunk and go on without it.
@@ -271,6 +291,7 @@ class Shards:
     def _catch_up(self, partition: int, shard: OpenShard) -> None:
         """Bring a shard's clock forward, and do what is due by it."""
         shard.is_late = False
+        self._renew(shard)
         shard.clock_ms = max(shard.clock_ms, self._clock_of(partition, shard))
         if shard.logic.due_ms <= shard.clock_ms:
             work, clock_ms = shard.logic.tick(shard.clock_ms, _TICK_LEADS)
@@ -288,6 +309,15 @@ class Shards:
             if keys:
                 work.steps.append(Forgotten(keys))
                 self._add(shard, work)
+
+    def _renew(self, shard: OpenShard) -> None:
+        """Let a shard go over to the newest model. Nothing of the shard may be under way."""
+        work = shard.logic.renew()
+        if work is None:
+            return
+        work.steps.append(Adopt(shard.logic.publication))
+        work.states[MEMO_KEY] = shard.logic.memo
+        self._add(shard, work)
 
     def _clock_of(self, partition: int, shard: OpenShard) -> int:
         """Return the time (ms) up to which a shard has had everything: no record appended before it is still to come.
@@ -347,6 +377,7 @@ class Shards:
         writers = {partition: self._new_writer(partition) for partition in sorted(partitions)}
         await asyncio.gather(*(writer.start() for writer in writers.values()))
         await self._read_bounds(partitions)
+        await self._catch_up_outside()  # whatever an earlier owner went over to was there before we fenced it
         for partition, writer in writers.items():
             kept = previous.get(partition)
             if kept is not None and kept.writer.end == self._ends[partition]:
@@ -423,7 +454,8 @@ class Shards:
             shard.next[topic] = self._first_unread(topic, writer.partition, meta)
         writer.open(meta, self._ends[writer.partition])
         if logic.memo != memo:
-            writer.add(Work(states={MEMO_KEY: logic.memo}, clock_ms=meta.clock_ms))
+            steps: list[Step] = [Adopt(logic.publication)]
+            writer.add(Work(states={MEMO_KEY: logic.memo}, steps=steps, clock_ms=meta.clock_ms))
         self._waiting.pop(writer.partition, None)
         self._open[writer.partition] = shard
 
