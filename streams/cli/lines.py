@@ -26,7 +26,7 @@ from scoring.signal_records import BuyingSignal
 from streams.cli.alert_lines import describe_call, show_score_reasons
 from streams.cli.output import printable, show_account, show_band, show_lead, show_points, show_time
 from streams.dead_letters import decode_dead_letter
-from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Forgotten, Step, Tick, decode_entry
+from streams.runtime.journal import MEMO_KEY, META_KEY, Adopt, ChunkRange, Forgotten, Step, Tick, decode_entry
 from streams.topics import (
     ACCOUNT_SCORES,
     ACCOUNT_UPDATES,
@@ -180,6 +180,8 @@ def _describe_step(step: Step, now_ms: int) -> str:
         return f"took {printable(step.topic)} {step.start} to {step.end - 1}"
     if isinstance(step, Tick):
         return f"cooled what was due by {show_time(step.clock_ms, now_ms)}"
+    if isinstance(step, Adopt):
+        return f"went over to model {step.number}"
     if isinstance(step, Forgotten):
         return f"forgot {len(step.keys):,} silent ones"
     return f"brought leads up to {printable(step.to, 255)} under the model"

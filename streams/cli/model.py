@@ -1,4 +1,4 @@
-"""``leadheat model``: check, show, describe, try and compare scoring models."""
+"""``leadheat model``: check, show, describe, try, compare and publish scoring models."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import typer
 from scoring.errors import ModelError
 from scoring.models import DEFAULT_MODEL
 from streams.cli.model_diff import diff
+from streams.cli.model_history import history, rollback
+from streams.cli.model_publish import publish
 from streams.cli.model_scenarios import hold_scenarios
 from streams.cli.output import printable
 from streams.cli.teaching import register
@@ -129,5 +131,8 @@ def schema() -> None:
 register(model, check)
 register(model, hold_scenarios, "test")
 register(model, diff)
+register(model, publish)
+register(model, history)
+register(model, rollback)
 register(model, show)
 register(model, schema)
