@@ -39,6 +39,7 @@ from streams.topics import (
     MODEL_REPORTS,
     ROUTED,
 )
+from streams.tracks import Track
 
 _IDENTITIES_KEPT: Final = 65_536
 
@@ -48,7 +49,8 @@ log = structlog.get_logger(__name__)
 class LeadLogic:
     """Scores the leads of one shard: what :class:`streams.runtime.tables.Shards` calls with each chunk.
 
-    It begins with the one of ``models`` that ``memo`` names, where the leads were left; :meth:`renew` goes on.
+    It begins with the one of ``models`` that ``memo`` names, where the leads were left; :meth:`renew` goes on. Alerts
+    and signals with the ids ``said`` are not said again.
     """
 
     def __init__(
@@ -58,28 +60,30 @@ class LeadLogic:
         leads: dict[bytes, bytes],
         memo: bytes,
         settings: Settings,
+        track: Track,
         metrics: WorkerMetrics,
+        said: frozenset[str] = frozenset(),
     ) -> None:
-        prefix, partitions = settings.prefix, settings.partitions
+        name, partitions = track.name, settings.partitions
         self._partition = partition
         # Many of a chunk's messages are for the same few, and the hash is plain Python.
         self._partition_of = lru_cache(_IDENTITIES_KEPT)(lambda name: partition_of(name.encode(), partitions))
-        self._models, self._metrics = models, metrics
+        self._models, self._metrics, self._said = models, metrics, said
         number, place = publication_of(memo) or models.latest, Place(partition, self._partition_of)
         self._shard = Shard(models.model(number), leads, memo, place, settings.contacts_max, number)
         self._silence_ms = int(settings.visitor_days * DAY_MS)
-        self._routed = ROUTED.full_name(prefix)
-        self._account_updates = ACCOUNT_UPDATES.full_name(prefix)
-        self._follow_ups = FOLLOW_UPS.full_name(prefix)
-        self._account_scores = ACCOUNT_SCORES.full_name(prefix)
-        self._customer_values = CUSTOMER_VALUES.full_name(prefix)
-        self._buying_signals = BUYING_SIGNALS.full_name(prefix)
-        self._conflicts = IDENTITY_CONFLICTS.full_name(prefix)
-        self._lead_history = LEAD_HISTORY.full_name(prefix)
-        self._lead_scores = LEAD_SCORES.full_name(prefix)
-        self._hot_leads = HOT_LEADS.full_name(prefix)
-        self._dead_letters = DEAD_LETTERS.full_name(prefix)
-        self._model_reports = MODEL_REPORTS.full_name(prefix)
+        self._routed = name(ROUTED)
+        self._account_updates = name(ACCOUNT_UPDATES)
+        self._follow_ups = name(FOLLOW_UPS)
+        self._account_scores = name(ACCOUNT_SCORES)
+        self._customer_values = name(CUSTOMER_VALUES)
+        self._buying_signals = name(BUYING_SIGNALS)
+        self._conflicts = name(IDENTITY_CONFLICTS)
+        self._lead_history = name(LEAD_HISTORY)
+        self._lead_scores = name(LEAD_SCORES)
+        self._hot_leads = name(HOT_LEADS)
+        self._dead_letters = name(DEAD_LETTERS)
+        self._model_reports = name(MODEL_REPORTS)
         self._encode = msgspec.json.Encoder().encode
 
     @property
@@ -152,6 +156,9 @@ class LeadLogic:
 
     def _work(self, outcome: Outcome) -> Work:
         version = self._shard.book.model.version
+        if self._said:
+            outcome.alerts = [alert for alert in outcome.alerts if alert.id not in self._said]
+            outcome.signals = [signal for signal in outcome.signals if signal.id not in self._said]
         records: dict[str, list[tuple[bytes | None, bytes | None]]] = {
             self._hot_leads: [(alert.lead.encode(), self._encode(alert)) for alert in outcome.alerts]
         }

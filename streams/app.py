@@ -27,12 +27,19 @@ from streams.published_models import (
     read_publications,
 )
 from streams.runtime.chunks import ChunkSchema, chunk_transport
+from streams.runtime.inheritance import Inheritance
+from streams.runtime.journal import Meta
 from streams.runtime.tables import Shards, ShardTable
 from streams.settings import Settings
+from streams.takeover import fence_rebuild, inherit
 from streams.topics import CHANGELOG, JOURNAL, SOURCES
+from streams.tracks import Track
 
 EXIT_SHARD_FAILED = 70
 """Exit code after a fenced or failed transaction (EX_SOFTWARE): start again, what is committed is whole."""
+
+EXIT_REBUILT = 75
+"""Exit code when rebuilt states take over (EX_TEMPFAIL): start again, it goes on with them."""
 
 _QUEUED_CHUNKS = 8  # per source topic, between the consumer and its agent
 
@@ -41,25 +48,41 @@ _REFOLLOW_S = 5.0
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings, models: PublishedModels, metrics: WorkerMetrics) -> faust.App:
+def create_app(settings: Settings, models: PublishedModels, track: Track, metrics: WorkerMetrics) -> faust.App:
     """Return the Faust app of a worker, which begins with ``models`` and learns of later ones.
 
     Its agents take chunks from the event topics, and from the one in which shards tell each other of people; its table
     holds the leads; everything that a chunk causes is written by its shard's transactions.
     """
-    sources = [topic.full_name(settings.prefix) for topic in SOURCES]
-    changelog = CHANGELOG.full_name(settings.prefix)
+    sources = [track.name(topic) for topic in SOURCES]
+    changelog = track.name(CHANGELOG)
 
-    async def catch_up() -> None:
-        models.add(await read_publications(settings))
+    def learn(publications: list[Publication]) -> None:
+        models.add(publications)
+        if models.states != track.states:
+            _end_for_rebuilt_states(models.states)
+
+    async def prepare(partitions: set[int]) -> None:
+        if not track.beside:
+            learn(await read_publications(settings))
+        if track.states:
+            await fence_rebuild(settings, track.states, partitions)
+
+    async def inherit_states(partition: int, meta: Meta) -> Inheritance | None:
+        if models.rebuilt is None:
+            return None
+        return await inherit(settings, models.rebuilt, partition, meta.inherited)
 
     shards = Shards(
         settings,
         sources=sources,
         changelog=changelog,
-        journal=JOURNAL.full_name(settings.prefix),
-        open_logic=lambda partition, leads, memo: LeadLogic(models, partition, leads, memo, settings, metrics),
-        catch_up=catch_up,
+        journal=track.name(JOURNAL),
+        open_logic=lambda partition, leads, memo, said: LeadLogic(
+            models, partition, leads, memo, settings, track, metrics, said
+        ),
+        prepare=prepare,
+        inherit=inherit_states,
         observer=metrics,
         on_failure=_end_process,
         consumer=lambda: app.consumer,
@@ -84,9 +107,9 @@ def create_app(settings: Settings, models: PublishedModels, metrics: WorkerMetri
 
     @app.task  # type: ignore[untyped-decorator]
     async def learn_of_models() -> None:
-        while True:
+        while not track.beside:
             try:
-                await follow_publications(settings, models.add)
+                await follow_publications(settings, learn)
             except Exception:
                 # Shards go on by the model that they have; a rebalance reads the topic, too.
                 log.warning("cannot follow the models topic", exc_info=True)
@@ -144,6 +167,13 @@ def _end_process(partition: int, error: BaseException) -> None:
     os._exit(EXIT_SHARD_FAILED)
 
 
+def _end_for_rebuilt_states(track: str) -> None:
+    """End at once, to be started again on the states that were rebuilt: what is not committed is done there."""
+    log.warning("states were rebuilt; the process ends, to be started again on them", track=track)
+    sys.stderr.flush()
+    os._exit(EXIT_REBUILT)
+
+
 def _is_unusable(publication: Publication, error: ModelError) -> None:
     log.error("a published model cannot be used", number=publication.number, problems=error.problems)
 
@@ -160,7 +190,7 @@ def run_worker(settings: Settings, publications: list[Publication]) -> None:
     metrics = WorkerMetrics(registry, now_ms)
     if settings.metrics_port:
         serve_metrics(registry, settings.metrics_host, settings.metrics_port, lambda: shards_ready(registry))
-    app = create_app(settings, models, metrics)
+    app = create_app(settings, models, Track(settings.prefix, settings.track, models.states), metrics)
     worker = faust.Worker(
         app,
         loglevel=settings.log_level,

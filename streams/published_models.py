@@ -20,17 +20,21 @@ from streams.settings import Settings
 from streams.topics import MODELS, RECORD_BYTES_MAX, no_kafka
 
 PARTITION: Final = 0
+CANDIDATE: Final = 0
+"""The number of a model that was not published: a shadow's, or a rebuild's."""
+
 PATIENCE_MS: Final = 10_000
 FOLLOW_MS: Final = 500
 
-Kind = Literal["file", "published", "rolled back"]
+Kind = Literal["file", "published", "rolled back", "replayed"]
 
 
 class Publication(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A record of the models topic: the ``text`` of a model file, and who made it the one in use, when and why.
 
     ``number`` counts publications from 1. ``kind`` is ``file`` where a worker was started with it, and ``rolled back``
-    where it is the same as number ``of``. ``version`` is what the text calls itself.
+    where it is the same as number ``of``. ``version`` is what the text calls itself. Where ``replayed``, shards go on
+    with the states that were rebuilt on ``track``.
     """
 
     number: int
@@ -41,6 +45,7 @@ class Publication(msgspec.Struct, kw_only=True, omit_defaults=True):
     by: str
     why: str = ""
     of: int = 0
+    track: str = ""
 
     @property
     def name(self) -> str:
@@ -65,6 +70,8 @@ class PublishedModels:
         self._on_unusable = on_unusable
         self.latest = 0
         """The number of the newest one that can be used; 0: there is none."""
+        self.rebuilt: Publication | None = None
+        """The newest one with which rebuilt states were taken over."""
         self.add(publications)
 
     def add(self, publications: Iterable[Publication]) -> None:
@@ -73,6 +80,8 @@ class PublishedModels:
             if publication.number in self._by_number:
                 continue
             self._by_number[publication.number] = publication
+            if publication.track:
+                self.rebuilt = publication
             try:
                 self._models[publication.number] = parse_model(publication.text, publication.name)
             except ModelError as error:
@@ -92,6 +101,11 @@ class PublishedModels:
                 "published it, or publish another with that one"
             )
         return found
+
+    @property
+    def states(self) -> str:
+        """The track on which the running shards' states are; nothing for the main one."""
+        return "" if self.rebuilt is None else self.rebuilt.track
 
     def __iter__(self) -> Any:
         """Iterate over the publications in order."""
@@ -149,11 +163,22 @@ class Publisher:
         """All that was published before."""
 
     async def publish(
-        self, kind: Kind, text: str, version: str, *, at_ms: int, by: str, why: str = "", of: int = 0
+        self,
+        kind: Kind,
+        text: str,
+        version: str,
+        *,
+        at_ms: int,
+        by: str,
+        why: str = "",
+        of: int = 0,
+        track: str = "",
     ) -> Publication:
         """Make a model the one in use; raises :class:`StartError` where somebody else has published meanwhile."""
         number = self.publications[-1].number + 1 if self.publications else 1
-        made = Publication(number=number, kind=kind, version=version, text=text, at_ms=at_ms, by=by, why=why, of=of)
+        made = Publication(
+            number=number, kind=kind, version=version, text=text, at_ms=at_ms, by=by, why=why, of=of, track=track
+        )
         try:
             async with self._producer.transaction():
                 topic = MODELS.full_name(self._settings.prefix)

@@ -14,7 +14,9 @@ from scoring.models import DEFAULT_MODEL
 from streams.cli.model_diff import diff
 from streams.cli.model_history import history, rollback
 from streams.cli.model_publish import publish
+from streams.cli.model_replay import replay
 from streams.cli.model_scenarios import hold_scenarios
+from streams.cli.model_shadow import compare, shadow
 from streams.cli.output import printable
 from streams.cli.teaching import register
 
@@ -134,5 +136,8 @@ register(model, diff)
 register(model, publish)
 register(model, history)
 register(model, rollback)
+register(model, replay)
+register(model, shadow)
+register(model, compare)
 register(model, show)
 register(model, schema)

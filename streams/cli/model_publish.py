@@ -7,7 +7,7 @@ import getpass
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, cast
 
 import typer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scoring.model_diff import Change
     from scoring.preview import Preview
     from scoring.replay import FileRecord
-    from streams.published_models import Publication
+    from streams.published_models import Kind, Publication
 
 EVENTS_MAX: Final = 500_000
 
@@ -65,7 +65,7 @@ def publish(
     see how many leads are in another band, and who. `leadheat model rollback` takes it back.
 
     New rules and other half-lives count only for events from then on, since leads remember no events. So a model with
-    such changes is refused, unless you say --from-now-on.
+    such changes is refused, unless you say --from-now-on; `leadheat model replay` has the past counted, too.
 
     In a pipe, one JSON object a line: {"change": …}, {"preview": …}, {"published": …}, {"adopted": …}; say --yes and
     --why there. Exit code 1 if nothing is published.
@@ -152,7 +152,16 @@ async def models_so_far(settings: Settings) -> list[Publication]:
 
 
 async def publish_after(
-    settings: Settings, current: Publication, kind: str, text: str, version: str, *, by: str, why: str, of: int = 0
+    settings: Settings,
+    current: Publication,
+    kind: str,
+    text: str,
+    version: str,
+    *,
+    by: str,
+    why: str,
+    of: int = 0,
+    track: str = "",
 ) -> Publication:
     """Publish a model in the place of ``current``; raises :class:`StartError` where that is not the last any more."""
     from streams.clock import now_ms
@@ -165,7 +174,9 @@ async def publish_after(
                 f"nothing was published: {last.by} has published number {last.number} meanwhile; what you were shown "
                 "is not what would change now. See `leadheat model history`, and try again"
             )
-        return await publisher.publish(kind, text, version, at_ms=now_ms(), by=by, why=why, of=of)  # type: ignore[arg-type]
+        return await publisher.publish(
+            cast("Kind", kind), text, version, at_ms=now_ms(), by=by, why=why, of=of, track=track
+        )
 
 
 def _check_version(file: Path, version: str, text: str, known: list[Publication]) -> None:
@@ -186,7 +197,8 @@ def _check_effects(file: Path, changes: list[Change], from_now_on: bool) -> None
     if late and not from_now_on:
         raise StartError(
             f"nothing was published: {len(late)} of the changes do not count for what leads have done before, since "
-            f"leads remember no events (first: {late[0]}). Say --from-now-on if these may count for new events only"
+            f"leads remember no events (first: {late[0]}). To have the past counted: `leadheat model replay {file}`. "
+            "If these may count for new events only: --from-now-on"
         )
 
 

@@ -11,6 +11,7 @@ from scoring.model import load_model, read_model_text
 from streams.clock import now_ms
 from streams.settings import Settings, load_settings
 from streams.topics import require_topics
+from streams.tracks import beside
 
 if TYPE_CHECKING:
     from streams.published_models import Publication
@@ -28,6 +29,8 @@ def worker() -> None:
     from streams.app import run_worker
 
     settings = load_settings()
+    if settings.track and not settings.app_id.endswith(f"-{settings.track}"):
+        settings = beside(settings, settings.track)  # with the running workers' name it would fence them
     run_worker(settings, asyncio.run(start_models(settings)))
 
 
@@ -36,10 +39,13 @@ async def start_models(settings: Settings) -> list[Publication]:
 
     Raises :class:`scoring.errors.ModelError` for a wrong file, :class:`scoring.errors.StartError` without topics.
     """
-    from streams.published_models import ensure_file
+    from streams.published_models import CANDIDATE, Publication, ensure_file
 
     model, text = load_model(settings.model), read_model_text(settings.model)
     await require_topics(settings)
+    if settings.track:
+        candidate = {"kind": "file", "version": model.version, "text": text, "at_ms": now_ms(), "by": settings.track}
+        return [Publication(number=CANDIDATE, **candidate)]  # type: ignore[arg-type]
     by = f"worker {settings.instance}".strip()
     publications, is_used = await ensure_file(settings, text, model.version, at_ms=now_ms(), by=by)
     if not is_used:

@@ -65,12 +65,18 @@ class JournalEntry(msgspec.Struct, kw_only=True):
         return [step for step in self.steps if isinstance(step, ChunkRange)]
 
 
-class Meta(msgspec.Struct, kw_only=True):
-    """Where a shard continues: the next offset of each source topic, its clock (ms), its last journal number."""
+class Meta(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Where a shard continues: the next offset of each source topic, its clock (ms), its last journal number.
+
+    ``inherited`` is where the topics ended that a shard writes, when it took over rebuilt states, until ``is_settled``:
+    then all that these know has been made known.
+    """
 
     next: dict[str, int] = msgspec.field(default_factory=dict)
     clock_ms: int = 0
     journal: int = 0
+    inherited: dict[str, int] = msgspec.field(default_factory=dict)
+    is_settled: bool = False
 
 
 encode = msgspec.json.Encoder().encode

@@ -14,11 +14,13 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, Protocol
 
 import faust
+import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.stores.memory import Store as MemoryStore
 
 from streams.runtime.chunks import Chunk, ChunkConsumer
+from streams.runtime.inheritance import Inheritance
 from streams.runtime.journal import (
     MEMO_KEY,
     META_KEY,
@@ -80,8 +82,13 @@ class Logic(Protocol):
     def forget(self, clock_ms: int, keys_max: int) -> tuple[Work, list[str], bool]: ...
 
 
-OpenLogic = Callable[[int, dict[bytes, bytes], bytes], Logic]
-"""A partition, its table (key → value), and the memo that an earlier logic left (or nothing) → the logic on it."""
+OpenLogic = Callable[[int, dict[bytes, bytes], bytes, frozenset[str]], Logic]
+"""A partition, its table (key → value), and the memo that an earlier logic left (or nothing) → the logic on it.
+
+It is also given the ids of what has been said already, and is not to be said again."""
+
+Inherit = Callable[[int, Meta], Awaitable[Inheritance | None]]
+"""A partition, and where it continues → what a rebuild has left it, if it takes its states over."""
 
 
 class Observer(Protocol):
@@ -97,8 +104,16 @@ class Observer(Protocol):
 class OpenShard:
     """A shard that is ready: its table, its logic, its writer, and where it continues in each source topic."""
 
-    def __init__(self, writer: Writer, table: dict[bytes, bytes], logic: Logic, meta: Meta) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        table: dict[bytes, bytes],
+        logic: Logic,
+        meta: Meta,
+        inheritance: Inheritance | None = None,
+    ) -> None:
         self.writer, self.table, self.logic = writer, table, logic
+        self.inheritance = inheritance
         self.next = dict(meta.next)
         self.clock_ms = meta.clock_ms
         self.is_adopting = logic.is_adopting
@@ -135,7 +150,8 @@ class Shards:
         changelog: str,
         journal: str,
         open_logic: OpenLogic,
-        catch_up: Callable[[], Awaitable[None]],
+        prepare: Callable[[set[int]], Awaitable[None]],
+        inherit: Inherit,
         observer: Observer,
         on_failure: Callable[[int, BaseException], None],
         consumer: Callable[[], ChunkConsumer],
@@ -145,7 +161,7 @@ class Shards:
         self.changelog, self.journal = changelog, journal
         self._consumer = consumer
         self._open_logic, self._observer, self._on_failure = open_logic, observer, on_failure
-        self._catch_up_outside = catch_up
+        self._prepare, self._inherit = prepare, inherit
         self._now_s = now_s
         self._open: dict[int, OpenShard] = {}
         self._ends: dict[int, int] = {}
@@ -302,6 +318,8 @@ class Shards:
             work, adopted_to = shard.logic.adopt(max(1, int(self.settings.adopt_leads_per_s * _TICK_S)))
             work.steps.append(Pass(adopted_to))
             self._add(shard, work)
+        if shard.inheritance is not None:
+            self._hand_on(shard, shard.inheritance)
         if shard.clock_ms >= shard.sweeps_at_ms:
             work, keys, is_over = shard.logic.forget(shard.clock_ms, _SWEEP_KEYS)
             if is_over:
@@ -309,6 +327,15 @@ class Shards:
             if keys:
                 work.steps.append(Forgotten(keys))
                 self._add(shard, work)
+
+    def _hand_on(self, shard: OpenShard, left: Inheritance) -> None:
+        """Write some of what a rebuild has left; the last of it once nothing is to come that was there before."""
+        latest = left.take(max(1, int(self.settings.adopt_leads_per_s * _TICK_S)))
+        if latest:
+            self._add(shard, Work(latest={topic: {**values} for topic, values in latest.items()}))
+        elif shard.clock_ms > left.at_ms:
+            shard.inheritance = None
+            self._add(shard, Work(settles=True, states={MEMO_KEY: shard.logic.memo}))
 
     def _renew(self, shard: OpenShard) -> None:
         """Let a shard go over to the newest model. Nothing of the shard may be under way."""
@@ -331,6 +358,8 @@ class Shards:
         """Give work to the shard's writer; while a model is adopted, with the memo: it counts whom the work adopted."""
         if shard.is_adopting:
             work.states[MEMO_KEY] = shard.logic.memo
+        if shard.inheritance is not None:
+            shard.inheritance.give_way(work)
         shard.is_adopting = shard.logic.is_adopting  # only now, so that the memo says too that this was the last
         work.clock_ms = shard.clock_ms
         shard.writer.add(work)
@@ -376,11 +405,12 @@ class Shards:
             return
         writers = {partition: self._new_writer(partition) for partition in sorted(partitions)}
         await asyncio.gather(*(writer.start() for writer in writers.values()))
+        await self._prepare(partitions)  # whatever an earlier owner went over to was there before we fenced it
         await self._read_bounds(partitions)
-        await self._catch_up_outside()  # whatever an earlier owner went over to was there before we fenced it
         for partition, writer in writers.items():
             kept = previous.get(partition)
-            if kept is not None and kept.writer.end == self._ends[partition]:
+            is_kept = kept is not None and kept.writer.end == self._ends[partition]
+            if kept is not None and is_kept and kept.inheritance is None:
                 self._ready(writer, kept.table, kept.logic.memo, kept.writer.meta)
             else:
                 self._waiting[partition] = writer
@@ -446,10 +476,20 @@ class Shards:
             check_crcs=False,
         )
 
-    def _ready(self, writer: Writer, table: dict[bytes, bytes], memo: bytes, meta: Meta) -> None:
+    def _ready(
+        self,
+        writer: Writer,
+        table: dict[bytes, bytes],
+        memo: bytes,
+        meta: Meta,
+        inheritance: Inheritance | None = None,
+    ) -> None:
         """Publish a shard: from here on its chunks are taken."""
-        logic = self._open_logic(writer.partition, table, memo)
-        shard = OpenShard(writer, table, logic, meta)
+        said: frozenset[str] = frozenset()
+        if inheritance is not None:
+            said, meta = inheritance.said, msgspec.structs.replace(meta, inherited=inheritance.ends)
+        logic = self._open_logic(writer.partition, table, memo, said)
+        shard = OpenShard(writer, table, logic, meta, inheritance)
         for topic in self.sources:
             shard.next[topic] = self._first_unread(topic, writer.partition, meta)
         writer.open(meta, self._ends[writer.partition])
@@ -508,7 +548,8 @@ class Shards:
     async def _finish_restore(self, partition: int, table: dict[bytes, bytes], records: int, started: float) -> None:
         memo = table.pop(MEMO_KEY, b"")
         meta = decode_meta(table.pop(META_KEY, b"{}"))
-        self._ready(self._waiting[partition], table, memo, meta)
+        inheritance = None if meta.is_settled else await self._inherit(partition, meta)
+        self._ready(self._waiting[partition], table, memo, meta, inheritance)
         seconds = self._now_s() - started
         log.info("shard restored", partition=partition, leads=len(table), records=records, seconds=round(seconds, 3))
         self._observer.restored(partition, records, seconds)
