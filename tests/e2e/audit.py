@@ -52,7 +52,7 @@ _decode_score = msgspec.json.Decoder(LeadScore).decode
 
 
 async def read(settings: Settings, topic: Topic, states_of: str = "") -> Records:
-    """Return every committed record of a topic, by partition; of a rebuild that took over, where it is a shard's own."""
+    """Return every committed record of a topic, by partition; what is the shards' own from where ``states_of`` says."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.brokers,
         isolation_level="read_committed",
@@ -117,8 +117,8 @@ async def _ends(
 async def audit(settings: Settings, sampled: int = SAMPLED_LEADS, states_of: str = "") -> list[str]:
     """Return everything that is wrong with a finished run; an empty list is what was promised.
 
-    ``sampled`` leads are held against the oracle. ``states_of`` is the track of the rebuild whose states were taken over,
-    if they were: what it found by itself was not said.
+    ``sampled`` leads are held against the oracle. ``states_of`` is the track of the rebuild whose states were taken
+    over, if they were: what it found by itself was not said.
     """
     track = Track(settings.prefix, settings.track, states_of)
     events = {track.name(topic): await read(settings, topic, states_of) for topic in SOURCES}
