@@ -17,7 +17,8 @@ from aiokafka.errors import KafkaError
 from scoring.errors import ModelError, StartError
 from scoring.model import ScoringModel, parse_model
 from streams.settings import Settings
-from streams.topics import MODELS, RECORD_BYTES_MAX, no_kafka
+from streams.topics import MODELS, RECORD_BYTES_MAX, find_topics, no_kafka
+from streams.tracks import Track
 
 PARTITION: Final = 0
 CANDIDATE: Final = 0
@@ -139,6 +140,14 @@ async def read_publications(settings: Settings) -> list[Publication]:
         raise no_kafka(settings.brokers, error) from error
     finally:
         await consumer.stop()
+
+
+async def running_track(settings: Settings) -> Track:
+    """Return where the running shards keep their states; raises :class:`StartError` where no broker answers."""
+    if MODELS.full_name(settings.prefix) not in await find_topics(settings):
+        return Track(settings.prefix)  # topics of an earlier version, which could not take over anything
+    tracks = [publication.track for publication in await read_publications(settings) if publication.track]
+    return Track(settings.prefix, states=tracks[-1] if tracks else "")
 
 
 async def follow_publications(settings: Settings, on_news: Callable[[list[Publication]], None]) -> None:
