@@ -18,7 +18,7 @@ from scoring.score_records import LeadScore
 from scoring.shard import Outcome, Place, Shard
 from scoring.signal_records import BuyingSignal
 from streams.cli.worker import start_models
-from streams.published_models import PublishedModels, read_publications
+from streams.published_models import CANDIDATE, PublishedModels, read_publications
 from streams.reading import partition_of
 from streams.runtime.journal import MEMO_KEY, META_KEY, Adopt, ChunkRange, Forgotten, Pass, Tick, decode_entry
 from streams.settings import Settings
@@ -125,7 +125,12 @@ async def audit(settings: Settings, sampled: int = SAMPLED_LEADS, states_of: str
     journal, states = await read(settings, JOURNAL, states_of), await read(settings, CHANGELOG, states_of)
     scores, alerts = await read(settings, LEAD_SCORES), await read(settings, HOT_LEADS)
     accounts, signals = await read(settings, ACCOUNT_SCORES), await read(settings, BUYING_SIGNALS)
-    models = PublishedModels(await (start_models if settings.track else read_publications)(settings))
+    known = await (start_models if settings.track else read_publications)(settings)
+    # Before it took over, the rebuild's model had no number.
+    known += [
+        msgspec.structs.replace(each, number=CANDIDATE) for each in known if states_of and each.track == states_of
+    ]
+    models = PublishedModels(known)
     letters, customers = await read(settings, DEAD_LETTERS), await read(settings, CUSTOMER_VALUES)
     problems: list[str] = []
     told: Counter[tuple[int, bytes]] = Counter()
