@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from scoring.errors import ModelError, StartError
-from scoring.model import ScoringModel, parse_model
+from scoring.model import ScoringModel, load_model, parse_model
 from streams.settings import Settings
 from streams.topics import MODELS, RECORD_BYTES_MAX, find_topics, no_kafka
 from streams.tracks import Track
@@ -148,6 +148,18 @@ async def running_track(settings: Settings) -> Track:
         return Track(settings.prefix)  # topics of an earlier version, which could not take over anything
     tracks = [publication.track for publication in await read_publications(settings) if publication.track]
     return Track(settings.prefix, states=tracks[-1] if tracks else "")
+
+
+async def model_in_use(settings: Settings) -> ScoringModel:
+    """Return the model that was published last, or the file of the settings where none was.
+
+    Raises :class:`StartError` where no broker answers, :class:`ModelError` where the model cannot be read.
+    """
+    if MODELS.full_name(settings.prefix) in await find_topics(settings):
+        known = await read_publications(settings)
+        if known:
+            return parse_model(known[-1].text, known[-1].name)
+    return load_model(settings.model)
 
 
 async def follow_publications(settings: Settings, on_news: Callable[[list[Publication]], None]) -> None:

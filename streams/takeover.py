@@ -7,6 +7,7 @@ Alerts and signals that were said before are not said again: they have the same 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -36,14 +37,16 @@ _decode_id = msgspec.json.Decoder(_Identified).decode
 
 async def fence_rebuild(settings: Settings, track: str, partitions: set[int]) -> None:
     """Make sure that no worker of a rebuild can write to its topics any more."""
-    for partition in sorted(partitions):
-        producer = AIOKafkaProducer(
-            bootstrap_servers=settings.brokers,
-            transactional_id=f"{beside(settings, track).app_id}-{partition}",
-            retry_backoff_ms=10,
-        )
-        await producer.start()
-        await producer.stop()
+    app_id = beside(settings, track).app_id
+    await asyncio.gather(*(_fence(settings, f"{app_id}-{partition}") for partition in sorted(partitions)))
+
+
+async def _fence(settings: Settings, transactional_id: str) -> None:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.brokers, transactional_id=transactional_id, retry_backoff_ms=10
+    )
+    await producer.start()
+    await producer.stop()
 
 
 async def inherit(settings: Settings, publication: Publication, partition: int, ends: dict[str, int]) -> Inheritance:

@@ -143,7 +143,7 @@ async def catch_up(settings: Settings, track: str, supervisor: Supervisor, tell:
     loop = asyncio.get_running_loop()
     waiting = asyncio.create_task(supervisor.wait())
     began: tuple[float, int] | None = None
-    misses = 0
+    misses, before = 0, -1
     try:
         while True:
             if waiting.done():
@@ -157,8 +157,10 @@ async def catch_up(settings: Settings, track: str, supervisor: Supervisor, tell:
                     raise
                 await asyncio.sleep(LOOK_AGAIN_S)
                 continue
-            if progress.has_caught_up and progress.done:
+            # A little is always left out as marks of transactions: where nothing moves any more, there is no more.
+            if progress.has_caught_up and progress.done == before and (progress.done or not progress.total):
                 return
+            before = progress.done
             if progress.done and began is None:
                 began = loop.time(), progress.done
             tell(_describe(progress, began, loop.time()))

@@ -102,7 +102,7 @@ async def _publish(
     if current.text == text:
         typer.echo(f"{file} is in use already: it is number {current.number}, published by {current.by}.", err=True)
         return
-    _check_version(file, new.version, text, known)
+    check_version(file, new.version, text, known)
     old = parse_model(current.text, current.name)
     changes = diff_models(old, new)
     show_changes(changes, new, file, wants_json(as_json))
@@ -179,7 +179,7 @@ async def publish_after(
         )
 
 
-def _check_version(file: Path, version: str, text: str, known: list[Publication]) -> None:
+def check_version(file: Path, version: str, text: str, known: list[Publication]) -> None:
     """Refuse a version that stands for another text already: alerts and scores name it."""
     for publication in known:
         if publication.version == version and publication.text != text:

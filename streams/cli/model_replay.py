@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from scoring.errors import SettingsError, StartError
-from streams.cli.model_publish import ByOption, WhyOption, YesOption, author_of, models_so_far, publish_after
+from streams.cli.model_publish import (
+    ByOption,
+    WhyOption,
+    YesOption,
+    author_of,
+    check_version,
+    models_so_far,
+    publish_after,
+)
 from streams.cli.output import JsonOption, make_console, wants_json, write_json
 from streams.settings import Settings, load_settings
 
@@ -76,6 +84,8 @@ async def _replay(
     text, version = (
         (current.text, current.version) if file is None else (read_model_text(file), load_model(file).version)
     )
+    if file is not None:
+        check_version(file, version, text, known)
     # A track is rebuilt by one model, for one takeover: what was taken over goes on changing.
     track = track_name(REPLAY, f"{sum(bool(each.track) for each in known)} {text}")
     for other in set(await find_tracks(settings, REPLAY)) - {each.track for each in known}:
