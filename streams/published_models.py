@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from scoring.errors import ModelError, StartError
 from scoring.model import ScoringModel, load_model, parse_model
 from streams.settings import Settings
-from streams.topics import MODELS, RECORD_BYTES_MAX, find_topics, no_kafka
+from streams.topics import MODELS, RECORD_BYTES_MAX, Topic, find_topics, no_kafka
 from streams.tracks import Track
 
 PARTITION: Final = 0
@@ -125,21 +125,47 @@ def decode_publications(records: Iterable[Any]) -> list[Publication]:
 
 async def read_publications(settings: Settings) -> list[Publication]:
     """Return all publications, in order; raises :class:`StartError` where no broker answers."""
+    return decode_publications(await read_small_topic(settings, MODELS, [PARTITION]))
+
+
+async def read_small_topic(settings: Settings, topic: Topic, partitions: Iterable[int] | None = None) -> list[Any]:
+    """Return the records of ``partitions`` (None: all) of a topic that is small enough to be read whole.
+
+    Raises :class:`StartError` where no broker answers.
+    """
     consumer = _consumer(settings)
+    numbers = range(settings.partitions) if partitions is None else partitions
+    tps = [TopicPartition(topic.full_name(settings.prefix), number) for number in numbers]
     try:
         await consumer.start()
-        tp = _place(settings)
-        await _assign(consumer, tp)
-        end = (await consumer.end_offsets([tp]))[tp]
-        found: list[Publication] = []
-        while await consumer.position(tp) < end:
+        await _assign(consumer, tps)
+        ends = await consumer.end_offsets(tps)
+        found: list[Any] = []
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=200)).values():
-                found += decode_publications(records)
+                found += records
         return found
     except (KafkaError, OSError) as error:
         raise no_kafka(settings.brokers, error) from error
     finally:
         await consumer.stop()
+
+
+async def write_small(settings: Settings, topic: Topic, key: bytes, value: bytes | None) -> None:
+    """Write a record to partition 0 of a small topic; raises :class:`StartError` where the broker does not take it."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.brokers,
+        acks="all",
+        max_request_size=2 * RECORD_BYTES_MAX,
+        request_timeout_ms=PATIENCE_MS,
+    )
+    try:
+        await producer.start()
+        await producer.send_and_wait(topic.full_name(settings.prefix), value, key, partition=PARTITION)
+    except (KafkaError, OSError) as error:
+        raise no_kafka(settings.brokers, error) from error
+    finally:
+        await producer.stop()
 
 
 async def running_track(settings: Settings) -> Track:
@@ -167,7 +193,7 @@ async def follow_publications(settings: Settings, on_news: Callable[[list[Public
     consumer = _consumer(settings)
     await consumer.start()
     try:
-        await _assign(consumer, _place(settings))
+        await _assign(consumer, [TopicPartition(MODELS.full_name(settings.prefix), PARTITION)])
         while True:
             for records in (await consumer.getmany(timeout_ms=FOLLOW_MS)).values():
                 on_news(decode_publications(records))
@@ -270,11 +296,8 @@ def _consumer(settings: Settings) -> AIOKafkaConsumer:
     )
 
 
-def _place(settings: Settings) -> TopicPartition:
-    return TopicPartition(MODELS.full_name(settings.prefix), PARTITION)
-
-
-async def _assign(consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
-    begin = (await consumer.beginning_offsets([tp]))[tp]
-    consumer.assign([tp])
-    consumer.seek(tp, begin)  # not seek_to_beginning: it races with the reset that assign has begun
+async def _assign(consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
+    begins = await consumer.beginning_offsets(tps)
+    consumer.assign(tps)
+    for tp in tps:
+        consumer.seek(tp, begins[tp])  # not seek_to_beginning: it races with the reset that assign has begun

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
-from scoring.adoption import EXAMPLES_MAX, Adoption, Move
+from scoring.adoption import Adoption, Move
 from streams.cli.output import make_console, printable, show_lead, write_json
+from streams.model_reports import read_reports, sum_up
 from streams.settings import Settings
-from streams.topics import MODEL_REPORTS
 
 if TYPE_CHECKING:
     from streams.published_models import Publication
@@ -29,47 +29,6 @@ WaitOption = Annotated[
         "--wait", min=0, max=86_400, metavar="SECONDS", help="How long to wait until all leads are under it; 0: not."
     ),
 ]
-
-_decode = msgspec.json.Decoder(Adoption).decode
-
-
-async def read_reports(settings: Settings) -> dict[int, list[Adoption]]:
-    """Return shards' reports by the number of the model, for models that were published."""
-    from streams.reading import open_topic
-
-    found: dict[int, list[Adoption]] = {}
-    async with open_topic(settings.brokers, MODEL_REPORTS.full_name(settings.prefix)) as reader:
-        async for record in reader.read_to_end():
-            report = _decode(record.value)
-            if report.number:
-                found.setdefault(report.number, []).append(report)
-    return found
-
-
-def sum_up(number: int, version: str, reports: Iterable[Adoption]) -> Adoption:
-    """Return all shards' reports as one.
-
-    >>> parts = [Adoption(model="2", number=2, partition=n, leads=3) for n in (0, 1)]
-    >>> sum_up(2, "2", parts).leads
-    6
-    """
-    total = Adoption(model=version, number=number, is_finished=True)
-    for report in reports:
-        total.leads += report.leads
-        total.from_now_on = total.from_now_on or report.from_now_on
-        for move in report.moves:
-            _add(total.moves, move)
-    total.moves.sort(key=lambda move: -move.leads)
-    return total
-
-
-def _add(moves: list[Move], move: Move) -> None:
-    for known in moves:
-        if (known.from_band, known.to_band) == (move.from_band, move.to_band):
-            known.leads += move.leads
-            known.examples = [*known.examples, *move.examples][:EXAMPLES_MAX]
-            return
-    moves.append(Move(from_band=move.from_band, to_band=move.to_band, leads=move.leads, examples=[*move.examples]))
 
 
 def move_lines(moves: Iterable[Move], leads: int) -> Iterator[str]:

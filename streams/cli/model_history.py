@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from scoring.errors import SettingsError
-from streams.cli.model_adopted import WaitOption, read_reports, sum_up, tell_adoption
+from streams.cli.model_adopted import WaitOption, tell_adoption
 from streams.cli.model_publish import (
     ByOption,
     WhyOption,
@@ -21,6 +21,7 @@ from streams.cli.model_publish import (
     show_changes,
 )
 from streams.cli.output import JsonOption, make_console, make_table, printable, show_time, wants_json, write_json
+from streams.model_reports import read_reports, sum_up
 from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:

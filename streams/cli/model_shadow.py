@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+import msgspec
 import typer
 
 from scoring.errors import StartError
@@ -21,6 +22,7 @@ from streams.cli.output import (
     write_json,
 )
 from streams.settings import Settings, load_settings
+from streams.topics import MODEL_COMPARISONS
 
 if TYPE_CHECKING:
     from streams.embedded.supervisor import ChildEvent
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 SHADOW: Final = "shadow"
 REASONS_SHOWN: Final = 3
 LISTED: Final = 20
+PARTINGS_KEPT: Final = 100
+COMPARE_S: Final = 30.0
+COMPARE_SHARE: Final = 20
+"""How many times longer than a comparison takes the pause after it is: it is no load that anybody notices."""
 
 
 def shadow(
@@ -56,6 +62,7 @@ async def _shadow(settings: Settings, file: Path, workers: int, end: bool) -> No
 
     from scoring.model import load_model, read_model_text
     from streams.cli.model_beside import catch_up, find_tracks, remove_track, track_name, workers_beside
+    from streams.published_models import write_small
     from streams.topics import require_topics
 
     version, text = load_model(file).version, read_model_text(file)
@@ -65,6 +72,7 @@ async def _shadow(settings: Settings, file: Path, workers: int, end: bool) -> No
         if end or other != track:
             await remove_track(settings, other)
     if end:
+        await write_small(settings, MODEL_COMPARISONS, SHADOW.encode(), None)
         typer.echo("The candidate is gone, and what it has found.")
         return
     console = Console(stderr=True)
@@ -72,8 +80,31 @@ async def _shadow(settings: Settings, file: Path, workers: int, end: bool) -> No
         with console.status("reading all stored events") as status:
             await catch_up(settings, track, supervisor, status.update)
         typer.echo(f"Version {version} has scored what there is, and goes on with what comes; Ctrl-C stops it.")
-        typer.echo("See `leadheat model compare`.")
-        await supervisor.wait()
+        typer.echo("See `leadheat model compare`, and the dashboard's page Model.")
+        comparing = asyncio.create_task(_keep_comparing(settings, track))
+        try:
+            await supervisor.wait()
+        finally:
+            comparing.cancel()
+            await asyncio.gather(comparing, return_exceptions=True)
+
+
+async def _keep_comparing(settings: Settings, track: str) -> None:
+    """Write where the candidate and the model in use part, again and again, for the dashboard."""
+    from streams.clock import now_ms
+    from streams.published_models import write_small
+
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        try:
+            found = await read_comparison(settings, now_ms())
+            found.partings = found.partings[:PARTINGS_KEPT]
+            await write_small(settings, MODEL_COMPARISONS, SHADOW.encode(), msgspec.json.encode(found))
+        except StartError as error:
+            typer.echo(f"cannot compare: {error}", err=True)
+        took_s = loop.time() - started
+        await asyncio.sleep(max(COMPARE_S, COMPARE_SHARE * took_s))
 
 
 def _say(event: ChildEvent) -> None:
