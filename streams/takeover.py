@@ -93,6 +93,7 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=4 << 20,
+        fetch_max_wait_ms=50,  # another partition is read after this one: what a fetch waits for would be waited for
     )
     await consumer.start()
     try:

@@ -226,7 +226,7 @@ async def run_replay(
         await sending
         if not await wait_until_scored(settings, 120, states_of=track):
             return ["not everything was scored", log.read_text()[-3000:]], workers.ended, {}
-        for _ in range(60):
+        for _ in range(240):
             found = await current(settings)
             if all(score.model == "with a rule" for score in found.values()):
                 break
@@ -267,8 +267,8 @@ def test_rebuilt_states_take_over_in_one_step_and_are_those_of_a_run_that_knew_t
     chosen = settings(session_timeout_s=6, chunk_records=500)
     chosen = chosen.model_copy(update={"model": chosen.data_dir / "model.yaml"})
     chosen.model.write_text(FIRST)
-    problems, ended, scores = asyncio.run(run_replay(chosen, WITH_A_RULE, events=6_000, per_second=100))
-    assert problems == []
+    problems, ended, scores = asyncio.run(run_replay(chosen, WITH_A_RULE, events=3_000, per_second=60))
+    assert problems == [], "\n".join(problems)
     assert ended.count(-9) == 2
     assert ended.count(EXIT_REBUILT) >= 1
     assert {score.model for score in scores.values()} == {"with a rule"}
