@@ -87,9 +87,7 @@ DELIVERIES: Final = Topic(
 )
 DELIVERY_ORDERS: Final = Topic("delivery-orders", "none", "Order", append_time=True, internal=True)
 MODELS: Final = Topic("models", "number of the publication", "Publication", cleanup="compact")
-MODEL_COMPARISONS: Final = Topic(
-    "model-comparisons", "what a candidate is kept under", "Comparison", cleanup="compact", internal=True
-)
+MODEL_COMPARISONS: Final = Topic("model-comparisons", "what a candidate is kept under", "Comparison", cleanup="compact")
 MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption", worker=True)
 JOURNAL: Final = Topic("journal", "none", "JournalEntry", worker=True)
 ROUTED: Final = Topic("routed", "identity or account key", "Message", append_time=True, internal=True, worker=True)
