@@ -374,7 +374,8 @@ def test_an_unknown_topic_is_answered_with_those_that_there_are(run: Callable[..
     assert ran.err == (
         "leadheat: 'hot-lead' is no topic; did you mean hot-leads? there are web-events, email-events, "
         "account-updates, follow-ups, lead-scores, lead-history, account-scores, customer-values, hot-leads, "
-        "buying-signals, deliveries, delivery-orders, dead-letters, identity-conflicts, model-reports, journal, "
+        "buying-signals, deliveries, delivery-orders, dead-letters, identity-conflicts, models, "
+        "model-comparisons, model-reports, journal, "
         "routed, imports, changelog\n"
     )
 
