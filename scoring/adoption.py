@@ -24,11 +24,15 @@ class Move(msgspec.Struct, kw_only=True):
 class Adoption(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What became of a shard's leads under a new model; a record of the model-reports topic when it is finished.
 
-    ``adopted_to`` is the last lead that the pass has been over, in the order of ids. ``leads`` were looked at.
-    ``from_now_on`` names what counts only new events, until the old ones are replayed.
+    ``number`` is the model's among all that were published (0: not known), ``partition`` the shard. ``adopted_to`` is
+    the last lead that the pass has been over, in the order of ids. ``leads`` were looked at. ``from_now_on`` names what
+    counts only new events, until the old ones are replayed. Where the next model came before the pass was over,
+    ``is_finished`` is false.
     """
 
     model: str
+    number: int = 0
+    partition: int = 0
     leads: int = 0
     moves: list[Move] = msgspec.field(default_factory=list)
     from_now_on: list[str] = msgspec.field(default_factory=list)

@@ -116,6 +116,7 @@ __all__ = [
     "find_model_faults",
     "load_model",
     "parse_model",
+    "read_model_text",
 ]
 
 _RULES_PER_TYPE_MAX = 127
@@ -434,6 +435,14 @@ def load_model(path: Path) -> ScoringModel:
 
     Raises :class:`ModelError` with one line per fault.
     """
+    return parse_model(read_model_text(path), str(path))
+
+
+def read_model_text(path: Path) -> str:
+    """Return the text of the model file at ``path``, unchecked.
+
+    Raises :class:`ModelError` where it cannot be read, is too large, or no text.
+    """
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)  # bounded, whatever the path turns out to be
@@ -442,11 +451,10 @@ def load_model(path: Path) -> ScoringModel:
     if len(raw) > FILE_BYTES_MAX:
         raise ModelError([f"{path}:1: is larger than {FILE_BYTES_MAX} bytes"])
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ModelError([f"{path}:{line}: is not UTF-8 text: byte 0x{raw[error.start]:02x}"]) from None
-    return parse_model(text, str(path))
 
 
 def parse_model(text: str, filename: str) -> ScoringModel:

@@ -114,7 +114,8 @@ class Numbering(msgspec.Struct, omit_defaults=True):
 
     ``generation`` goes up by one whenever another model is used: a state of an earlier one holds no valid bounds.
     ``half_lives_days`` and ``matching`` (digests of what a rule matches) are those of the model used last, by rule;
-    ``bands`` are the names of all bands, cold first, by generation: a state says only which one.
+    ``bands`` are the names of all bands, cold first, by generation: a state says only which one. ``publication`` is the
+    model's number among all that were published (0: not known).
     """
 
     names: list[str] = msgspec.field(default_factory=list)
@@ -127,15 +128,16 @@ class Numbering(msgspec.Struct, omit_defaults=True):
     remembers_activity: bool = False
     bands: dict[int, list[str]] = msgspec.field(default_factory=dict)
     adoption: Adoption | None = None
+    publication: int = 0
 
-    def adopt(self, model: ScoringModel) -> Numbering:
-        """Return the numbering to go on with under ``model``: the same, or a later generation.
+    def adopt(self, model: ScoringModel, publication: int = 0) -> Numbering:
+        """Return the numbering to go on with under ``model``, published as ``publication``: a later generation.
 
-        A number is never given to another rule, whatever happens to the model file.
+        It is the same one where the model is. A number is never given to another rule, whatever happens to the model.
         """
         digest = _digest(model)
         if digest == self.model:
-            return self
+            return self if publication == self.publication else msgspec.structs.replace(self, publication=publication)
         new = [name for name in model.rules if name not in set(self.names)]
         if len(self.names) + len(new) > RULES_MAX:
             raise ValueError(f"more than {RULES_MAX} rule names were ever used")
@@ -150,8 +152,12 @@ class Numbering(msgspec.Struct, omit_defaults=True):
             remembers_visits=model.asks_for_visits,
             remembers_activity=model.follows_accounts,
             bands={**self.bands, self.generation + 1: ["cold", *model.bands]},
-            adoption=Adoption(model=model.version, from_now_on=self._from_now_on(model)) if self.model else None,
+            adoption=self._adoption(model, publication) if self.model else None,
+            publication=publication,
         )
+
+    def _adoption(self, model: ScoringModel, publication: int) -> Adoption:
+        return Adoption(model=model.version, number=publication, from_now_on=self._from_now_on(model))
 
     def _from_now_on(self, model: ScoringModel) -> list[str]:
         """Say what of ``model`` counts only new events: states hold no others."""
@@ -189,10 +195,10 @@ class Rulebook:
     model has 0 points.
     """
 
-    def __init__(self, model: ScoringModel, known: Numbering) -> None:
+    def __init__(self, model: ScoringModel, known: Numbering, publication: int = 0) -> None:
         """Compile ``model``; ``self.numbering`` continues ``known``, which the states were written with."""
         self.model = model
-        self.numbering = known.adopt(model)
+        self.numbering = known.adopt(model, publication)
         self.names = self.numbering.names
         rules = [model.rules.get(name) for name in self.names]
         self.points = [0.0 if rule is None else rule.points for rule in rules]

@@ -117,6 +117,7 @@ class LeadSnapshot(msgspec.Struct, omit_defaults=True, gc=False):
     from_band: str = ""
     phase: str = ""
     rules: dict[str, float] = {}
+    model: str = ""
 
 
 REASONS_KEPT: Final = 5
@@ -135,7 +136,9 @@ def snapshot_of(record: LeadScore, from_band: str) -> LeadSnapshot:
     if len(points) > REASONS_KEPT:
         points = dict(nlargest(REASONS_KEPT, points.items(), key=_magnitude))
     rules = {name: round(amount * 100) / 100 for name, amount in points.items()}  # far quicker than to two places
-    return LeadSnapshot(record.lead, record.at_ms, record.score, record.band, from_band, record.phase, rules)
+    return LeadSnapshot(
+        record.lead, record.at_ms, record.score, record.band, from_band, record.phase, rules, record.model
+    )
 
 
 def _magnitude(line: tuple[str, float]) -> float:

@@ -40,6 +40,12 @@ CONTACTS_MAX: Final = 200
 Steps = Generator[None, None, Outcome]
 """Work that pauses after every lead, for those who have more to do than this, and returns what it has caused."""
 
+
+def publication_of(memo: bytes) -> int:
+    """Return the number of the published model that states with this memo were written by; 0: not known."""
+    return _decode_memo(memo).publication if memo else 0
+
+
 _encode_memo = msgspec.json.Encoder().encode
 _decode_memo = msgspec.json.Decoder(Numbering).decode
 
@@ -49,7 +55,8 @@ class Shard:
 
     ``leads`` maps a lead's id (bytes) to its encoded state, or an identity that is another lead to a pointer. ``memo``
     is what the shard left to be told when it opens again (empty at first): keep :attr:`memo` wherever the states are
-    kept. ``place`` tells which identities lie here; all of them, where there is only one shard.
+    kept. ``place`` tells which identities lie here; all of them, where there is only one shard. ``publication`` is the
+    model's number among those that were published, if it was.
     """
 
     def __init__(
@@ -59,15 +66,40 @@ class Shard:
         memo: bytes = b"",
         place: Place = EVERYTHING,
         contacts_max: int = CONTACTS_MAX,
+        publication: int = 0,
     ) -> None:
         self.leads = leads
+        self._place, self._contacts_max = place, contacts_max
         self._timers = Timers(_coolings(leads))
-        self.book = Rulebook(model, _decode_memo(memo) if memo else Numbering())
-        self.scorer = LeadScorer(self.book, decides_by_events=place is EVERYTHING)
-        self._people = Resolution(leads, self.scorer, place)
-        self._accounts = AccountScorer(model, self.book.numbering.generation, contacts_max)
         self._sweep: Sweep | None = None
+        self._compile(Rulebook(model, _decode_memo(memo) if memo else Numbering(), publication))
+
+    def _compile(self, book: Rulebook) -> None:
+        self.book = book
+        self.scorer = LeadScorer(book, decides_by_events=self._place is EVERYTHING)
+        self._people = Resolution(self.leads, self.scorer, self._place)
+        self._accounts = AccountScorer(book.model, book.numbering.generation, self._contacts_max)
         self._unadopted: list[bytes] | None = None  # in descending order, once the pass has begun
+
+    def use(self, model: ScoringModel, publication: int = 0) -> Outcome:
+        """Go on with another model, between two chunks: leads follow with their next events, or by :meth:`adopt`.
+
+        Where an earlier model's pass was not over, ``outcome.adoption`` says how far it had come. :attr:`memo` is
+        another one afterwards.
+        """
+        outcome, before = Outcome(), self.book.numbering
+        self._compile(Rulebook(model, before, publication))
+        superseded = before.adoption
+        is_another = self.book.numbering.generation != before.generation
+        if is_another and superseded is not None and not superseded.is_finished:
+            superseded.partition = self._place.partition
+            outcome.adoption = superseded
+        return outcome
+
+    @property
+    def publication(self) -> int:
+        """The number of the model among those that were published; 0: not known."""
+        return self.book.numbering.publication
 
     @property
     def memo(self) -> bytes:
@@ -184,8 +216,8 @@ class Shard:
         adoption = self.book.numbering.adoption
         return "" if adoption is None else adoption.adopted_to
 
-    def adopt(self, leads_max: int) -> Outcome:
-        """Bring the next ``leads_max`` leads that another model left under this one.
+    def adopt(self, leads_max: int, to: str | None = None) -> Outcome:
+        """Bring the next ``leads_max`` leads that another model left under this one; with ``to``, up to that id.
 
         Scores and bands that are different now are in the outcome; nobody is alerted. When the last lead is done,
         ``outcome.adoption`` says what the model changed. :attr:`memo` is another one afterwards.
@@ -196,7 +228,10 @@ class Shard:
         if self._unadopted is None:
             left = (key for key in self.leads if key > adoption.adopted_to.encode() and not is_pointer(self.leads[key]))
             self._unadopted = sorted(left, reverse=True)
+        last = None if to is None else to.encode()
         for _ in range(min(leads_max, len(self._unadopted))):
+            if last is not None and self._unadopted[-1] > last:
+                break
             key = self._unadopted.pop()
             lead = key.decode()
             adoption.adopted_to = lead
@@ -215,7 +250,7 @@ class Shard:
                 outcome.failures.append((lead, error))
         self._apply(outcome)
         if not self._unadopted:
-            adoption.is_finished = True
+            adoption.is_finished, adoption.partition = True, self._place.partition
             outcome.adoption = adoption
         return outcome
 

@@ -13,13 +13,13 @@ import structlog
 from scoring.account_records import merged_account
 from scoring.account_state import is_account
 from scoring.adoption import Adoption
-from scoring.model import ScoringModel
 from scoring.routed import Message, encode_message
 from scoring.score_records import merged_record
-from scoring.shard import Outcome, Place, Refusal, Shard
+from scoring.shard import Outcome, Place, Refusal, Shard, publication_of
 from streams.cloudevents import steps_with_cloudevents
 from streams.dead_letters import encode_dead_letter, make_dead_letter
 from streams.metrics import WorkerMetrics
+from streams.published_models import PublishedModels
 from streams.reading import partition_of
 from streams.runtime.tables import Shards
 from streams.runtime.transactions import Work
@@ -39,6 +39,7 @@ from streams.topics import (
     MODEL_REPORTS,
     ROUTED,
 )
+from streams.tracks import Track
 
 _IDENTITIES_KEPT: Final = 65_536
 
@@ -46,41 +47,54 @@ log = structlog.get_logger(__name__)
 
 
 class LeadLogic:
-    """Scores the leads of one shard: what :class:`streams.runtime.tables.Shards` calls with each chunk."""
+    """Scores the leads of one shard: what :class:`streams.runtime.tables.Shards` calls with each chunk.
+
+    It begins with the one of ``models`` that ``memo`` names, where the leads were left; :meth:`renew` goes on. Alerts
+    and signals with the ids ``said`` are not said again.
+    """
 
     def __init__(
         self,
-        model: ScoringModel,
+        models: PublishedModels,
         partition: int,
         leads: dict[bytes, bytes],
         memo: bytes,
         settings: Settings,
+        track: Track,
         metrics: WorkerMetrics,
+        said: frozenset[str] = frozenset(),
     ) -> None:
-        prefix, partitions = settings.prefix, settings.partitions
+        name, partitions = track.name, settings.partitions
+        self._partition = partition
         # Many of a chunk's messages are for the same few, and the hash is plain Python.
         self._partition_of = lru_cache(_IDENTITIES_KEPT)(lambda name: partition_of(name.encode(), partitions))
-        self._shard = Shard(model, leads, memo, Place(partition, self._partition_of), settings.contacts_max)
-        self._metrics = metrics
+        self._models, self._metrics, self._said = models, metrics, said
+        number, place = publication_of(memo) or models.latest, Place(partition, self._partition_of)
+        self._shard = Shard(models.model(number), leads, memo, place, settings.contacts_max, number)
         self._silence_ms = int(settings.visitor_days * DAY_MS)
-        self._routed = ROUTED.full_name(prefix)
-        self._account_updates = ACCOUNT_UPDATES.full_name(prefix)
-        self._follow_ups = FOLLOW_UPS.full_name(prefix)
-        self._account_scores = ACCOUNT_SCORES.full_name(prefix)
-        self._customer_values = CUSTOMER_VALUES.full_name(prefix)
-        self._buying_signals = BUYING_SIGNALS.full_name(prefix)
-        self._conflicts = IDENTITY_CONFLICTS.full_name(prefix)
-        self._lead_history = LEAD_HISTORY.full_name(prefix)
-        self._lead_scores = LEAD_SCORES.full_name(prefix)
-        self._hot_leads = HOT_LEADS.full_name(prefix)
-        self._dead_letters = DEAD_LETTERS.full_name(prefix)
-        self._model_reports = MODEL_REPORTS.full_name(prefix)
+        self._routed = name(ROUTED)
+        self._account_updates = name(ACCOUNT_UPDATES)
+        self._follow_ups = name(FOLLOW_UPS)
+        self._account_scores = name(ACCOUNT_SCORES)
+        self._customer_values = name(CUSTOMER_VALUES)
+        self._buying_signals = name(BUYING_SIGNALS)
+        self._conflicts = name(IDENTITY_CONFLICTS)
+        self._lead_history = name(LEAD_HISTORY)
+        self._lead_scores = name(LEAD_SCORES)
+        self._hot_leads = name(HOT_LEADS)
+        self._dead_letters = name(DEAD_LETTERS)
+        self._model_reports = name(MODEL_REPORTS)
         self._encode = msgspec.json.Encoder().encode
 
     @property
     def memo(self) -> bytes:
         """What the next logic on the same leads has to be given."""
         return self._shard.memo
+
+    @property
+    def publication(self) -> int:
+        """The number of the model that scores."""
+        return self._shard.publication
 
     @property
     def due_ms(self) -> int:
@@ -110,6 +124,15 @@ class LeadLogic:
         self._count(topic, outcome, time.perf_counter() - started)
         return work
 
+    def renew(self) -> Work | None:
+        """Go over to the model that was published last; return what is to be written, or None if it is in use."""
+        number = self._models.latest
+        if number == self._shard.publication:
+            return None
+        outcome = self._shard.use(self._models.model(number), number)
+        log.info("another model", partition=self._partition, model=self._shard.book.model.version, number=number)
+        return self._work(outcome)
+
     def tick(self, clock_ms: int, leads_max: int) -> tuple[Work, int]:
         """Cool what is due by ``clock_ms``, ``leads_max`` leads at most; return what is to be written, and how far."""
         outcome = self._shard.tick(clock_ms, leads_max)
@@ -122,12 +145,7 @@ class LeadLogic:
         outcome = self._shard.adopt(leads_max)
         self._metrics.adopted_leads.inc(len(outcome.adopted))
         self._log_failures(outcome)
-        work = self._work(outcome)
-        if outcome.adoption is not None:
-            _log_adoption(outcome.adoption)
-            if outcome.adoption.leads:
-                work.records[self._model_reports] = [(None, self._encode(outcome.adoption))]
-        return work, self._shard.adopted_to
+        return self._work(outcome), self._shard.adopted_to
 
     def forget(self, clock_ms: int, keys_max: int) -> tuple[Work, list[str], bool]:
         """Forget what has been silent for long among the next keys; return what is to be written, and which it was."""
@@ -138,6 +156,9 @@ class LeadLogic:
 
     def _work(self, outcome: Outcome) -> Work:
         version = self._shard.book.model.version
+        if self._said:
+            outcome.alerts = [alert for alert in outcome.alerts if alert.id not in self._said]
+            outcome.signals = [signal for signal in outcome.signals if signal.id not in self._said]
         records: dict[str, list[tuple[bytes | None, bytes | None]]] = {
             self._hot_leads: [(alert.lead.encode(), self._encode(alert)) for alert in outcome.alerts]
         }
@@ -151,6 +172,9 @@ class LeadLogic:
                 records.setdefault(self._customer_values, []).append((gone.encode(), None))
         if outcome.snapshots:
             records[self._lead_history] = [*outcome.snapshots]
+        if outcome.adoption is not None:
+            _log_adoption(outcome.adoption)
+            records[self._model_reports] = [(None, self._encode(outcome.adoption))]
         if outcome.signals:
             records[self._buying_signals] = [(each.account.encode(), self._encode(each)) for each in outcome.signals]
         if outcome.conflicts:
@@ -219,7 +243,15 @@ class LeadLogic:
 
 def _log_adoption(adoption: Adoption) -> None:
     moves = {f"{move.from_band} to {move.to_band}": move.leads for move in adoption.moves}
-    log.info("model adopted", model=adoption.model, leads=adoption.leads, moved=moves, from_now_on=adoption.from_now_on)
+    log.info(
+        "model adopted" if adoption.is_finished else "model left before all leads were under it",
+        model=adoption.model,
+        number=adoption.number,
+        partition=adoption.partition,
+        leads=adoption.leads,
+        moved=moves,
+        from_now_on=adoption.from_now_on,
+    )
 
 
 def make_agent(shards: Shards) -> Callable[[Any], Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
@@ -14,38 +15,74 @@ from mode.loop import use as use_loop
 from prometheus_client import CollectorRegistry
 from yarl import URL
 
-from scoring.model import ScoringModel
+from scoring.errors import ModelError
 from streams.agents import LeadLogic, make_agent
 from streams.clock import now_ms
 from streams.logs import set_up_logs
 from streams.metrics import WorkerMetrics, serve_metrics, shards_ready
+from streams.published_models import (
+    Publication,
+    PublishedModels,
+    follow_publications,
+    read_publications,
+)
 from streams.runtime.chunks import ChunkSchema, chunk_transport
+from streams.runtime.inheritance import Inheritance
+from streams.runtime.journal import Meta
 from streams.runtime.tables import Shards, ShardTable
 from streams.settings import Settings
+from streams.takeover import fence_rebuild, inherit
 from streams.topics import CHANGELOG, JOURNAL, SOURCES
+from streams.tracks import Track
 
 EXIT_SHARD_FAILED = 70
 """Exit code after a fenced or failed transaction (EX_SOFTWARE): start again, what is committed is whole."""
 
+EXIT_REBUILT = 75
+"""Exit code when rebuilt states take over (EX_TEMPFAIL): start again, it goes on with them."""
+
 _QUEUED_CHUNKS = 8  # per source topic, between the consumer and its agent
+
+_REFOLLOW_S = 5.0
 
 log = structlog.get_logger(__name__)
 
 
-def create_app(settings: Settings, model: ScoringModel, metrics: WorkerMetrics) -> faust.App:
-    """Return the Faust app of a worker.
+def create_app(settings: Settings, models: PublishedModels, track: Track, metrics: WorkerMetrics) -> faust.App:
+    """Return the Faust app of a worker, which begins with ``models`` and learns of later ones.
 
     Its agents take chunks from the event topics, and from the one in which shards tell each other of people; its table
     holds the leads; everything that a chunk causes is written by its shard's transactions.
     """
-    sources = [topic.full_name(settings.prefix) for topic in SOURCES]
-    changelog = CHANGELOG.full_name(settings.prefix)
+    sources = [track.name(topic) for topic in SOURCES]
+    changelog = track.name(CHANGELOG)
+
+    def learn(publications: list[Publication]) -> None:
+        models.add(publications)
+        if models.states != track.states:
+            _end_for_rebuilt_states(models.states)
+
+    async def prepare(partitions: set[int]) -> None:
+        if not track.beside:
+            learn(await read_publications(settings))
+        if track.states:
+            await fence_rebuild(settings, track.states, partitions)
+
+    async def inherit_states(partition: int, meta: Meta) -> Inheritance | None:
+        if models.rebuilt is None:
+            return None
+        return await inherit(settings, models.rebuilt, partition, meta.inherited)
+
     shards = Shards(
         settings,
         sources=sources,
         changelog=changelog,
-        journal=JOURNAL.full_name(settings.prefix),
-        open_logic=lambda partition, leads, memo: LeadLogic(model, partition, leads, memo, settings, metrics),
+        journal=track.name(JOURNAL),
+        open_logic=lambda partition, leads, memo, said: LeadLogic(
+            models, partition, leads, memo, settings, track, metrics, said
+        ),
+        prepare=prepare,
+        inherit=inherit_states,
         observer=metrics,
         on_failure=_end_process,
         consumer=lambda: app.consumer,
@@ -67,6 +104,16 @@ def create_app(settings: Settings, model: ScoringModel, metrics: WorkerMetrics) 
     for topic, source in zip(SOURCES, sources, strict=True):
         channel = app.topic(source, schema=ChunkSchema(), maxsize=_QUEUED_CHUNKS)
         app.agent(channel, name=topic.name)(make_agent(shards))
+
+    @app.task  # type: ignore[untyped-decorator]
+    async def learn_of_models() -> None:
+        while not track.beside:
+            try:
+                await follow_publications(settings, learn)
+            except Exception:
+                # Shards go on by the model that they have; a rebalance reads the topic, too.
+                log.warning("cannot follow the models topic", exc_info=True)
+                await asyncio.sleep(_REFOLLOW_S)
 
     @app.on_partitions_revoked.connect  # type: ignore[untyped-decorator]
     async def drain(app: faust.App, revoked: object, **kwargs: object) -> None:
@@ -120,15 +167,30 @@ def _end_process(partition: int, error: BaseException) -> None:
     os._exit(EXIT_SHARD_FAILED)
 
 
-def run_worker(settings: Settings, model: ScoringModel) -> None:
-    """Run a worker until it is told to stop (SIGTERM, SIGINT); does not return."""
+def _end_for_rebuilt_states(track: str) -> None:
+    """End at once, to be started again on the states that were rebuilt: what is not committed is done there."""
+    log.warning("states were rebuilt; the process ends, to be started again on them", track=track)
+    sys.stderr.flush()
+    os._exit(EXIT_REBUILT)
+
+
+def _is_unusable(publication: Publication, error: ModelError) -> None:
+    log.error("a published model cannot be used", number=publication.number, problems=error.problems)
+
+
+def run_worker(settings: Settings, publications: list[Publication]) -> None:
+    """Run a worker until it is told to stop (SIGTERM, SIGINT); does not return.
+
+    ``publications`` are those of the models topic, at least one.
+    """
     set_up_logs(settings)
+    models = PublishedModels(publications, _is_unusable)
     use_loop("uvloop")
     registry = CollectorRegistry()
     metrics = WorkerMetrics(registry, now_ms)
     if settings.metrics_port:
         serve_metrics(registry, settings.metrics_host, settings.metrics_port, lambda: shards_ready(registry))
-    app = create_app(settings, model, metrics)
+    app = create_app(settings, models, Track(settings.prefix, settings.track, models.states), metrics)
     worker = faust.Worker(
         app,
         loglevel=settings.log_level,

@@ -21,6 +21,7 @@ from scoring.routed import Conflict
 from scoring.score_records import LeadScore
 from scoring.signal_records import BuyingSignal
 from streams.dead_letters import DeadLetter
+from streams.published_models import Publication
 from streams.settings import Settings
 from streams.topics import EVENT_TOPICS, WEB_EVENTS, Topic
 from streams.topics import TOPICS as ALL_TOPICS
@@ -37,6 +38,7 @@ RECORDS: Final[dict[str, type[msgspec.Struct]]] = {
     "DeadLetter": DeadLetter,
     "Conflict": Conflict,
     "Adoption": Adoption,
+    "Publication": Publication,
 }
 """The records of public topics, by the name that the inventory has for them."""
 

@@ -20,6 +20,7 @@ from scoring.errors import ModelError, SettingsError
 from scoring.model import load_model
 from streams.clock import now_ms
 from streams.gateway.write_keys import WriteKeys
+from streams.published_models import running_track
 from streams.settings import Settings
 from streams.topics import SOURCES, TOPICS, WEB_EVENTS, Topic, no_kafka
 
@@ -249,9 +250,9 @@ async def _read_lag(admin: AIOKafkaAdminClient, settings: Settings) -> dict[str,
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.brokers, request_timeout_ms=_PATIENCE_MS)
     await consumer.start()
     try:
-        lag = {}
+        lag, track = {}, await running_track(settings)
         for topic in SOURCES:
-            tps = [TopicPartition(topic.full_name(settings.prefix), number) for number in range(settings.partitions)]
+            tps = [TopicPartition(track.name(topic), number) for number in range(settings.partitions)]
             ends, begins = await consumer.end_offsets(tps), await consumer.beginning_offsets(tps)
             done = {tp: committed[tp].offset if tp in committed else begins[tp] for tp in tps}
             waiting = [ends[tp] - max(done[tp], begins[tp]) for tp in tps]

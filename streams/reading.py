@@ -67,6 +67,11 @@ class TopicReader:
         async for record in self._read_until(ends):
             yield record
 
+    async def count(self) -> int:
+        """Return how many records there are at most: marks of transactions, and what was compacted count, too."""
+        begins, ends = await self._bounds([TopicPartition(self.topic, number) for number in self.partitions])
+        return sum(ends[tp] - begins[tp] for tp in ends)
+
     async def read_last(self, count: int) -> list[Any]:
         """Return the last ``count`` records (≥ 0) of all partitions together, by their timestamps."""
         chosen = [TopicPartition(self.topic, number) for number in self.partitions]

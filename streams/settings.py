@@ -52,7 +52,14 @@ class Settings(BaseSettings):
     partitions: int = Field(8, ge=1, le=1024, description="partitions of every topic of the worker")
     replication: int = Field(1, ge=1, le=9, description="copies of every partition")
     retention_days: float = Field(400, gt=0, description="how long events, alerts and the journal are kept")
-    model: Path = Field(DEFAULT_MODEL, description="the scoring model, a YAML file")
+    model: Path = Field(
+        DEFAULT_MODEL, description="the scoring model, a YAML file; in use until `leadheat model publish`"
+    )
+    track: str = Field(
+        "",
+        pattern=r"^[a-z0-9-]{0,60}$",
+        description="set by `leadheat model shadow`: the worker runs beside the running ones, on topics of its own",
+    )
 
     delivery: str = Field("", description="the delivery file, YAML: who is told what; empty: nothing is delivered")
 

@@ -8,7 +8,7 @@ They are created before any producer touches them: auto-creation races with tran
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -38,6 +38,8 @@ class Topic:
     append_time: bool = False
     internal: bool = False
     """Whether only shards read it: of no use to anybody once it has been read."""
+    worker: bool = False
+    """Whether workers write it."""
 
     def full_name(self, prefix: str) -> str:
         """Return the topic's name in Kafka.
@@ -59,6 +61,7 @@ class Topic:
             # A dead letter holds its original in base64, which may be a record of Kafka's usual 1 MB.
             config["max.message.bytes"] = str(RECORD_BYTES_MAX)
         else:
+            config["max.message.bytes"] = str(RECORD_BYTES_MAX)
             config["min.cleanable.dirty.ratio"] = "0.2"
             config["segment.ms"] = str(DAY_MS)
         if self.append_time:
@@ -72,24 +75,26 @@ WEB_EVENTS: Final = Topic("web-events", "lead id", "Event", append_time=True)
 EMAIL_EVENTS: Final = Topic("email-events", "lead id", "Event", append_time=True)
 ACCOUNT_UPDATES: Final = Topic("account-updates", "account key", "AccountUpdate", append_time=True)
 FOLLOW_UPS: Final = Topic("follow-ups", "lead id", "FollowUp", append_time=True)
-ACCOUNT_SCORES: Final = Topic("account-scores", "account key", "AccountScore", cleanup="compact")
-CUSTOMER_VALUES: Final = Topic("customer-values", "account key", "CustomerValue", cleanup="compact")
-BUYING_SIGNALS: Final = Topic("buying-signals", "account key", "BuyingSignal")
-LEAD_SCORES: Final = Topic("lead-scores", "lead id", "LeadScore", cleanup="compact")
-LEAD_HISTORY: Final = Topic("lead-history", "lead id", "LeadSnapshot")
-HOT_LEADS: Final = Topic("hot-leads", "lead id", "Alert")
-DEAD_LETTERS: Final = Topic("dead-letters", "key of the record", "DeadLetter")
+ACCOUNT_SCORES: Final = Topic("account-scores", "account key", "AccountScore", cleanup="compact", worker=True)
+CUSTOMER_VALUES: Final = Topic("customer-values", "account key", "CustomerValue", cleanup="compact", worker=True)
+BUYING_SIGNALS: Final = Topic("buying-signals", "account key", "BuyingSignal", worker=True)
+LEAD_SCORES: Final = Topic("lead-scores", "lead id", "LeadScore", cleanup="compact", worker=True)
+LEAD_HISTORY: Final = Topic("lead-history", "lead id", "LeadSnapshot", worker=True)
+HOT_LEADS: Final = Topic("hot-leads", "lead id", "Alert", worker=True)
+DEAD_LETTERS: Final = Topic("dead-letters", "key of the record", "DeadLetter", worker=True)
 DELIVERIES: Final = Topic(
     "deliveries", "what is delivered, and where to", "Delivery, Handoff or Place", cleanup="compact"
 )
 DELIVERY_ORDERS: Final = Topic("delivery-orders", "none", "Order", append_time=True, internal=True)
-MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption")
-JOURNAL: Final = Topic("journal", "none", "JournalEntry")
-ROUTED: Final = Topic("routed", "identity or account key", "Message", append_time=True, internal=True)
-IDENTITY_CONFLICTS: Final = Topic("identity-conflicts", "identity", "Conflict")
+MODELS: Final = Topic("models", "number of the publication", "Publication", cleanup="compact")
+MODEL_COMPARISONS: Final = Topic("model-comparisons", "what a candidate is kept under", "Comparison", cleanup="compact")
+MODEL_REPORTS: Final = Topic("model-reports", "none", "Adoption", worker=True)
+JOURNAL: Final = Topic("journal", "none", "JournalEntry", worker=True)
+ROUTED: Final = Topic("routed", "identity or account key", "Message", append_time=True, internal=True, worker=True)
+IDENTITY_CONFLICTS: Final = Topic("identity-conflicts", "identity", "Conflict", worker=True)
 IMPORTS: Final = Topic("imports", "none", "ImportedRows")
 CHANGELOG: Final = Topic(
-    "changelog", "identity or account key", "LeadState, AccountState or Pointer", cleanup="compact"
+    "changelog", "identity or account key", "LeadState, AccountState or Pointer", cleanup="compact", worker=True
 )
 
 EVENT_TOPICS: Final = (WEB_EVENTS, EMAIL_EVENTS)
@@ -110,6 +115,8 @@ TOPICS: Final = (
     DELIVERY_ORDERS,
     DEAD_LETTERS,
     IDENTITY_CONFLICTS,
+    MODELS,
+    MODEL_COMPARISONS,
     MODEL_REPORTS,
     JOURNAL,
     ROUTED,
@@ -118,16 +125,35 @@ TOPICS: Final = (
 )
 
 
-async def create_topics(settings: Settings) -> Mapping[str, str]:
-    """Create what is missing of the inventory and say of each topic what was found.
+async def create_topics(settings: Settings, names: Mapping[str, Topic] | None = None) -> Mapping[str, str]:
+    """Create what is missing of the inventory, or of ``names`` (full name → topic); say of each what was found.
 
     Returns full name → ``created`` or ``exists``. Raises :class:`StartError` where the broker does not
     answer, refuses, or has a topic with another number of partitions.
     """
+    wanted = names or {topic.full_name(settings.prefix): topic for topic in TOPICS}
     async with _admin(settings) as admin:
-        results = {topic.full_name(settings.prefix): await _create(admin, topic, settings) for topic in TOPICS}
+        results = {name: await _create(admin, name, topic, settings) for name, topic in wanted.items()}
         await _check_partitions(admin, list(results), settings)
         return results
+
+
+async def find_topics(settings: Settings) -> list[str]:
+    """Return the full names of all topics that the broker has; raises :class:`StartError` where none answers."""
+    async with _admin(settings) as admin:
+        return sorted(await admin.list_topics())
+
+
+async def delete_topics(settings: Settings, names: Collection[str]) -> None:
+    """Delete topics by their full names; those that are not there are passed over."""
+    async with _admin(settings) as admin:
+        there = sorted(set(names) & set(await admin.list_topics()))
+        if there:
+            await admin.delete_topics(there)
+        for _ in range(100):  # a name may be used again once every broker has let it go
+            if not set(there) & set(await admin.list_topics()):
+                return
+            await asyncio.sleep(0.1)
 
 
 async def require_topics(settings: Settings) -> None:
@@ -161,8 +187,7 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, topic: Topic, settings: Settings) -> str:
-    name = topic.full_name(settings.prefix)
+async def _create(admin: AIOKafkaAdminClient, name: str, topic: Topic, settings: Settings) -> str:
     new = NewTopic(name, settings.partitions, settings.replication, topic_configs=topic.config(settings))
     response = await admin.create_topics([new])
     (_, code, *rest), *_ = response.topic_errors

@@ -87,10 +87,12 @@ def account_of(text: str) -> str:
 async def _find(settings: Settings, account: str, now_ms: int) -> ShownAccount | None:
     from scoring.account_records import AccountScore, account_score_later
     from scoring.signal_records import BuyingSignal
+    from streams.published_models import running_track
     from streams.reading import follow_pointers, open_topic, read_values
     from streams.topics import ACCOUNT_SCORES, BUYING_SIGNALS, CHANGELOG
 
-    account = await follow_pointers(settings.brokers, CHANGELOG.full_name(settings.prefix), account) or account
+    changelog = (await running_track(settings)).name(CHANGELOG)
+    account = await follow_pointers(settings.brokers, changelog, account) or account
     key = account.encode()
     async with open_topic(settings.brokers, ACCOUNT_SCORES.full_name(settings.prefix)) as reader:
         latest = await read_values(reader, key, 1)

@@ -94,6 +94,7 @@ def show_customer(
     from scoring.customer_records import CustomerValue
     from streams.cli.accounts_show import account_of
     from streams.cli.output import make_console, printable, wants_json, write_json
+    from streams.published_models import running_track
     from streams.reading import follow_pointers, open_topic, read_values
     from streams.settings import load_settings
     from streams.topics import CHANGELOG, CUSTOMER_VALUES
@@ -101,7 +102,8 @@ def show_customer(
     settings, key = load_settings(), account_of(account)
 
     async def find() -> list[bytes]:
-        found = await follow_pointers(settings.brokers, CHANGELOG.full_name(settings.prefix), key) or key
+        changelog = (await running_track(settings)).name(CHANGELOG)
+        found = await follow_pointers(settings.brokers, changelog, key) or key
         async with open_topic(settings.brokers, CUSTOMER_VALUES.full_name(settings.prefix)) as reader:
             return await read_values(reader, found.encode(), 1)
 

@@ -107,11 +107,12 @@ async def read_trails(settings: Settings, hot: str) -> dict[str, Trail]:
     from scoring.lead_state import decode_state
     from scoring.pointers import is_pointer
     from scoring.telling import account_of
+    from streams.published_models import running_track
     from streams.reading import open_topic, read_latest
     from streams.runtime.journal import MEMO_KEY, META_KEY
     from streams.topics import CHANGELOG, HOT_LEADS
 
-    latest = await read_latest(settings.brokers, CHANGELOG.full_name(settings.prefix))
+    latest = await read_latest(settings.brokers, (await running_track(settings)).name(CHANGELOG))
     account_of_lead: dict[bytes, str] = {}
     trails: dict[str, Trail] = {}
     for key, value in latest.items():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from scoring.model import load_model
 from streams.settings import load_settings
 
 
@@ -20,10 +19,11 @@ def delivery() -> None:
     """
     from streams.delivery.serve import run_delivery
     from streams.logs import set_up_logs
+    from streams.published_models import model_in_use
     from streams.topics import require_topics
 
     settings = load_settings()
     set_up_logs(settings)
-    model = load_model(settings.model)
     asyncio.run(require_topics(settings))
+    model = asyncio.run(model_in_use(settings))
     run_delivery(settings, model)

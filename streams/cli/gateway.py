@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from streams.settings import load_settings
 
 
@@ -23,8 +25,10 @@ def gateway() -> None:
     from streams.dashboard.app import Dashboard
     from streams.gateway.serve import run_gateway
     from streams.logs import set_up_logs
+    from streams.model_news import KeptNews
 
     settings = load_settings()
     set_up_logs(settings)
     model = load_model(settings.model)
-    run_gateway(settings, lambda producer: [Dashboard(settings, model, producer)])
+    news = KeptNews(settings, time.monotonic)
+    run_gateway(settings, lambda producer: [Dashboard(settings, model, producer, news=news)])

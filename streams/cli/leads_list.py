@@ -91,9 +91,9 @@ def list_leads(
     latest = asyncio.run(read_latest(settings.brokers, LEAD_SCORES.full_name(settings.prefix)))
     found = _choose(latest, now, band, stage, account, include_visitors or stage is Stage.VISITOR)
     if is_waking:
-        from scoring.model import load_model
+        from streams.published_models import model_in_use
 
-        waking = load_model(settings.model).accounts.waking
+        waking = asyncio.run(model_in_use(settings)).accounts.waking
         found = (lead for lead in found if _is_worth_waking(lead, waking))
     first = nlargest(limit, found, key=_by_fit if is_waking else _by_score)
     if wants_json(as_json):

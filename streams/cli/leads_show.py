@@ -90,10 +90,11 @@ def lead_id_of(text: str) -> str:
 async def _find(settings: Settings, lead: str, now_ms: int) -> tuple[LeadNow | None, list[str]]:
     """Return a lead, or else ids that are nearly the one asked for."""
     from scoring.score_records import LeadScore
+    from streams.published_models import running_track
     from streams.reading import follow_pointers, open_topic, read_values
     from streams.topics import CHANGELOG, HOT_LEADS, LEAD_SCORES
 
-    changelog = CHANGELOG.full_name(settings.prefix)
+    changelog = (await running_track(settings)).name(CHANGELOG)
     async with open_topic(settings.brokers, LEAD_SCORES.full_name(settings.prefix)) as reader:
         latest = await read_values(reader, lead.encode(), 1)
         if not latest and (person := await follow_pointers(settings.brokers, changelog, lead)) is not None:

@@ -26,7 +26,9 @@ from scoring.signal_records import BuyingSignal
 from streams.cli.alert_lines import describe_call, show_score_reasons
 from streams.cli.output import printable, show_account, show_band, show_lead, show_points, show_time
 from streams.dead_letters import decode_dead_letter
-from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Forgotten, Step, Tick, decode_entry
+from streams.model_comparison import Comparison
+from streams.published_models import Publication
+from streams.runtime.journal import MEMO_KEY, META_KEY, Adopt, ChunkRange, Forgotten, Step, Tick, decode_entry
 from streams.topics import (
     ACCOUNT_SCORES,
     ACCOUNT_UPDATES,
@@ -41,7 +43,9 @@ from streams.topics import (
     JOURNAL,
     LEAD_HISTORY,
     LEAD_SCORES,
+    MODEL_COMPARISONS,
     MODEL_REPORTS,
+    MODELS,
     ROUTED,
     WEB_EVENTS,
     Topic,
@@ -53,6 +57,8 @@ _decode_event = msgspec.json.Decoder(Event).decode
 _decode_score = msgspec.json.Decoder(LeadScore).decode
 _decode_snapshot = msgspec.json.Decoder(LeadSnapshot).decode
 _decode_report = msgspec.json.Decoder(Adoption).decode
+_decode_publication = msgspec.json.Decoder(Publication).decode
+_decode_comparison = msgspec.json.Decoder(Comparison).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_update = msgspec.json.Decoder(AccountUpdate).decode
 _decode_follow_up = msgspec.json.Decoder(FollowUp).decode
@@ -180,6 +186,8 @@ def _describe_step(step: Step, now_ms: int) -> str:
         return f"took {printable(step.topic)} {step.start} to {step.end - 1}"
     if isinstance(step, Tick):
         return f"cooled what was due by {show_time(step.clock_ms, now_ms)}"
+    if isinstance(step, Adopt):
+        return f"went over to model {step.number}"
     if isinstance(step, Forgotten):
         return f"forgot {len(step.keys):,} silent ones"
     return f"brought leads up to {printable(step.to, 255)} under the model"
@@ -275,6 +283,24 @@ def _describe_follow_up(record: Any, now_ms: int) -> Text:
     return line.append(*_dim(printable(follow_up.id)))
 
 
+def _describe_publication(record: Any, now_ms: int) -> Text:
+    made = _decode_publication(record.value)
+    how = f"rolled back to {made.of}" if made.of else made.kind
+    line = Text.assemble(
+        _time(made.at_ms, now_ms), (f"model {made.number}", "cyan"), f" {printable(made.version)}, {how}"
+    )
+    line.append(f" by {printable(made.by)}{f': {printable(made.why)}' if made.why else ''}")
+    return line
+
+
+def _describe_comparison(record: Any, now_ms: int) -> Text:
+    found = _decode_comparison(record.value)
+    in_use, candidate = map(printable, found.models)
+    moved = sum(move.leads for move in found.moves)
+    text = f" beside {in_use}: {moved:,} of {found.leads:,} leads would be in another band"
+    return Text.assemble(_time(found.at_ms, now_ms), (candidate, "cyan"), text)
+
+
 def _describe_report(record: Any, now_ms: int) -> Text:
     report = _decode_report(record.value)
     moves = ", ".join(
@@ -325,6 +351,8 @@ _DESCRIBE: Final[dict[Topic, Callable[[Any, int], Text]]] = {
     BUYING_SIGNALS: _describe_signal,
     HOT_LEADS: lambda record, now_ms: describe_call(_decode_alert(record.value), now_ms),
     DEAD_LETTERS: _describe_letter,
+    MODELS: _describe_publication,
+    MODEL_COMPARISONS: _describe_comparison,
     MODEL_REPORTS: _describe_report,
     JOURNAL: _describe_entry,
     CHANGELOG: _describe_state,

@@ -1,4 +1,4 @@
-"""``leadheat model``: check, show, describe, try and compare scoring models."""
+"""``leadheat model``: check, show, describe, try, compare and publish scoring models."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from scoring.errors import ModelError
 from scoring.models import DEFAULT_MODEL
 from streams.cli.model_diff import diff
 from streams.cli.model_fit import fit
+from streams.cli.model_history import history, rollback
+from streams.cli.model_publish import publish
+from streams.cli.model_replay import replay
 from streams.cli.model_scenarios import hold_scenarios
+from streams.cli.model_shadow import compare, shadow
 from streams.cli.output import printable
 from streams.cli.teaching import register
 
@@ -131,5 +135,11 @@ register(model, check)
 register(model, hold_scenarios, "test")
 register(model, diff)
 register(model, fit)
+register(model, publish)
+register(model, history)
+register(model, rollback)
+register(model, replay)
+register(model, shadow)
+register(model, compare)
 register(model, show)
 register(model, schema)

@@ -76,8 +76,20 @@ def find_topic(name: str, settings: Settings) -> tuple[Topic, str]:
     raise SettingsError(f"{name!r} is no topic; {hint}there are {', '.join(names)}")
 
 
+async def _where_it_is(settings: Settings, name: str) -> str:
+    """Return the full name of a topic; what shards keep for themselves is elsewhere once states were rebuilt."""
+    from streams.published_models import running_track
+    from streams.tracks import INTERNAL
+
+    for topic in INTERNAL:
+        if name == topic.full_name(settings.prefix):
+            return (await running_track(settings)).name(topic)
+    return name
+
+
 async def _tail(settings: Settings, name: str, show: Callable[[Iterable[Any]], None], last: int, follow: bool) -> None:
     """Show the ``last`` records (−1: all), then what comes."""
+    name = await _where_it_is(settings, name)
     from streams.reading import open_topic
 
     async with open_topic(settings.brokers, name) as reader:

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
-from scoring.model import load_model
-from streams.settings import load_settings
+import structlog
+
+from scoring.model import load_model, read_model_text
+from streams.clock import now_ms
+from streams.settings import Settings, load_settings
 from streams.topics import require_topics
+from streams.tracks import beside
+
+if TYPE_CHECKING:
+    from streams.published_models import Publication
 
 
 def worker() -> None:
@@ -14,10 +22,39 @@ def worker() -> None:
 
     Reads the settings from LEADHEAT_* variables. Start as many workers as you like, up to the number of
     partitions: they share the partitions, and a worker that dies is replaced without losing or repeating anything.
+
+    The model is the one that was published last (`leadheat model history`). Before the first `leadheat model publish`
+    it is the file that the worker was started with last.
     """
     from streams.app import run_worker
 
     settings = load_settings()
-    model = load_model(settings.model)
-    asyncio.run(require_topics(settings))
-    run_worker(settings, model)
+    if settings.track and not settings.app_id.endswith(f"-{settings.track}"):
+        settings = beside(settings, settings.track)  # with the running workers' name it would fence them
+    run_worker(settings, asyncio.run(start_models(settings)))
+
+
+async def start_models(settings: Settings) -> list[Publication]:
+    """Return all publications of models, the worker's file among them if nobody has published yet.
+
+    Raises :class:`scoring.errors.ModelError` for a wrong file, :class:`scoring.errors.StartError` without topics.
+    """
+    from streams.published_models import CANDIDATE, Publication, ensure_file
+
+    model, text = load_model(settings.model), read_model_text(settings.model)
+    await require_topics(settings)
+    if settings.track:
+        candidate = {"kind": "file", "version": model.version, "text": text, "at_ms": now_ms(), "by": settings.track}
+        return [Publication(number=CANDIDATE, **candidate)]  # type: ignore[arg-type]
+    by = f"worker {settings.instance}".strip()
+    publications, is_used = await ensure_file(settings, text, model.version, at_ms=now_ms(), by=by)
+    if not is_used:
+        last = publications[-1]
+        structlog.get_logger(__name__).warning(
+            "the model file is not used: another was published since; publish it to change that",
+            file=str(settings.model),
+            in_use=last.number,
+            version=last.version,
+            published_by=last.by,
+        )
+    return publications

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import redis.asyncio as redis_client
@@ -22,6 +22,7 @@ from streams.dashboard.recent import Recent
 from streams.dashboard.sign_in import sign_in_router
 from streams.dashboard.store import Store
 from streams.dashboard.templating import Static, Templates
+from streams.model_news import ModelNews
 from streams.read_model.layout import Layout
 from streams.settings import Settings
 
@@ -37,7 +38,12 @@ class Dashboard:
     schemas = api_documentation.SCHEMAS
 
     def __init__(
-        self, settings: Settings, model: ScoringModel, broker: Broker, clock: Callable[[], int] = now_ms
+        self,
+        settings: Settings,
+        model: ScoringModel,
+        broker: Broker,
+        clock: Callable[[], int] = now_ms,
+        news: Callable[[], Awaitable[ModelNews]] | None = None,
     ) -> None:
         layout, self._redis = Layout(settings.prefix), _connect(settings.redis_url or NOWHERE)
         self._hub = Hub(self._redis, layout)
@@ -51,6 +57,7 @@ class Dashboard:
             prefix=settings.prefix,
             contact_within_ms=settings.contact_within_h * 3_600_000,
             recent=Recent(),
+            news=news or _no_news,
             is_there=bool(settings.redis_url),
         )
         static = Static()
@@ -70,6 +77,10 @@ class Dashboard:
         """End what listens, and let go of Redis."""
         await self._hub.stop()
         await self._redis.aclose()
+
+
+async def _no_news() -> ModelNews:
+    return ModelNews()
 
 
 def _connect(url: str) -> Any:

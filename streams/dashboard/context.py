@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -15,6 +15,7 @@ from streams.dashboard.api_keys import Role
 from streams.dashboard.live import Hub
 from streams.dashboard.recent import Recent
 from streams.dashboard.store import Store
+from streams.model_news import ModelNews
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Context:
     prefix: str
     contact_within_ms: float
     recent: Recent
+    news: Callable[[], Awaitable[ModelNews]]
     is_there: bool = True
     """Whether a Redis is named at all."""
 

@@ -243,8 +243,10 @@ def _add_model(router: APIRouter, context: Context, templates: Templates) -> Non
         who, store = context.require(request, "read"), context.store
         today = context.clock() // DAY_MS
         week = await store.rule_points(range(today - 6, today + 1))
-        known = context.model
+        news = await context.news()
+        known = news.in_use or context.model
         values = {
+            "news": news,
             "model": known,
             "statistics": await store.statistics(),
             "week": week,

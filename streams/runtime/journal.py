@@ -37,13 +37,19 @@ class Pass(msgspec.Struct, array_like=True, tag="pass"):
     to: str
 
 
+class Adopt(msgspec.Struct, array_like=True, tag="model"):
+    """From here on the shard scored by the model that was published as ``number``."""
+
+    number: int
+
+
 class Forgotten(msgspec.Struct, array_like=True, tag="forgotten"):
     """What was kept under these keys was forgotten."""
 
     keys: list[str]
 
 
-Step = ChunkRange | Tick | Pass | Forgotten
+Step = ChunkRange | Tick | Pass | Forgotten | Adopt
 
 
 class JournalEntry(msgspec.Struct, kw_only=True):
@@ -59,12 +65,18 @@ class JournalEntry(msgspec.Struct, kw_only=True):
         return [step for step in self.steps if isinstance(step, ChunkRange)]
 
 
-class Meta(msgspec.Struct, kw_only=True):
-    """Where a shard continues: the next offset of each source topic, its clock (ms), its last journal number."""
+class Meta(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Where a shard continues: the next offset of each source topic, its clock (ms), its last journal number.
+
+    ``inherited`` is where the topics ended that a shard writes, when it took over rebuilt states, until ``is_settled``:
+    then all that these know has been made known.
+    """
 
     next: dict[str, int] = msgspec.field(default_factory=dict)
     clock_ms: int = 0
     journal: int = 0
+    inherited: dict[str, int] = msgspec.field(default_factory=dict)
+    is_settled: bool = False
 
 
 encode = msgspec.json.Encoder().encode

@@ -10,16 +10,29 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, Protocol
 
 import faust
+import msgspec
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.stores.memory import Store as MemoryStore
 
 from streams.runtime.chunks import Chunk, ChunkConsumer
-from streams.runtime.journal import MEMO_KEY, META_KEY, ChunkRange, Forgotten, Meta, Pass, Tick, decode_meta
+from streams.runtime.inheritance import Inheritance
+from streams.runtime.journal import (
+    MEMO_KEY,
+    META_KEY,
+    Adopt,
+    ChunkRange,
+    Forgotten,
+    Meta,
+    Pass,
+    Step,
+    Tick,
+    decode_meta,
+)
 from streams.runtime.liveness import StuckError, watch_progress
 from streams.runtime.transactions import Committed, Work, Writer
 from streams.settings import Settings
@@ -39,7 +52,8 @@ log = structlog.get_logger(__name__)
 class Logic(Protocol):
     """What a shard does with a chunk's records, with pauses, in which nothing else of the shard may be begun.
 
-    ``memo`` is given to the next logic on the same table.
+    ``memo`` is given to the next logic on the same table. ``publication`` is the number of the model that it goes by;
+    ``renew`` goes over to the newest one, if that is another.
     Something is due, in silence, at ``due_ms`` by the shard's clock: then it wants a tick. While ``is_adopting``, what
     an earlier logic left in the table is brought up to date, some keys at a time. What may be forgotten is looked for
     in the same way, again and again; ``forget`` says which keys it was, and whether it has come to the end.
@@ -49,12 +63,17 @@ class Logic(Protocol):
     def memo(self) -> bytes: ...
 
     @property
+    def publication(self) -> int: ...
+
+    @property
     def due_ms(self) -> int: ...
 
     @property
     def is_adopting(self) -> bool: ...
 
     def take(self, topic: str, partition: int, records: Sequence[Any]) -> Generator[None, None, Work]: ...
+
+    def renew(self) -> Work | None: ...
 
     def tick(self, clock_ms: int, leads_max: int) -> tuple[Work, int]: ...
 
@@ -63,8 +82,13 @@ class Logic(Protocol):
     def forget(self, clock_ms: int, keys_max: int) -> tuple[Work, list[str], bool]: ...
 
 
-OpenLogic = Callable[[int, dict[bytes, bytes], bytes], Logic]
-"""A partition, its table (key → value), and the memo that an earlier logic left (or nothing) → the logic on it."""
+OpenLogic = Callable[[int, dict[bytes, bytes], bytes, frozenset[str]], Logic]
+"""A partition, its table (key → value), and the memo that an earlier logic left (or nothing) → the logic on it.
+
+It is also given the ids of what has been said already, and is not to be said again."""
+
+Inherit = Callable[[int, Meta], Awaitable[Inheritance | None]]
+"""A partition, and where it continues → what a rebuild has left it, if it takes its states over."""
 
 
 class Observer(Protocol):
@@ -80,8 +104,16 @@ class Observer(Protocol):
 class OpenShard:
     """A shard that is ready: its table, its logic, its writer, and where it continues in each source topic."""
 
-    def __init__(self, writer: Writer, table: dict[bytes, bytes], logic: Logic, meta: Meta) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        table: dict[bytes, bytes],
+        logic: Logic,
+        meta: Meta,
+        inheritance: Inheritance | None = None,
+    ) -> None:
         self.writer, self.table, self.logic = writer, table, logic
+        self.inheritance = inheritance
         self.next = dict(meta.next)
         self.clock_ms = meta.clock_ms
         self.is_adopting = logic.is_adopting
@@ -118,6 +150,8 @@ class Shards:
         changelog: str,
         journal: str,
         open_logic: OpenLogic,
+        prepare: Callable[[set[int]], Awaitable[None]],
+        inherit: Inherit,
         observer: Observer,
         on_failure: Callable[[int, BaseException], None],
         consumer: Callable[[], ChunkConsumer],
@@ -127,6 +161,7 @@ class Shards:
         self.changelog, self.journal = changelog, journal
         self._consumer = consumer
         self._open_logic, self._observer, self._on_failure = open_logic, observer, on_failure
+        self._prepare, self._inherit = prepare, inherit
         self._now_s = now_s
         self._open: dict[int, OpenShard] = {}
         self._ends: dict[int, int] = {}
@@ -180,6 +215,7 @@ class Shards:
             return
         start, shard.is_busy = shard.next[chunk.topic], True
         try:
+            self._renew(shard)
             work = await self._work_out(shard, chunk, records)
         except Exception as error:
             # Faust would acknowledge the chunk and go on without it.
@@ -271,6 +307,7 @@ class Shards:
     def _catch_up(self, partition: int, shard: OpenShard) -> None:
         """Bring a shard's clock forward, and do what is due by it."""
         shard.is_late = False
+        self._renew(shard)
         shard.clock_ms = max(shard.clock_ms, self._clock_of(partition, shard))
         if shard.logic.due_ms <= shard.clock_ms:
             work, clock_ms = shard.logic.tick(shard.clock_ms, _TICK_LEADS)
@@ -281,6 +318,8 @@ class Shards:
             work, adopted_to = shard.logic.adopt(max(1, int(self.settings.adopt_leads_per_s * _TICK_S)))
             work.steps.append(Pass(adopted_to))
             self._add(shard, work)
+        if shard.inheritance is not None:
+            self._hand_on(shard, shard.inheritance)
         if shard.clock_ms >= shard.sweeps_at_ms:
             work, keys, is_over = shard.logic.forget(shard.clock_ms, _SWEEP_KEYS)
             if is_over:
@@ -288,6 +327,24 @@ class Shards:
             if keys:
                 work.steps.append(Forgotten(keys))
                 self._add(shard, work)
+
+    def _hand_on(self, shard: OpenShard, left: Inheritance) -> None:
+        """Write some of what a rebuild has left; the last of it once nothing is to come that was there before."""
+        latest = left.take(max(1, int(self.settings.adopt_leads_per_s * _TICK_S)))
+        if latest:
+            self._add(shard, Work(latest={topic: {**values} for topic, values in latest.items()}))
+        elif shard.clock_ms > left.at_ms:
+            shard.inheritance = None
+            self._add(shard, Work(settles=True, states={MEMO_KEY: shard.logic.memo}))
+
+    def _renew(self, shard: OpenShard) -> None:
+        """Let a shard go over to the newest model. Nothing of the shard may be under way."""
+        work = shard.logic.renew()
+        if work is None:
+            return
+        work.steps.append(Adopt(shard.logic.publication))
+        work.states[MEMO_KEY] = shard.logic.memo
+        self._add(shard, work)
 
     def _clock_of(self, partition: int, shard: OpenShard) -> int:
         """Return the time (ms) up to which a shard has had everything: no record appended before it is still to come.
@@ -301,6 +358,8 @@ class Shards:
         """Give work to the shard's writer; while a model is adopted, with the memo: it counts whom the work adopted."""
         if shard.is_adopting:
             work.states[MEMO_KEY] = shard.logic.memo
+        if shard.inheritance is not None:
+            shard.inheritance.give_way(work)
         shard.is_adopting = shard.logic.is_adopting  # only now, so that the memo says too that this was the last
         work.clock_ms = shard.clock_ms
         shard.writer.add(work)
@@ -346,10 +405,12 @@ class Shards:
             return
         writers = {partition: self._new_writer(partition) for partition in sorted(partitions)}
         await asyncio.gather(*(writer.start() for writer in writers.values()))
+        await self._prepare(partitions)  # whatever an earlier owner went over to was there before we fenced it
         await self._read_bounds(partitions)
         for partition, writer in writers.items():
             kept = previous.get(partition)
-            if kept is not None and kept.writer.end == self._ends[partition]:
+            is_kept = kept is not None and kept.writer.end == self._ends[partition]
+            if kept is not None and is_kept and kept.inheritance is None:
                 self._ready(writer, kept.table, kept.logic.memo, kept.writer.meta)
             else:
                 self._waiting[partition] = writer
@@ -415,15 +476,26 @@ class Shards:
             check_crcs=False,
         )
 
-    def _ready(self, writer: Writer, table: dict[bytes, bytes], memo: bytes, meta: Meta) -> None:
+    def _ready(
+        self,
+        writer: Writer,
+        table: dict[bytes, bytes],
+        memo: bytes,
+        meta: Meta,
+        inheritance: Inheritance | None = None,
+    ) -> None:
         """Publish a shard: from here on its chunks are taken."""
-        logic = self._open_logic(writer.partition, table, memo)
-        shard = OpenShard(writer, table, logic, meta)
+        said: frozenset[str] = frozenset()
+        if inheritance is not None:
+            said, meta = inheritance.said, msgspec.structs.replace(meta, inherited=inheritance.ends)
+        logic = self._open_logic(writer.partition, table, memo, said)
+        shard = OpenShard(writer, table, logic, meta, inheritance)
         for topic in self.sources:
             shard.next[topic] = self._first_unread(topic, writer.partition, meta)
         writer.open(meta, self._ends[writer.partition])
         if logic.memo != memo:
-            writer.add(Work(states={MEMO_KEY: logic.memo}, clock_ms=meta.clock_ms))
+            steps: list[Step] = [Adopt(logic.publication)]
+            writer.add(Work(states={MEMO_KEY: logic.memo}, steps=steps, clock_ms=meta.clock_ms))
         self._waiting.pop(writer.partition, None)
         self._open[writer.partition] = shard
 
@@ -476,7 +548,8 @@ class Shards:
     async def _finish_restore(self, partition: int, table: dict[bytes, bytes], records: int, started: float) -> None:
         memo = table.pop(MEMO_KEY, b"")
         meta = decode_meta(table.pop(META_KEY, b"{}"))
-        self._ready(self._waiting[partition], table, memo, meta)
+        inheritance = None if meta.is_settled else await self._inherit(partition, meta)
+        self._ready(self._waiting[partition], table, memo, meta, inheritance)
         seconds = self._now_s() - started
         log.info("shard restored", partition=partition, leads=len(table), records=records, seconds=round(seconds, 3))
         self._observer.restored(partition, records, seconds)

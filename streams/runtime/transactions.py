@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from streams.runtime.journal import META_KEY, ChunkRange, JournalEntry, Meta, Step, encode
@@ -44,6 +45,8 @@ class Work:
     clock_ms: int = 0
     newest_ms: int = 0
     model: str = ""
+    settles: bool = False
+    """Whether with it all is written that rebuilt states have left to be made known."""
 
     @property
     def chunks(self) -> list[ChunkRange]:
@@ -71,7 +74,8 @@ class Work:
         self.steps += other.steps
         self.clock_ms = max(self.clock_ms, other.clock_ms)
         self.newest_ms = max(self.newest_ms, other.newest_ms)
-        self.model = other.model
+        self.model = other.model or self.model
+        self.settles = self.settles or other.settles
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,14 @@ class Writer:
         for chunk in work.chunks:
             following[chunk.topic] = chunk.end
         journal = self.meta.journal + bool(work.steps)
-        return Meta(next=following, clock_ms=max(self.meta.clock_ms, work.clock_ms), journal=journal)
+        clock_ms = max(self.meta.clock_ms, work.clock_ms)
+        return msgspec.structs.replace(
+            self.meta,
+            next=following,
+            clock_ms=clock_ms,
+            journal=journal,
+            is_settled=self.meta.is_settled or work.settles,
+        )
 
     def _offsets(self, work: Work) -> Mapping[TopicPartition, int]:
         """Return the group's offsets: only lag tools read them, the shard itself goes by its meta record."""

@@ -39,13 +39,18 @@ SPAN_MS = 30 * 86_400_000
 
 
 def simple_model() -> ScoringModel:
-    """Return the simple rule set as a model: every type its points, one half-life, one band."""
+    """Return the simple rule set as a model."""
+    return parse_model(simple_model_text(), "simple.yaml")
+
+
+def simple_model_text() -> str:
+    """Return the simple rule set as a model file: every type its points, one half-life, one band."""
     rules = "".join(
         f"  {name}: {{on: {name}, points: {points}, half_life_days: {HALF_LIFE_DAYS}}}\n"
         for name, points in POINTS.items()
     )
     bands = f"bands:\n  hot: {{enter: {HOT}, leave: {HOT * 0.8}, cooldown_h: 0}}\n"
-    return parse_model(f"version: simple\nrules:\n{rules}{bands}alerts: {{max_age_h: 8760}}\n", "simple.yaml")
+    return f"version: simple\nrules:\n{rules}{bands}alerts: {{max_age_h: 8760}}\n"
 
 
 def generate_events(count: int, leads: int, seed: int = 7) -> Iterator[tuple[str, bytes]]:

@@ -18,12 +18,13 @@ import time
 from prometheus_client import CollectorRegistry
 
 import streams.app as worker_app
-from scoring.model import load_model
+from scoring.model import parse_model, read_model_text
 from scoring.models import DEFAULT_MODEL
 from streams.metrics import WorkerMetrics
+from streams.published_models import Publication
 from streams.settings import load_settings
 from streams.topics import ROUTED, WEB_EVENTS
-from tests.benchmarks.traffic import simple_model
+from tests.benchmarks.traffic import simple_model_text
 
 POLL_S = 0.005
 QUIET_S = 0.1
@@ -59,7 +60,7 @@ def watch(registry: CollectorRegistry, topic: str, count: int, partitions: int) 
 def main() -> None:
     """Run ``python -m tests.benchmarks.worker TOPIC COUNT [default]``; settings from the environment."""
     topic, count = sys.argv[1], int(sys.argv[2])
-    model = load_model(DEFAULT_MODEL) if sys.argv[3:] == ["default"] else simple_model()
+    text = read_model_text(DEFAULT_MODEL) if sys.argv[3:] == ["default"] else simple_model_text()
     settings = load_settings()
 
     def remember(registry: CollectorRegistry, now_ms: object) -> WorkerMetrics:
@@ -67,7 +68,8 @@ def main() -> None:
         return WorkerMetrics(registry, now_ms)  # type: ignore[arg-type]
 
     worker_app.WorkerMetrics = remember  # type: ignore[misc, assignment]
-    worker_app.run_worker(settings, model)
+    version = parse_model(text, "model").version
+    worker_app.run_worker(settings, [Publication(number=1, kind="file", version=version, text=text, at_ms=0, by="me")])
 
 
 main()

@@ -23,6 +23,8 @@ from streams import reading
 from streams.clock import now_ms
 from streams.dead_letters import encode_dead_letter, make_dead_letter
 from streams.embedded.kafka import EmbeddedKafka
+from streams.model_comparison import Comparison
+from streams.published_models import Publication
 from streams.reading import open_topic, partition_of
 from streams.runtime.journal import META_KEY, ChunkRange, JournalEntry, Meta, Pass, Tick
 from streams.settings import Settings
@@ -33,7 +35,9 @@ from streams.topics import (
     HOT_LEADS,
     JOURNAL,
     LEAD_SCORES,
+    MODEL_COMPARISONS,
     MODEL_REPORTS,
+    MODELS,
     WEB_EVENTS,
     Topic,
     create_topics,
@@ -112,6 +116,12 @@ LETTER = make_dead_letter(
     offset=9,
 )
 ENTRY = JournalEntry(number=4, steps=[ChunkRange("web", 10, 15), Tick(AT + DAY), Pass("user:7")], model="7")
+PUBLICATION = Publication(
+    number=3, kind="rolled back", version="2026-11-26", text="", at_ms=AT, by="olga", why="students", of=1
+)
+COMPARISON = Comparison(
+    at_ms=AT, models=("old", "new"), leads=9, moves=[Move(from_band="hot", to_band="warm", leads=2)]
+)
 REPORT = Adoption(model="8", leads=9, moves=[Move(from_band="hot", to_band="warm", leads=2)], from_now_on=["view: new"])
 
 
@@ -158,6 +168,18 @@ REPORT = Adoption(model="8", leads=9, moves=[Move(from_band="hot", to_band="warm
             "brought leads up to user:7 under the model  model 7",
         ),
         (
+            MODELS,
+            b"3",
+            encode(PUBLICATION),
+            "model 3 2026-11-26, rolled back to 1 by olga: students",
+        ),
+        (
+            MODEL_COMPARISONS,
+            b"shadow",
+            encode(COMPARISON),
+            "new beside old: 2 of 9 leads would be in another band",
+        ),
+        (
             MODEL_REPORTS,
             None,
             encode(REPORT),
@@ -173,7 +195,7 @@ REPORT = Adoption(model="8", leads=9, moves=[Move(from_band="hot", to_band="warm
             CHANGELOG,
             META_KEY,
             encode(Meta(journal=4)),
-            'shard 2 continues at {"next":{},"clock_ms":0,"journal":4}',
+            'shard 2 continues at {"journal":4}',
         ),
         (LEAD_SCORES, ANN, None, " email:ann@example.com is gone"),
         (
@@ -352,7 +374,8 @@ def test_an_unknown_topic_is_answered_with_those_that_there_are(run: Callable[..
     assert ran.err == (
         "leadheat: 'hot-lead' is no topic; did you mean hot-leads? there are web-events, email-events, "
         "account-updates, follow-ups, lead-scores, lead-history, account-scores, customer-values, hot-leads, "
-        "buying-signals, deliveries, delivery-orders, dead-letters, identity-conflicts, model-reports, journal, "
+        "buying-signals, deliveries, delivery-orders, dead-letters, identity-conflicts, models, "
+        "model-comparisons, model-reports, journal, "
         "routed, imports, changelog\n"
     )
 

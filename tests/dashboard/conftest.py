@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from scoring.model import load_model
 from streams.dashboard.app import Dashboard
 from streams.gateway.app import create_gateway
+from streams.model_news import ModelNews
 from streams.projector.run import make_redis
 from streams.projector.writing import Offsets, Writer
 from streams.read_model.layout import Layout
@@ -70,6 +71,7 @@ class Site:
     def __init__(self, settings: Settings) -> None:
         self.settings, self.layout, self.broker = settings, Layout(settings.prefix), FakeBroker()
         self.now_ms = NOW_MS
+        self.news = ModelNews()
         self._offsets: Offsets = {}
         self._runner = asyncio.Runner()
         self._app: FastAPI | None = None
@@ -84,8 +86,13 @@ class Site:
 
     def fresh_app(self) -> FastAPI:
         """Return another one, for an event loop of its own."""
-        part = Dashboard(self.settings, load_model(self.settings.model), self.broker, lambda: self.now_ms)
+        part = Dashboard(
+            self.settings, load_model(self.settings.model), self.broker, lambda: self.now_ms, self._read_news
+        )
         return create_gateway(self.settings, self.broker, lambda: self.now_ms, parts=[part])
+
+    async def _read_news(self) -> ModelNews:
+        return self.news
 
     def close(self) -> None:
         if self._app is not None:

@@ -16,9 +16,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from scoring.model import load_model
 from scoring.routed import Absorb, decode_message
 from streams.app import run_worker
+from streams.cli.worker import start_models
 from streams.runtime import tables, transactions
 from streams.runtime.chunks import Chunk
 from streams.settings import load_settings
@@ -140,4 +140,4 @@ if __name__ == "__main__":
     lose_chunks(random.Random(os.getpid()))
     MUTATIONS[os.environ.get("MUTATE", "")]()
     settings = load_settings()
-    run_worker(settings, load_model(settings.model))
+    run_worker(settings, asyncio.run(start_models(settings)))

@@ -86,6 +86,7 @@ class Workers:
             "LEADHEAT_APP_ID": settings.app_id,
             "LEADHEAT_PARTITIONS": str(settings.partitions),
             "LEADHEAT_MODEL": str(settings.model),
+            "LEADHEAT_TRACK": settings.track,
             "LEADHEAT_DATA_DIR": str(settings.data_dir),
             "LEADHEAT_SESSION_TIMEOUT_S": str(settings.session_timeout_s),
             "LEADHEAT_CHUNK_RECORDS": str(settings.chunk_records),

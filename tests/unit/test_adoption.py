@@ -11,7 +11,7 @@ import pytest
 from scoring.adoption import Move
 from scoring.model import ScoringModel
 from scoring.score_records import LeadScore
-from scoring.shard import Shard
+from scoring.shard import Shard, publication_of
 from tests.unit.builders import NOW, days, event, live, model_of, run, to_record
 
 BANDS = {"warm": {"enter": 30, "leave": 20}, "hot": {"enter": 100, "leave": 80, "cooldown_h": 24}}
@@ -68,6 +68,43 @@ def test_a_lead_that_an_event_brought_under_the_model_is_counted_once_also_after
     assert outcome.adoption.leads == 4
     assert sum(move.leads for move in outcome.adoption.moves) == 3
     assert b"user:4" not in outcome.scores  # it had been published
+
+
+def test_a_shard_goes_over_to_another_model_as_if_it_had_been_opened_under_it() -> None:
+    used, opened = opened_under(views(40), some_leads()), opened_under(views(10), some_leads())
+    used.use(views(10))
+    assert used.is_adopting
+    records = [to_record(event("late", NOW, "email_opened", user_id="4"))]
+    assert used.take(records).scores == opened.take(records).scores
+    first, second = used.adopt(99), opened.adopt(99)
+    assert (first.scores, first.adoption) == (second.scores, second.adoption)
+    assert (used.leads, used.memo) == (opened.leads, opened.memo)
+
+
+def test_a_pass_is_repeated_by_how_far_it_got() -> None:
+    live, again = opened_under(views(40), some_leads()), opened_under(views(40), some_leads())
+    steps = []
+    live.use(views(10), 2)
+    live.adopt(2)
+    steps.append(live.adopted_to)
+    report = live.use(views(30), 3).adoption  # before the pass is over
+    assert report is not None
+    assert (report.number, report.leads, report.is_finished) == (2, 2, False)
+    live.adopt(99)
+    steps.append(live.adopted_to)
+    again.use(views(10), 2)
+    again.adopt(99, to=steps[0])
+    again.use(views(30), 3)
+    again.adopt(99, to=steps[1])
+    assert (live.leads, live.memo, live.publication) == (again.leads, again.memo, 3)
+
+
+def test_the_same_model_published_again_changes_no_lead() -> None:
+    shard = some_leads()
+    before = dict(shard.leads)
+    shard.use(views(40), 7)
+    assert (shard.is_adopting, shard.publication, publication_of(shard.memo)) == (False, 7, 7)
+    assert shard.leads == before
 
 
 def test_a_chunk_that_is_taken_again_counts_nobody_twice() -> None:

@@ -1,0 +1,34 @@
+"""Workers beside the running ones share what they read and nothing that they write; what they leave is written once."""
+
+from __future__ import annotations
+
+from streams.runtime.inheritance import Inheritance
+from streams.runtime.transactions import Work
+from streams.settings import Settings
+from streams.topics import SOURCES, TOPICS
+from streams.tracks import INTERNAL, SHARED, WRITTEN, Track, beside
+
+
+def test_a_track_of_its_own_shares_what_others_write_and_nothing_else() -> None:
+    main, shadow = Track("p"), Track("p", beside="shadow-1")
+    names = {topic.name: main.name(topic) == shadow.name(topic) for topic in (*SOURCES, *WRITTEN)}
+    assert {name for name, is_shared in names.items() if is_shared} == {topic.name for topic in SHARED}
+    assert all(shadow.name(topic) not in {each.full_name("p") for each in TOPICS} for topic in WRITTEN)
+
+
+def test_rebuilt_states_lie_where_the_rebuild_has_put_them_and_are_told_where_everybody_reads() -> None:
+    rebuild, after = Track("p", beside="replay-1"), Track("p", states="replay-1")
+    for topic in WRITTEN:
+        assert after.name(topic) == (rebuild if topic in INTERNAL else Track("p")).name(topic)
+
+
+def test_a_worker_beside_is_another_group_with_other_transactions() -> None:
+    settings = Settings(app_id="ours")
+    assert beside(settings, "shadow-1").app_id != settings.app_id
+
+
+def test_what_a_shard_says_itself_goes_before_what_it_was_left_and_all_is_written_once() -> None:
+    left = Inheritance({}, {"scores": {b"a": b"1", b"b": b"2", b"c": None}, "accounts": {b"x": b"9"}}, frozenset(), 0)
+    left.give_way(Work(latest={"scores": {b"a": b"new"}}, records={"accounts": [(b"x", None)]}))
+    taken = [left.take(1), left.take(1), left.take(1)]
+    assert taken == [{"scores": {b"b": b"2"}}, {"scores": {b"c": None}}, {}]
