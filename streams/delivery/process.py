@@ -11,9 +11,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
-from streams.delivery.desk import Plan, state_counts
+from streams.delivery.desk import state_counts
 from streams.delivery.gates import Gate
 from streams.delivery.metrics import DeliveryMetrics
+from streams.delivery.planning import Plan
 from streams.delivery.retries import Breaker
 from streams.delivery.runner import Runner, sources_of
 from streams.delivery.sinks.base import Sink

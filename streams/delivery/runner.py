@@ -24,9 +24,10 @@ from streams.dead_letters import DeadLetter, make_dead_letter
 from streams.delivery.attempts import Attempt, Failed, Sent
 from streams.delivery.config import DeliveryConfig
 from streams.delivery.crm_fields import FieldBook, row_of
-from streams.delivery.desk import Desk, Plan
+from streams.delivery.desk import Desk
 from streams.delivery.gates import Gate
 from streams.delivery.metrics import DeliveryMetrics
+from streams.delivery.planning import Plan
 from streams.delivery.records import Delivery, LeadFields, decode_order
 from streams.delivery.sinks.base import Sink
 from streams.delivery.sinks.crm import CrmSink, Row

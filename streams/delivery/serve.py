@@ -17,10 +17,10 @@ from scoring.errors import SettingsError
 from scoring.model import ScoringModel
 from streams.clock import now_ms
 from streams.delivery.config import DeliveryConfig, load_delivery
-from streams.delivery.desk import Plan
 from streams.delivery.guard import AddressPolicy, guarded_client, watch_sockets
 from streams.delivery.messages import LinkOf
 from streams.delivery.metrics import DeliveryMetrics
+from streams.delivery.planning import Plan
 from streams.delivery.process import DeliveryProcess
 from streams.delivery.sinks.build import build_sinks
 from streams.settings import Settings
