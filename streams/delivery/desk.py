@@ -13,7 +13,7 @@ from scoring.alerts import Alert
 from scoring.follow_ups import FollowUp
 from scoring.signal_records import BuyingSignal
 from streams.delivery.attempts import Attempt, Failed, Sent
-from streams.delivery.config import DIGEST_KINDS
+from streams.delivery.config_sinks import DIGEST_KINDS
 from streams.delivery.handoffs import ENDS_HANDOFF, Handoffs
 from streams.delivery.memory import Changes, Memory
 from streams.delivery.messages import alert_message, signal_message

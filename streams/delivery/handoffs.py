@@ -9,7 +9,8 @@ from heapq import heappop, heappush
 from typing import Final
 
 from scoring.follow_ups import CONTACTED, FollowUp
-from streams.delivery.config import DIGEST_KINDS, DeliveryConfig
+from streams.delivery.config import DeliveryConfig
+from streams.delivery.config_sinks import DIGEST_KINDS
 from streams.delivery.memory import DONE_MAX, Changes
 from streams.delivery.messages import Message, digest_of
 from streams.delivery.records import Handoff, Noted, Remembered

@@ -101,10 +101,11 @@ class Runner:
         self._waiting.extend(records)
         self.wake.set()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no more is to be read for now."""
-        return len(self._waiting) > WAITING_MAX or self.desk.is_full
+    def full_topics(self) -> set[str]:
+        """Return what is not to be read for now: everything, or only scores while a CRM does not take them."""
+        if len(self._waiting) > WAITING_MAX or self.desk.is_full:
+            return set(self._topics)
+        return {name for name, topic in self._topics.items() if topic is LEAD_SCORES and self.fields.is_full}
 
     async def run(self) -> None:
         """Go round until cancelled; raises where a transaction fails."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from scoring.errors import SettingsError
 from streams.delivery.attempts import Attempt, Failed, Sent
-from streams.delivery.config import AppriseSink, EmailSink, SlackSink, TeamsSink
+from streams.delivery.config_sinks import AppriseSink, EmailSink, SlackSink, TeamsSink
 from streams.delivery.escaping import csv_cell, html, markdown, mrkdwn, plain
 from streams.delivery.guard import AddressPolicy, guarded_client, watch_sockets
 from streams.delivery.messages import Message, alert_message

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 
 from scoring.errors import SettingsError
-from streams.delivery.config import (
+from streams.delivery.config import DeliveryConfig
+from streams.delivery.config_sinks import (
     AppriseSink,
-    DeliveryConfig,
     EmailSink,
     HubSpotSink,
     SalesforceSink,

@@ -12,7 +12,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from streams.delivery.attempts import Attempt, Failed, Sent
-from streams.delivery.config import EmailSink
+from streams.delivery.config_sinks import EmailSink
 from streams.delivery.escaping import html, plain
 from streams.delivery.guard import AddressPolicy, judged
 from streams.delivery.messages import Message
