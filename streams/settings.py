@@ -131,6 +131,23 @@ class Settings(BaseSettings):
         description="who may say what became of leads: name=key pairs, kept secret (a write key is not enough); empty: "
         "only loopback may",
     )
+    hubspot_secret: Secret = Field(
+        SecretStr(""), description="client secret of the HubSpot app that tells of stages; several, comma separated"
+    )
+    hubspot_token: Secret = Field(
+        SecretStr(""), description="HubSpot private app's token, crm.objects.contacts.read: to ask who a contact is"
+    )
+    salesforce_key: Secret = Field(
+        SecretStr(""),
+        description="last part of the address of Salesforce's outbound messages; several, comma separated",
+    )
+    salesforce_organisation: str = Field(
+        "", description="ids of the Salesforce organisations whose messages are taken, comma separated"
+    )
+    crm_stages: str = Field(
+        "",
+        description="what CRMs' stages mean, beside the usual ones: stage=action or stage=rejected:reason pairs",
+    )
     link_secret: str = Field(
         "", description="signs the links in messages, 16 characters or more; empty: the gateway takes no links"
     )

@@ -20,6 +20,8 @@ from streams.clock import now_ms
 from streams.gateway import documentation
 from streams.gateway.answers import Refusal, json_answer, unavailable
 from streams.gateway.browser import browser_router
+from streams.gateway.crm.hubspot import Contacts
+from streams.gateway.crm.routes import crm_router
 from streams.gateway.customers import customers_router
 from streams.gateway.follow_ups import follow_up_router
 from streams.gateway.ingest.canonical import canonical_router
@@ -65,10 +67,12 @@ def create_gateway(
     clock: Callable[[], int] = now_ms,
     fetch: Fetch = fetch_from_sns,
     parts: Sequence[Part] = (),
+    contacts: Contacts | None = None,
 ) -> FastAPI:
     """Put a gateway together; it starts and stops ``producer`` and ``parts`` along with itself.
 
-    ``fetch`` gets certificates of SNS. Raises :class:`SettingsError` for keys and secrets that are none.
+    ``fetch`` gets certificates of SNS, ``contacts`` the contacts of HubSpot (None: from its API). Raises
+    :class:`SettingsError` for keys and secrets that are none.
     """
     metrics, limits, keys = GatewayMetrics(), make_limits(settings), WriteKeys(settings)
     intake = Intake(keys, limits, producer, clock, metrics)
@@ -93,7 +97,8 @@ def create_gateway(
     customers = customers_router(keys, load_model(settings.model).customers, clock)
     signer = LinkSigner(settings.link_secret) if settings.link_secret else None
     follow_ups = follow_up_router(NamedKeys(settings.follow_up_keys), signer, producer, clock)
-    own = (*ingest, webhooks, customers, follow_ups, browser_router(), _operations_router(producer, metrics))
+    crm = crm_router(settings, producer, clock, contacts)
+    own = (*ingest, webhooks, customers, follow_ups, crm, browser_router(), _operations_router(producer, metrics))
     for router in (*own, *(router for part in parts for router in part.routers)):
         app.include_router(router)
     app.add_middleware(
