@@ -32,8 +32,11 @@ from streams.gateway.intake import Intake
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.producer import BrokerUnavailable, EventProducer
 from streams.gateway.rate_limits import make_limits
+from streams.gateway.webhooks.delivery import CLOCKS_APART_S
+from streams.gateway.webhooks.mailgun import TRIES_S
 from streams.gateway.webhooks.routes import fetch_from_sns, webhooks_router
 from streams.gateway.webhooks.ses import Fetch
+from streams.gateway.webhooks.tokens import make_tokens
 from streams.gateway.write_keys import NamedKeys, WriteKeys
 from streams.settings import Settings
 from streams.signed_links import LinkSigner
@@ -77,7 +80,8 @@ def create_gateway(
     metrics, limits, keys = GatewayMetrics(), make_limits(settings), WriteKeys(settings)
     intake = Intake(keys, limits, producer, clock, metrics)
     ingest = (canonical_router(intake), segment_router(intake), posthog_router(intake), cloudevents_router(intake))
-    webhooks = webhooks_router(intake, settings, fetch)
+    tokens = make_tokens(settings, max(settings.webhook_window_s, TRIES_S) + CLOCKS_APART_S)
+    webhooks = webhooks_router(intake, settings, fetch, tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -89,6 +93,7 @@ def create_gateway(
             await part.stop()
         await producer.stop()
         await limits.close()
+        await tokens.close()
 
     app = _Documented(
         title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None
