@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from scoring.errors import SettingsError
 from scoring.model_file import Advice, Fault, KeyPath, find_faults, read_document, suggest, tell
 from streams.delivery.config_sinks import CRM_KINDS, DIGEST_KINDS, SINKS, AnySink
-from streams.delivery.config_words import Part, Secret, TimeOfDay, Url, Zone
+from streams.delivery.config_words import Part, Secret, TimeOfDay, Zone
 from streams.delivery.hours import DAYS, WorkingHours
 from streams.delivery.retries import HOUR_MS, Backoff
 
@@ -117,10 +117,8 @@ class Retry(Part):
 
 
 class Links(Part):
-    """The links in messages: where the gateway is seen from outside, and for how long a link works."""
+    """The links in messages: for how long each works."""
 
-    base_url: Url
-    secret: Secret
     days: float = Field(default=30.0, gt=0, le=365)
 
 
@@ -132,7 +130,7 @@ class DeliveryConfig(Part):
     owners: dict[str, Owner] = Field(default={}, max_length=1_000)
     hours: dict[str, Hours] = Field(default={}, max_length=100)
     default_hours: str = ""
-    links: Links | None = None
+    links: Links = Links()
     allow: list[str] = Field(default=[], max_length=100)
     retry: Retry = Retry()
     kept_days: float = Field(default=30.0, gt=0, le=400)

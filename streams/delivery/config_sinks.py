@@ -58,15 +58,13 @@ class TeamsSink(SinkPart):
 
 
 class EmailSink(SinkPart):
-    """E-mail by SMTP; ``to`` are addresses, or ``owner`` for whoever is asked."""
+    """E-mail through the mail server of the settings; ``to`` are addresses, or ``owner`` for whoever is asked.
+
+    ``from`` is the sender, where it is not the settings' own.
+    """
 
     kind: Literal["email"]
-    host: str = Field(min_length=1, max_length=255)
-    port: int = Field(default=587, ge=1, le=65535)
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    user: str = ""
-    password: Secret | None = None
-    sender: str = Field(alias="from", pattern=r"^[^\s@<>,]+@[^\s@<>,]+$")
+    sender: str = Field(default="", alias="from", pattern=r"^([^\s@<>,]+@[^\s@<>,]+)?$")
     to: list[Annotated[str, Field(pattern=r"^(owner|[^\s@<>,]+@[^\s@<>,]+)$")]] = Field(min_length=1, max_length=50)
 
 

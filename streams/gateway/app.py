@@ -100,7 +100,8 @@ def create_gateway(
     )
     app.parts = parts
     customers = customers_router(keys, load_model(settings.model).customers, clock)
-    signer = LinkSigner(settings.link_secret) if settings.link_secret else None
+    secret = settings.secret.get_secret_value()
+    signer = LinkSigner(secret) if secret else None
     follow_ups = follow_up_router(NamedKeys(settings.follow_up_keys), signer, producer, clock)
     crm = crm_router(settings, producer, clock, contacts)
     own = (*ingest, webhooks, customers, follow_ups, crm, browser_router(), _operations_router(producer, metrics))
