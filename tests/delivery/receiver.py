@@ -30,8 +30,6 @@ class Receiver:
     bodies: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     taken: list[str] = field(default_factory=list)
     tries: int = 0
-    senders: set[int] = field(default_factory=set)
-    """The ports that requests came from."""
     bad_signatures: int = 0
     met: set[str] = field(default_factory=set)
     _known: set[str] = field(default_factory=set)
@@ -61,7 +59,6 @@ class Receiver:
         body = await reader.readexactly(int(headers.get("content-length", "0")))
         path = lines[0].split()[1]
         self.tries += 1
-        self.senders.add(writer.get_extra_info("peername")[1])
         webhook_id = headers["webhook-id"]
         try:
             Webhook(SECRET).verify(body, headers)

@@ -25,7 +25,7 @@ from tests.e2e.workers import Workers
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 
 
-def write_file(path: Path, url: str, timeout_s: float = 1, **changes: object) -> Path:
+def write_file(path: Path, url: str, **changes: object) -> Path:
     """Write a delivery file with one webhook, and short waits."""
     sections = {
         "sinks": {
@@ -33,7 +33,7 @@ def write_file(path: Path, url: str, timeout_s: float = 1, **changes: object) ->
                 "kind": "webhook",
                 "url": url,
                 "secret": {"env": "HOOK_SECRET"},
-                "timeout_s": timeout_s,
+                "timeout_s": 1,
                 "concurrency": 16,
             }
         },

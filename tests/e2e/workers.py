@@ -54,16 +54,6 @@ class Workers:
         self._processes[number].kill()
         await asyncio.to_thread(self._processes[number].wait)
 
-    @property
-    def pids(self) -> list[int]:
-        """The processes, by number."""
-        return [self._processes[number].pid for number in range(self.count)]
-
-    async def end(self, number: int) -> None:
-        """Ask a worker to end (SIGTERM), and wait for it; it is started again."""
-        self._processes[number].terminate()
-        await asyncio.to_thread(self._processes[number].wait)
-
     async def fail_at_random(self, rng: random.Random, kills: int, stops: int, within_s: float) -> None:
         """Kill (-9) and stop (for 10 s) workers in random order at random moments."""
         faults = ["kill"] * kills + ["stop"] * stops
