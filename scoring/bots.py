@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import blake2b
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 import msgspec
 
 from scoring.events import Event, Verdict
+from scoring.microsoft_networks import is_microsoft
 
 HONEYPOT_MARK: Final = "leadheat-honeypot"
 """In the address of a link that no person can see: whoever follows it is a machine."""
@@ -30,20 +31,6 @@ _APPLE_PRIVACY: Final = "Mozilla/5.0"
 _GMAIL_PROXY: Final = "GoogleImageProxy"
 _SCANNERS: Final = ("barracuda", "mimecast", "proofpoint", "symantec", "trendmicro", "sophos", "fireeye", "urldefense")
 """Mail gateways that say who they are; ``crawler-user-agents`` knows the crawlers."""
-
-_MICROSOFT: Final = tuple(
-    map(
-        ip_network,
-        # What ARIN, LACNIC and RIPE have allocated to Microsoft (AS 8075): its mail scanners run in its clouds.
-        (
-            *("13.64.0.0/11", "13.96.0.0/13", "13.104.0.0/14", "20.33.0.0/16", "20.34.0.0/15", "20.36.0.0/14"),
-            *("20.40.0.0/13", "20.48.0.0/12", "20.64.0.0/10", "20.128.0.0/16", "20.184.0.0/13", "20.192.0.0/10"),
-            *("40.64.0.0/10", "52.96.0.0/12", "52.112.0.0/14", "52.136.0.0/13", "52.148.0.0/14", "52.152.0.0/13"),
-            *("52.160.0.0/11", "52.224.0.0/11", "65.52.0.0/14", "104.40.0.0/13", "104.146.0.0/15", "104.208.0.0/13"),
-            *("191.232.0.0/13", "207.46.0.0/16", "2603:1000::/24", "2620:1ec::/36", "2a01:110::/31"),
-        ),
-    )
-)
 
 _SYSTEMS: Final = (
     ("iphone", "ios"),
@@ -166,22 +153,6 @@ def is_known_bot(user_agent: str) -> bool:
 
     name = user_agent[:512]
     return any(scanner in name.lower() for scanner in _SCANNERS) or is_crawler(name)
-
-
-@lru_cache(maxsize=8192)
-def is_microsoft(address: str) -> bool:
-    """Say whether an address is in one of Microsoft's networks.
-
-    >>> is_microsoft("40.94.31.7"), is_microsoft("192.0.2.1"), is_microsoft("no address")
-    (True, False, False)
-    """
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed in network for network in _MICROSOFT)
 
 
 def trace(signs: Signs) -> str:

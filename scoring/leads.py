@@ -33,7 +33,7 @@ from scoring.lead_state import (
 from scoring.links import add_link
 from scoring.merging import merge
 from scoring.publishing import Publisher
-from scoring.retraction import Retractor
+from scoring.retraction import Click, Retractor
 from scoring.routed import Message
 from scoring.rules import TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
 from scoring.sales import REJECTED, STATUSES, Sales, adjust, note
@@ -375,15 +375,18 @@ class LeadScorer:
             self._forget_due(side)
             if side.band:
                 self._bands.cool_until(side, lead, now, alerts)
+        told_of = state
         if other.alert_id and (other.alerted_at > state.alerted_at or not state.alert_id):
             state.alert_id, state.doubt().margin = other.alert_id, other.margin
+            told_of = other
+        rests_on = self._retractor.clicks_of(told_of)
         state.alerted_at = max(state.alerted_at, other.alerted_at)
         was_told = self.book.model.alerts.visitors or not weak.startswith(VISITOR)
         state.band = max(state.band, other.band) if was_told else state.band
         state.waiting = state.waiting or other.waiting
         gains = self._sums.gains(other, now) - other.fixed  # what it adds at most: one ceiling may cut both
         merge(state, other, self.book)
-        self._retractor.take_back(state, self._retractor.merge_clicks(state, other))
+        voided = self._retractor.merge_clicks(state, other)
         if other.withdrawn_at or state.withdrawn_at:
             self._retractor.withdraw_consent(state, other.withdrawn_at)
         state.cooled_ms = state.last - seen_at
@@ -393,10 +396,32 @@ class LeadScorer:
         if other.visits:
             self._visits.recount(state)
         state.cools_at = UNSURE if state.band else NEVER
+        if voided:
+            self._take_back_merged(state, lead, voided, rests_on, cause, alerts)
         if other.band or not self._surely_stays_cold(state):
             self._bands.shut_out(state, lead, cause, alerts)
             self._bands.reband(state, lead, cause, f"{cause.id} {weak}", now, received_ms, alerts, other.band)
         return alerts
+
+    def _take_back_merged(
+        self,
+        state: LeadState,
+        lead: str,
+        voided: list[Click],
+        rests_on: frozenset[bytes],
+        cause: Cause,
+        alerts: list[Alert],
+    ) -> None:
+        """Take back clicks that only both sides together show to be a machine's, in place.
+
+        An open alert is retracted for those that were counted on its own side.
+        """
+        before = self._sums.total(state, state.last)
+        self._retractor.take_back(state, [click for click in voided if click.event in rests_on])
+        removed = before - self._sums.total(state, state.last)
+        self._retractor.take_back(state, [click for click in voided if click.event not in rests_on])
+        if removed > 0:
+            self._bands.take_back(state, lead, removed, cause, state.last, alerts)
 
     def ledger(self, state: LeadState, now: int) -> list[LedgerLine]:
         """Return the lines that sum to the score at ``now``, the largest first."""

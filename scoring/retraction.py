@@ -83,6 +83,10 @@ class Retractor:
         state.doubt().clicks = b"".join(map(_write_click, clicks))
         return _voided([kept for kept in clicks if kept.message == click.message])
 
+    def clicks_of(self, state: LeadState) -> frozenset[bytes]:
+        """Return the events of a lead's kept clicks, each by the first bytes of its hash."""
+        return frozenset(click.event for click in read_clicks(state)) if state.clicks else frozenset()
+
     def merge_clicks(self, state: LeadState, other: LeadState) -> list[Click]:
         """Keep the latest clicks of two leads that are one, and remember all events already, in place.
 

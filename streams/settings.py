@@ -18,6 +18,8 @@ from scoring.models import DEFAULT_MODEL
 FROM_FILE: Final = "file:"
 """A secret that begins so is the path of the file that holds it, as container platforms mount them."""
 
+SECRET_LENGTH_MIN: Final = 16
+
 LIVE_KEYS_MAX: Final = 2
 """Write keys that a source may have at a time: the one in use, and the next."""
 
@@ -138,8 +140,22 @@ class Settings(BaseSettings):
         description="who may say what became of leads: name=key pairs, kept secret (a write key is not enough); empty: "
         "only loopback may",
     )
-    link_secret: str = Field(
-        "", description="signs the links in messages, 16 characters or more; empty: the gateway takes no links"
+    hubspot_secret: Secret = Field(
+        SecretStr(""), description="client secret of the HubSpot app that tells of stages; several, comma separated"
+    )
+    hubspot_token: Secret = Field(
+        SecretStr(""), description="HubSpot private app's token, crm.objects.contacts.read: to ask who a contact is"
+    )
+    salesforce_key: Secret = Field(
+        SecretStr(""),
+        description="last part of the address of Salesforce's outbound messages; several, comma separated",
+    )
+    salesforce_organisation: str = Field(
+        "", description="ids of the Salesforce organisations whose messages are taken, comma separated"
+    )
+    crm_stages: str = Field(
+        "",
+        description="what CRMs' stages mean, beside the usual ones: stage=action or stage=rejected:reason pairs",
     )
     produce_timeout_s: float = Field(10, gt=0, le=120, description="the gateway answers 503 after this")
     in_flight_events: int = Field(
@@ -152,15 +168,26 @@ class Settings(BaseSettings):
         "a key may be given as sha256:<hex> of it",
     )
     sign_in: str = Field("", description="who may sign in by a mailed link: addresses or @domains, comma separated")
-    secret: str = Field(
-        "", description="signs sign-in links and sessions; empty: a new one at each start, which ends all sessions"
+    secret: Secret = Field(
+        SecretStr(""),
+        description="signs links in messages, sign-in links and sessions; 16 characters or more, the same for gateway "
+        "and delivery; empty: messages have no links, and sessions end with the gateway",
     )
     trusted_user_header: str = Field(
         "", pattern=r"^[A-Za-z0-9-]{0,80}$", description="header in which a proxy tells who has signed in there"
     )
     trusted_proxies: str = Field("127.0.0.1/32,::1/128", description="networks of proxies whose header is believed")
-    public_url: str = Field("", description="where people reach the dashboard, for links in mails; empty: as asked")
-    smtp_url: str = Field("", description="mail server of sign-in links: smtp://user:password@host:587 or smtps://…")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/@?#]+(/[^\s?#]*)?)?$",
+        description="where people reach the gateway, https://leads.example.com, for links in messages and mails; "
+        "empty: as asked, and messages have no links",
+    )
+    smtp_url: Secret = Field(
+        SecretStr(""),
+        description="mail server of messages and sign-in links: smtp://user:password@host:587 (with STARTTLS, but for "
+        "this machine) or smtps://…",
+    )
     mail_from: str = Field("leadheat@localhost", description="sender of mails")
     contact_within_h: float = Field(
         1.0, gt=0, le=8_760, description="hours after which an alert that nobody acted on is overdue on the dashboard"
@@ -178,12 +205,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"{server!r} is not host:port")
         return text
 
-    @field_validator("link_secret")
+    @field_validator("secret")
     @classmethod
-    def _link_secret_is_long(cls, text: str) -> str:
-        if 0 < len(text) < 16:
-            raise ValueError(f"has {len(text)} characters; at least 16 are needed")
-        return text
+    def _secret_is_long(cls, secret: SecretStr) -> SecretStr:
+        if 0 < len(secret) < SECRET_LENGTH_MIN:
+            raise ValueError(f"has {len(secret)} characters; at least {SECRET_LENGTH_MIN} are needed")
+        return secret
 
     @field_validator("write_keys", "follow_up_keys")
     @classmethod

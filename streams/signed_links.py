@@ -15,9 +15,8 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from scoring.errors import LeadheatError, SettingsError
+from scoring.errors import LeadheatError
 
-SECRET_LENGTH_MIN: Final = 16
 TOKEN_LENGTH_MAX: Final = 2_000
 
 
@@ -50,8 +49,6 @@ class LinkSigner:
     """
 
     def __init__(self, secret: str, base_url: str = "") -> None:
-        if len(secret) < SECRET_LENGTH_MIN:
-            raise SettingsError(f"the secret for links has {len(secret)} characters; at least {SECRET_LENGTH_MIN}")
         self._cipher = AESSIV(blake2b(secret.encode(), person=b"leadheat-links").digest())
         self._base_url = base_url.rstrip("/")
 

@@ -48,7 +48,7 @@ class Access:
 
     def __init__(self, settings: Settings) -> None:
         self.keys = ApiKeys(settings.api_keys)
-        self.signer = Signer(settings.secret)
+        self.signer = Signer(settings.secret.get_secret_value())
         self.may_sign_in = SignInList(settings.sign_in)
         self.header = settings.trusted_user_header
         self._proxies = _networks(settings.trusted_proxies)

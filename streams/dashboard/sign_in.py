@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import smtplib
 from email.message import EmailMessage
 from typing import Final
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -14,12 +13,12 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse
 
-from scoring.errors import SettingsError
 from streams.dashboard.access import COOKIE, is_from_our_page
 from streams.dashboard.api import read_body
 from streams.dashboard.context import Context
 from streams.dashboard.templating import Templates
 from streams.dashboard.tokens import LINK_S, SESSION_S
+from streams.mail_server import MailServer
 from streams.settings import Settings
 
 MAIL_TIMEOUT_S: Final = 20
@@ -110,20 +109,13 @@ async def _send(settings: Settings, email: str, url: str) -> None:
         f"Open this link to sign in to leadheat. It lasts 15 minutes and works once.\n\n{url}\n\n"
         "If you did not ask for it, nothing happens unless you open it and confirm.\n"
     )
-    await asyncio.to_thread(_deliver, settings.smtp_url, message)
+    server = MailServer.at(settings.smtp_url.get_secret_value())
+    await asyncio.to_thread(_deliver, server, message)
 
 
-def _deliver(smtp_url: str, message: EmailMessage) -> None:
-    parts = urlsplit(smtp_url)
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise SettingsError("LEADHEAT_SMTP_URL: expected smtp://user:password@host:587 or smtps://…, to mail links")
-    make = smtplib.SMTP_SSL if parts.scheme == "smtps" else smtplib.SMTP
-    with make(parts.hostname, parts.port or 0, timeout=MAIL_TIMEOUT_S) as server:
-        if parts.scheme == "smtp" and server.ehlo() and server.has_extn("starttls"):
-            server.starttls()
-        if parts.username:
-            server.login(unquote(parts.username), unquote(parts.password or ""))
-        server.send_message(message)
+def _deliver(server: MailServer, message: EmailMessage) -> None:
+    with server.connect(MAIL_TIMEOUT_S) as connection:
+        connection.send_message(message)
 
 
 def _note_failure(task: asyncio.Task[None]) -> None:

@@ -5,87 +5,28 @@ Secrets never stand in it, only where they are found: ``{env: NAME}`` or ``{file
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from datetime import date
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-from zoneinfo import available_timezones
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from scoring.errors import SettingsError
 from scoring.model_file import Advice, Fault, KeyPath, find_faults, read_document, suggest, tell
+from streams.delivery.config_sinks import CRM_KINDS, DIGEST_KINDS, SINKS, AnySink
+from streams.delivery.config_words import Part, Secret, TimeOfDay, Zone
 from streams.delivery.hours import DAYS, WorkingHours
 from streams.delivery.retries import HOUR_MS, Backoff
 
 _ADVICE: Final = Advice("a delivery file has at least sinks and routes", "one file says all of it")
 _FILE_BYTES_MAX: Final = 1_000_000
-_SECRET_BYTES_MAX: Final = 10_000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
-_CLOCK: Final = re.compile(r"([01][0-9]|2[0-4]):([0-5][0-9])")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-def _minute(text: object) -> int:
-    found = _CLOCK.fullmatch(text) if isinstance(text, str) else None
-    if found is None or (minute := int(found[1]) * 60 + int(found[2])) > 24 * 60:
-        raise ValueError(f'{text!r} is not a time of day such as "09:00" (in quotes)')
-    return minute
-
-
-def _url(text: object) -> str:
-    if not isinstance(text, str) or re.fullmatch(r"https?://[^\s/@]+(/\S*)?", text) is None:
-        raise ValueError("is not an address such as https://example.com/path, without a user or password")
-    return text
-
-
-def _zone(text: object) -> str:
-    if text not in available_timezones():
-        raise ValueError(f"{text!r} is not a time zone such as Europe/Berlin")
-    return str(text)
-
-
-TimeOfDay = Annotated[int, PlainValidator(_minute)]
-Url = Annotated[str, PlainValidator(_url)]
-Zone = Annotated[str, PlainValidator(_zone)]
-
-
-class Secret(_Part):
-    """Where a secret is found: the environment variable ``env``, or the file ``file``."""
-
-    env: str | None = None
-    file: str | None = None
-
-    @model_validator(mode="after")
-    def _check_one(self) -> Secret:
-        if (self.env is None) == (self.file is None):
-            raise ValueError("is found in exactly one place: {env: NAME} or {file: /path}")
-        return self
-
-    def read(self, where: str) -> str:
-        """Return the secret; raises :class:`SettingsError`, which names ``where`` it is needed and never what it is."""
-        if self.env is not None:
-            found = os.environ.get(self.env, "")
-            if not found:
-                raise SettingsError(f"{where}: the environment variable {self.env} is not set")
-            return found
-        try:
-            with Path(self.file or "").open(encoding="utf-8") as file:
-                found = file.read(_SECRET_BYTES_MAX).strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{where}: the file {self.file} cannot be read: {error}") from None
-        if not found:
-            raise SettingsError(f"{where}: the file {self.file} is empty")
-        return found
-
-
-class Hours(_Part):
+class Hours(Part):
     """Working hours, from … to … on some days, in a time zone."""
 
     timezone: Zone = "UTC"
@@ -116,7 +57,7 @@ class Hours(_Part):
         return WorkingHours(self.timezone, days, self.begin, self.end, holidays)
 
 
-class Owner(_Part):
+class Owner(Part):
     """Somebody who follows leads up: how the CRM calls them (``crm``), and where they are reached."""
 
     name: str = Field(default="", max_length=100)
@@ -127,160 +68,21 @@ class Owner(_Part):
     digest_at: TimeOfDay | None = None
 
 
-class _Sink(_Part):
-    kind: str
-    timeout_s: float = Field(default=10.0, gt=0, le=120)
-    concurrency: int = Field(default=4, ge=1, le=64)
-
-    @property
-    def target(self) -> str:
-        """What a receiver that is gone is known by: when it changes, it is tried again."""
-        return self.kind
-
-
-class WebhookSink(_Sink):
-    """Any receiver of signed webhooks (standardwebhooks.com)."""
-
-    kind: Literal["webhook"]
-    url: Url
-    secret: Secret
-
-    @property
-    def target(self) -> str:
-        """The receiver's address."""
-        return self.url
-
-
-class SlackSink(_Sink):
-    """A Slack channel, through a bot's token with chat:write."""
-
-    kind: Literal["slack"]
-    token: Secret
-    channel: str = Field(min_length=1, max_length=100)
-    api_url: Url = "https://slack.com/api"
-
-    @property
-    def target(self) -> str:
-        """The channel."""
-        return self.channel
-
-
-class TeamsSink(_Sink):
-    """A Teams channel or chat, through the address of a workflow."""
-
-    kind: Literal["teams"]
-    url: Secret
-
-
-class EmailSink(_Sink):
-    """E-mail by SMTP; ``to`` are addresses, or ``owner`` for whoever is asked."""
-
-    kind: Literal["email"]
-    host: str = Field(min_length=1, max_length=255)
-    port: int = Field(default=587, ge=1, le=65535)
-    security: Literal["starttls", "tls", "none"] = "starttls"
-    user: str = ""
-    password: Secret | None = None
-    sender: str = Field(alias="from", pattern=r"^[^\s@<>,]+@[^\s@<>,]+$")
-    to: list[Annotated[str, Field(pattern=r"^(owner|[^\s@<>,]+@[^\s@<>,]+)$")]] = Field(min_length=1, max_length=50)
-
-
-class AppriseSink(_Sink):
-    """Any of the many services that Apprise knows, by its address, which holds secrets."""
-
-    kind: Literal["apprise"]
-    url: Secret
-
-
-class _CrmSink(_Sink):
-    fields: dict[Literal["score", "band", "fit", "phase", "reason"], str] = {
-        "score": "leadheat_score",
-        "band": "leadheat_band",
-        "fit": "leadheat_fit",
-        "phase": "leadheat_phase",
-        "reason": "leadheat_reason",
-    }
-    every_s: float = Field(default=30.0, ge=0.1, le=3_600, description="How long changes gather before they are sent.")
-    points_min: float = Field(default=10.0, gt=0, le=1_000, description="A score that moves by less is not written.")
-
-
-class HubSpotSink(_CrmSink):
-    """HubSpot contacts, through a private app's token."""
-
-    kind: Literal["hubspot"]
-    token: Secret
-    api_url: Url = "https://api.hubapi.com"
-
-    @property
-    def target(self) -> str:
-        """The portal's address."""
-        return self.api_url
-
-
-class SalesforceSink(_CrmSink):
-    """Salesforce leads, through a connected app with the client-credentials flow."""
-
-    kind: Literal["salesforce"]
-    url: Url
-    client_id: Secret
-    client_secret: Secret
-    api_version: str = Field(default="v61.0", pattern=r"^v[0-9]{2}\.0$")
-    fields: dict[Literal["score", "band", "fit", "phase", "reason"], str] = {
-        "score": "Leadheat_Score__c",
-        "band": "Leadheat_Band__c",
-        "fit": "Leadheat_Fit__c",
-        "phase": "Leadheat_Phase__c",
-        "reason": "Leadheat_Reason__c",
-    }
-
-    @property
-    def target(self) -> str:
-        """The organisation's address."""
-        return self.url
-
-
-SINKS: Final[dict[str, type[_Sink]]] = {
-    "webhook": WebhookSink,
-    "slack": SlackSink,
-    "teams": TeamsSink,
-    "email": EmailSink,
-    "apprise": AppriseSink,
-    "hubspot": HubSpotSink,
-    "salesforce": SalesforceSink,
-}
-CRM_KINDS: Final = frozenset({"hubspot", "salesforce"})
-DIGEST_KINDS: Final = frozenset({"slack", "teams", "email", "apprise"})
-"""Sinks that a person reads: only these have digests and quiet hours."""
-
-
-def _read_sink(raw: object) -> _Sink:
-    """Read one sink by its kind: a fault then stands at its own key, which a union of models would not give."""
-    if not isinstance(raw, dict):
-        raise ValueError("is not a mapping with at least `kind`")
-    kind = raw.get("kind")
-    if not isinstance(kind, str) or kind not in SINKS:
-        raise ValueError(f"its kind {kind!r} is unknown; {suggest(str(kind), list(SINKS), 'kinds are')}")
-    return SINKS[kind].model_validate(raw)
-
-
-AnySink = Annotated[_Sink, PlainValidator(_read_sink)]
-
-
-class When(_Part):
+class When(Part):
     """What a route is for; what is left out does not matter."""
 
-    kinds: list[Literal["alert", "signal"]] = []
-    bands: list[str] = []
-    signals: list[str] = []
+    kinds: list[Literal["alert", "signal"]] = Field(default=[])
+    bands: list[str] = Field(default=[])
+    signals: list[str] = Field(default=[])
     polarity: Literal["positive", "negative"] | None = None
     fit_min: float | None = Field(default=None, ge=0, le=10)
-    fit_levels: list[str] = []
-    countries: list[str] = []
-    owners: list[str] = []
+    fit_levels: list[str] = Field(default=[])
+    countries: list[str] = Field(default=[])
+    owners: list[str] = Field(default=[])
     customers: bool | None = None
 
 
-class Route(_Part):
+class Route(Part):
     """What is told to whom: the sinks ``to``, the ``owners`` who are asked in turn, and when."""
 
     name: str = Field(min_length=1, max_length=60)
@@ -294,7 +96,7 @@ class Route(_Part):
     last: bool = False
 
 
-class Retry(_Part):
+class Retry(Part):
     """Backoff: waits grow from ``first_s`` by ``factor`` to ``longest_s``, for ``give_up_h`` in all.
 
     A sink that fails ``breaker_failures`` times in a row rests ``breaker_rest_s``, and longer each time.
@@ -314,15 +116,13 @@ class Retry(_Part):
         )
 
 
-class Links(_Part):
-    """The links in messages: where the gateway is seen from outside, and for how long a link works."""
+class Links(Part):
+    """The links in messages: for how long each works."""
 
-    base_url: Url
-    secret: Secret
     days: float = Field(default=30.0, gt=0, le=365)
 
 
-class DeliveryConfig(_Part):
+class DeliveryConfig(Part):
     """The whole delivery file, checked."""
 
     sinks: dict[str, AnySink] = Field(min_length=1, max_length=50)
@@ -330,11 +130,12 @@ class DeliveryConfig(_Part):
     owners: dict[str, Owner] = Field(default={}, max_length=1_000)
     hours: dict[str, Hours] = Field(default={}, max_length=100)
     default_hours: str = ""
-    links: Links | None = None
+    links: Links = Links()
     allow: list[str] = Field(default=[], max_length=100)
     retry: Retry = Retry()
     kept_days: float = Field(default=30.0, gt=0, le=400)
     open_max: int = Field(default=20_000, ge=1, le=1_000_000)
+    crm_leads_max: int = Field(default=50_000, ge=100, le=10_000_000)
 
     @field_validator("allow")
     @classmethod
@@ -380,15 +181,32 @@ def _check_references(config: DeliveryConfig) -> list[tuple[KeyPath, str]]:
             known(("routes", number, "to", place), each, config.sinks, "sinks")
         for place, each in enumerate(route.owners):
             known(("routes", number, "owners", place), each, config.owners, "owners")
-        if route.cooldown_h > config.kept_days * 24:
-            faults.append((("routes", number, "cooldown_h"), f"is longer than kept_days ({config.kept_days:g} days)"))
-        if route.digest and not any(_can_digest(config, each) for each in route.to):
-            faults.append((("routes", number, "digest"), "none of its sinks is read by people, who alone have digests"))
+        faults += [(("routes", number, *path), message) for path, message in _check_route(route, config)]
     return faults
 
 
-def _can_digest(config: DeliveryConfig, sink: str) -> bool:
-    return sink in config.sinks and config.sinks[sink].kind in DIGEST_KINDS
+def _check_route(route: Route, config: DeliveryConfig) -> list[tuple[KeyPath, str]]:
+    """Return what a route asks for that cannot be."""
+    faults: list[tuple[KeyPath, str]] = []
+    if route.cooldown_h > config.kept_days * 24:
+        faults.append((("cooldown_h",), f"is longer than kept_days ({config.kept_days:g} days)"))
+    if route.digest and not any(_is_of(config, each, DIGEST_KINDS) for each in route.to):
+        faults.append((("digest",), "none of its sinks is read by people, who alone have digests"))
+    if "alert" not in route.when.kinds or "signal" in route.when.kinds:
+        faults += [
+            (
+                ("to", place),
+                f"{each!r} is a CRM, which has no place for buying signals: "
+                "give it a route of its own with when: {kinds: [alert]}",
+            )
+            for place, each in enumerate(route.to)
+            if _is_of(config, each, CRM_KINDS)
+        ]
+    return faults
+
+
+def _is_of(config: DeliveryConfig, sink: str, kinds: frozenset[str]) -> bool:
+    return sink in config.sinks and config.sinks[sink].kind in kinds
 
 
 def load_delivery(path: Path) -> DeliveryConfig:

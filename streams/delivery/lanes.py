@@ -48,6 +48,11 @@ class Lanes:
         if self._is_first(delivery):
             self._offer(delivery)
 
+    def waiting(self, sink: str, subject: str) -> list[Delivery]:
+        """Return what is open of a subject, breaches included."""
+        lanes = ((sink, subject), (sink, f"breached|{subject}"))
+        return [each for lane in lanes for each in self._lanes.get(lane, ())]
+
     def is_in_flight(self, key: str) -> bool:
         """Tell whether a delivery is being tried."""
         return key in self._in_flight

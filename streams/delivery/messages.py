@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
@@ -48,12 +49,14 @@ LinkOf = Callable[[str, str, str], str]
 
 
 def alert_message(alert: Alert) -> Message:
-    """Return what is said of a lead that has entered a band, or left it."""
+    """Return what is said of a lead that has entered a band, has left it, or was never rightly in it."""
     name = plain(str(alert.contact.get("name", ""))) or alert.lead.removeprefix("email:")
     who = f"{name} ({plain(alert.company or alert.account.removeprefix('domain:'))})" if alert.account else name
     if alert.kind == "entered":
         word = "worth a call about expansion" if alert.customer else alert.band
         title = f"{who} is {word}: {alert.score:.0f} points"
+    elif alert.kind == "retracted":
+        title = f"{who} was not {alert.from_band} after all: what that rested on was taken back"
     else:
         title = f"{who} has cooled to {alert.band}: {alert.score:.0f} points"
     facts = [
@@ -70,7 +73,7 @@ def alert_message(alert: Alert) -> Message:
         title=plain(title),
         time_ms=alert.time_ms,
         facts=facts,
-        reasons=[] if alert.kind == "cooled" else _reasons(alert.ledger),
+        reasons=_reasons(alert.ledger) if alert.kind == "entered" else [],
         about=alert.alert_id,
         record=msgspec.to_builtins(alert),
     )
@@ -151,6 +154,12 @@ def show_span(span_ms: int) -> str:
     if minutes < 1:
         return f"{seconds} s"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def digest_of(*parts: str) -> str:
+    """Return the id of what delivery itself says, which is the same for the same parts: 32 hex digits."""
+    text = "".join(f"{len(part)}:{part}" for part in parts)  # a length keeps ("ab", "c") and ("a", "bc") apart
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _reasons(ledger: Sequence[LedgerLine]) -> list[str]:

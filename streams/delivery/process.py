@@ -11,9 +11,10 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 
-from streams.delivery.desk import Plan, state_counts
+from streams.delivery.desk import state_counts
 from streams.delivery.gates import Gate
 from streams.delivery.metrics import DeliveryMetrics
+from streams.delivery.planning import Plan
 from streams.delivery.retries import Breaker
 from streams.delivery.runner import Runner, sources_of
 from streams.delivery.sinks.base import Sink
@@ -53,7 +54,7 @@ class DeliveryProcess:
         self._runners: dict[int, Runner] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._full: set[int] = set()
+        self._full: set[TopicPartition] = set()
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.brokers,
             group_id=group_of(settings),
@@ -137,14 +138,13 @@ class DeliveryProcess:
             self._hold_back()
 
     def _hold_back(self) -> None:
-        """Do not read partitions that have enough, until they have room."""
+        """Do not read places that have enough, until they have room."""
         for partition, runner in self._runners.items():
-            if runner.is_full and partition not in self._full:
-                self._full.add(partition)
-                self._consumer.pause(*self._places(partition))
-            elif partition in self._full and not runner.is_full:
-                self._full.discard(partition)
-                self._consumer.resume(*self._places(partition))
+            full = {TopicPartition(topic, partition) for topic in runner.full_topics()}
+            held = {place for place in self._full if place.partition == partition}
+            self._consumer.pause(*(full - held))
+            self._consumer.resume(*(held - full))
+            self._full = (self._full - held) | full
 
     async def _count(self) -> None:
         while True:

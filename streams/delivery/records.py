@@ -120,7 +120,8 @@ class Noted(msgspec.Struct, kw_only=True, omit_defaults=True, tag="noted", gc=Fa
 class LeadFields(msgspec.Struct, kw_only=True, omit_defaults=True, tag="fields", gc=False):
     """What a CRM knows of a lead: ``band`` and ``score`` as written last, and the fields ``wanted`` from ``due_ms`` on.
 
-    ``refused`` says why the CRM did not take them the last time.
+    ``refused`` says why the CRM did not take them the last time. One without an ``email`` says that leads of this CRM
+    were forgotten.
     """
 
     sink: str

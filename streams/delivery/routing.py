@@ -9,7 +9,8 @@ import xxhash
 
 from scoring.alerts import Alert
 from scoring.signal_records import BuyingSignal
-from streams.delivery.config import DIGEST_KINDS, DeliveryConfig, Route, When
+from streams.delivery.config import DeliveryConfig, Route, When
+from streams.delivery.config_sinks import DIGEST_KINDS
 from streams.delivery.hours import next_time_of_day
 from streams.delivery.retries import HOUR_MS
 

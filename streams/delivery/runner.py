@@ -24,9 +24,10 @@ from streams.dead_letters import DeadLetter, make_dead_letter
 from streams.delivery.attempts import Attempt, Failed, Sent
 from streams.delivery.config import DeliveryConfig
 from streams.delivery.crm_fields import FieldBook, row_of
-from streams.delivery.desk import Desk, Plan
+from streams.delivery.desk import Desk
 from streams.delivery.gates import Gate
 from streams.delivery.metrics import DeliveryMetrics
+from streams.delivery.planning import Plan
 from streams.delivery.records import Delivery, LeadFields, decode_order
 from streams.delivery.sinks.base import Sink
 from streams.delivery.sinks.crm import CrmSink, Row
@@ -100,10 +101,11 @@ class Runner:
         self._waiting.extend(records)
         self.wake.set()
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no more is to be read for now."""
-        return len(self._waiting) > WAITING_MAX or self.desk.is_full
+    def full_topics(self) -> set[str]:
+        """Return what is not to be read for now: everything, or only scores while a CRM does not take them."""
+        if len(self._waiting) > WAITING_MAX or self.desk.is_full:
+            return set(self._topics)
+        return {name for name, topic in self._topics.items() if topic is LEAD_SCORES and self.fields.is_full}
 
     async def run(self) -> None:
         """Go round until cancelled; raises where a transaction fails."""

@@ -17,10 +17,10 @@ from scoring.errors import SettingsError
 from scoring.model import ScoringModel
 from streams.clock import now_ms
 from streams.delivery.config import DeliveryConfig, load_delivery
-from streams.delivery.desk import Plan
 from streams.delivery.guard import AddressPolicy, guarded_client, watch_sockets
 from streams.delivery.messages import LinkOf
 from streams.delivery.metrics import DeliveryMetrics
+from streams.delivery.planning import Plan
 from streams.delivery.process import DeliveryProcess
 from streams.delivery.sinks.build import build_sinks
 from streams.settings import Settings
@@ -50,14 +50,16 @@ def _path_of(settings: Settings) -> Path:
     return Path(settings.delivery)
 
 
-def link_maker(config: DeliveryConfig) -> LinkOf | None:
-    """Return what makes the links of messages; None where the file has no ``links``.
+def link_maker(settings: Settings, config: DeliveryConfig) -> LinkOf | None:
+    """Return what makes the links of messages; None where the settings have no secret, or no address from outside.
 
     A link expires at the end of a day, so that the same message made twice on a day is the same.
     """
-    if config.links is None:
+    secret = settings.secret.get_secret_value()
+    if not (secret and settings.public_url):
+        log.warning("messages have no links: LEADHEAT_SECRET and LEADHEAT_PUBLIC_URL are not both set")
         return None
-    signer = LinkSigner(config.links.secret.read("links.secret"), config.links.base_url)
+    signer = LinkSigner(secret, settings.public_url)
     days = config.links.days
 
     def link(lead: str, alert_id: str, by: str) -> str:
@@ -72,11 +74,11 @@ async def _run(settings: Settings, config: DeliveryConfig, model: ScoringModel) 
     metrics = DeliveryMetrics(registry)
     policy = AddressPolicy(config.allow)
     async with guarded_client(policy) as client:
-        sinks = build_sinks(config, client, policy)
+        sinks = build_sinks(config, client, policy, settings)
         plan = Plan(
             config,
             lambda sink, message: sinks[sink].render(message),
-            link_maker(config),
+            link_maker(settings, config),
             model.follow_up.contact_within_ms,
         )
         if settings.metrics_port:

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from scoring.follow_ups import encode_follow_up
 from streams.dead_letters import DeadLetter, encode_dead_letter, original_key
-from streams.delivery.desk import Changes
+from streams.delivery.memory import Changes
 from streams.delivery.records import Remembered, decode_remembered
 from streams.reading import open_topic
 from streams.settings import Settings

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from streams.clock import now_ms
@@ -42,8 +43,13 @@ class Sales:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         secret, path = settings.data_dir / "webhook_secret", settings.data_dir / "delivery.yaml"
         secret.write_text(self._secret)
-        path.write_text(_file(port, gateway_port, secret))
-        changes = {"delivery": str(path), "link_secret": secrets.token_hex(16), "gateway_port": gateway_port}
+        path.write_text(_file(port, secret))
+        changes = {
+            "delivery": str(path),
+            "secret": SecretStr(secrets.token_hex(16)),
+            "public_url": f"http://127.0.0.1:{gateway_port}",
+            "gateway_port": gateway_port,
+        }
         return settings.model_copy(update=changes)
 
     async def close(self) -> None:
@@ -96,7 +102,7 @@ class Sales:
         )
 
 
-def _file(port: int, gateway_port: int, secret: Path) -> str:
+def _file(port: int, secret: Path) -> str:
     return json.dumps(
         {
             "sinks": {
@@ -112,7 +118,6 @@ def _file(port: int, gateway_port: int, secret: Path) -> str:
                     "contact_within_h": CONTACT_WITHIN_S / 3600,
                 }
             ],
-            "links": {"base_url": f"http://127.0.0.1:{gateway_port}", "secret": {"env": "LEADHEAT_LINK_SECRET"}},
             "allow": ["127.0.0.1"],
         }
     )

@@ -20,6 +20,8 @@ from streams.clock import now_ms
 from streams.gateway import documentation
 from streams.gateway.answers import Refusal, json_answer, unavailable
 from streams.gateway.browser import browser_router
+from streams.gateway.crm.hubspot import Contacts
+from streams.gateway.crm.routes import crm_router
 from streams.gateway.customers import customers_router
 from streams.gateway.follow_ups import follow_up_router
 from streams.gateway.ingest.canonical import canonical_router
@@ -30,8 +32,11 @@ from streams.gateway.intake import Intake
 from streams.gateway.metrics import GatewayMetrics
 from streams.gateway.producer import BrokerUnavailable, EventProducer
 from streams.gateway.rate_limits import make_limits
+from streams.gateway.webhooks.delivery import CLOCKS_APART_S
+from streams.gateway.webhooks.mailgun import TRIES_S
 from streams.gateway.webhooks.routes import fetch_from_sns, webhooks_router
 from streams.gateway.webhooks.ses import Fetch
+from streams.gateway.webhooks.tokens import make_tokens
 from streams.gateway.write_keys import NamedKeys, WriteKeys
 from streams.settings import Settings
 from streams.signed_links import LinkSigner
@@ -65,15 +70,18 @@ def create_gateway(
     clock: Callable[[], int] = now_ms,
     fetch: Fetch = fetch_from_sns,
     parts: Sequence[Part] = (),
+    contacts: Contacts | None = None,
 ) -> FastAPI:
     """Put a gateway together; it starts and stops ``producer`` and ``parts`` along with itself.
 
-    ``fetch`` gets certificates of SNS. Raises :class:`SettingsError` for keys and secrets that are none.
+    ``fetch`` gets certificates of SNS, ``contacts`` the contacts of HubSpot (None: from its API). Raises
+    :class:`SettingsError` for keys and secrets that are none.
     """
     metrics, limits, keys = GatewayMetrics(), make_limits(settings), WriteKeys(settings)
     intake = Intake(keys, limits, producer, clock, metrics)
     ingest = (canonical_router(intake), segment_router(intake), posthog_router(intake), cloudevents_router(intake))
-    webhooks = webhooks_router(intake, settings, fetch)
+    tokens = make_tokens(settings, max(settings.webhook_window_s, TRIES_S) + CLOCKS_APART_S)
+    webhooks = webhooks_router(intake, settings, fetch, tokens)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -85,15 +93,18 @@ def create_gateway(
             await part.stop()
         await producer.stop()
         await limits.close()
+        await tokens.close()
 
     app = _Documented(
         title=documentation.TITLE, description=documentation.DESCRIPTION, lifespan=lifespan, redoc_url=None
     )
     app.parts = parts
     customers = customers_router(keys, load_model(settings.model).customers, clock)
-    signer = LinkSigner(settings.link_secret) if settings.link_secret else None
+    secret = settings.secret.get_secret_value()
+    signer = LinkSigner(secret) if secret else None
     follow_ups = follow_up_router(NamedKeys(settings.follow_up_keys), signer, producer, clock)
-    own = (*ingest, webhooks, customers, follow_ups, browser_router(), _operations_router(producer, metrics))
+    crm = crm_router(settings, producer, clock, contacts)
+    own = (*ingest, webhooks, customers, follow_ups, crm, browser_router(), _operations_router(producer, metrics))
     for router in (*own, *(router for part in parts for router in part.routers)):
         app.include_router(router)
     app.add_middleware(

@@ -464,3 +464,38 @@ WEBHOOKS: Final[dict[str, dict[str, Any]]] = {
     }
     for name, (title, proof, setting) in _SIGNED_BY.items()
 }
+
+
+def _crm(title: str, proof: str, setting: str, media_type: str, taken: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "summary": f"{title} tells what became of leads",
+        "description": (
+            f"Verified by {proof} ({setting}). A stage that means something (`LEADHEAT_CRM_STAGES` adds to the usual "
+            "ones) becomes a follow-up; all else is ignored, and what cannot be read is kept as a dead letter."
+        ),
+        "responses": {
+            200: taken,
+            400: _answer("It cannot be read.", {"error": _fault("", "malformed", "the body is not an array")}),
+            401: _answer("It is not the CRM's, or stale.", {"error": _fault("", "unauthorized", "does not fit")}),
+            403: _answer("It is not set up.", {"error": _fault("", "forbidden", f"set {setting}")}),
+            413: _COMMON_ANSWERS[413],
+            503: _COMMON_ANSWERS[503],
+        },
+        "openapi_extra": {"requestBody": {"required": True, "content": {media_type: {"schema": {}}}}},
+    }
+
+
+CRM_HUBSPOT: Final = _crm(
+    "HubSpot",
+    "its signature v3",
+    "LEADHEAT_HUBSPOT_SECRET",
+    "application/json",
+    _answer("Kafka has it.", {"accepted": 2, "ignored": 1, "refused": []}),
+)
+CRM_SALESFORCE: Final = _crm(
+    "Salesforce (outbound messages)",
+    "the key in the address, and the organisation",
+    "LEADHEAT_SALESFORCE_KEY",
+    "text/xml",
+    {"description": "Kafka has it, and it is acknowledged.", "content": {"text/xml": {}}},
+)

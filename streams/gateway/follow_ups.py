@@ -130,7 +130,7 @@ def follow_up_router(
 def _read_link(signer: LinkSigner | None, token: str, now_ms: int) -> Invitation | Response:
     try:
         if signer is None:
-            raise LinkError("Links are not set up here: the gateway has no LEADHEAT_LINK_SECRET.")
+            raise LinkError("Links are not set up here: the gateway has no LEADHEAT_SECRET.")
         return signer.read(token, now_ms)
     except LinkError as error:
         return _page("This link does not work", [str(error)], status=404)

@@ -6,27 +6,15 @@ intervals, and may not lead further ahead of now than the bucket holds.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import structlog
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-
+from streams.gateway.quick_redis import AwayError, QuickRedis
 from streams.settings import Settings
 
 BUCKET_S: Final = 10.0
 """Seconds' worth of events that may come at once: SDKs flush what they have held back."""
-
-PATIENCE_S: Final = 0.1
-"""For so long Redis may take to answer; a limit is not worth a slow gateway."""
-
-AWAY_S: Final = 5.0
-"""For so long after a failure Redis is not asked again."""
 
 _TAKE: Final = """
 local clock = redis.call('TIME')
@@ -40,8 +28,6 @@ redis.call('SET', KEYS[1], string.format('%.6f', full_at + cost), 'PX', math.cei
 return '0'
 """
 """An idle key may send any batch, else one larger than the bucket would be refused for ever."""
-
-_log = structlog.get_logger(__name__)
 
 
 class RateLimits(Protocol):
@@ -75,7 +61,7 @@ class LocalLimits:
     """
 
     def __init__(self, events_per_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = events_per_s
+        self.rate = events_per_s
         self._clock = clock
         self._full_at: dict[str, float] = {}
 
@@ -83,10 +69,10 @@ class LocalLimits:
         """Take ``events`` out of a key's bucket; return 0, or the seconds to wait."""
         now = self._clock()
         full_at = max(now, self._full_at.get(key_id, now))
-        wait = full_at + events / self._rate - now - BUCKET_S
+        wait = full_at + events / self.rate - now - BUCKET_S
         if wait > 0 and full_at > now:
             return wait
-        self._full_at[key_id] = full_at + events / self._rate
+        self._full_at[key_id] = full_at + events / self.rate
         return 0.0
 
     async def close(self) -> None:
@@ -96,44 +82,30 @@ class LocalLimits:
 class RedisLimits:
     """Buckets that all gateways share; while Redis does not answer, those of this process."""
 
-    def __init__(
-        self, redis: Any, prefix: str, events_per_s: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, redis: QuickRedis, prefix: str, local: LocalLimits) -> None:
         self._redis = redis
-        self._take: Callable[..., Awaitable[bytes]] = redis.register_script(_TAKE)
+        self._take: Callable[..., Awaitable[bytes]] = redis.client.register_script(_TAKE)
         self._prefix = prefix
-        self._rate = events_per_s
-        self._clock = clock
-        self._local = LocalLimits(events_per_s, clock)
-        self._away_until = float("-inf")
+        self._local = local
 
     async def take(self, key_id: str, events: int) -> float:
         """Take ``events`` out of a key's bucket; return 0, or the seconds to wait."""
-        if self._clock() >= self._away_until:
-            try:
-                keys = [f"{self._prefix}:rate:{key_id}"]
-                async with asyncio.timeout(PATIENCE_S):
-                    return float(await self._take(keys=keys, args=[events / self._rate, BUCKET_S]))
-            except (RedisError, OSError, TimeoutError) as error:
-                self._away_until = self._clock() + AWAY_S
-                _log.warning("Redis is away: each gateway limits by itself", error=repr(error))
-        return await self._local.take(key_id, events)
+        keys, args = [f"{self._prefix}:rate:{key_id}"], [events / self._local.rate, BUCKET_S]
+        try:
+            return float(await self._redis.ask(lambda: self._take(keys=keys, args=args)))
+        except AwayError:
+            return await self._local.take(key_id, events)
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._redis.aclose()
+        await self._redis.close()
 
 
-def make_limits(settings: Settings) -> RateLimits:
-    """Return the limits that the settings ask for."""
+def make_limits(settings: Settings, clock: Callable[[], float] = time.monotonic) -> RateLimits:
+    """Return the limits that the settings ask for; ``clock`` gives seconds."""
     if not settings.events_per_s:
         return NoLimits()
+    local = LocalLimits(settings.events_per_s, clock)
     if not settings.redis_url:
-        return LocalLimits(settings.events_per_s)
-    redis = Redis.from_url(
-        settings.redis_url,
-        socket_timeout=PATIENCE_S,
-        socket_connect_timeout=PATIENCE_S,
-        retry=Retry(NoBackoff(), 1),  # an idle connection may have been closed meanwhile
-    )
-    return RedisLimits(redis, settings.prefix, settings.events_per_s)
+        return local
+    return RedisLimits(QuickRedis(settings.redis_url, "each gateway limits by itself", clock), settings.prefix, local)

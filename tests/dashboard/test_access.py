@@ -112,7 +112,9 @@ def test_a_mailed_link_signs_in_once_after_a_button(make_site: Callable[..., Sit
     controller.start()
     try:
         url = f"smtp://127.0.0.1:{controller.port}"
-        site = make_site(sign_in="@example.com", smtp_url=url, secret="s3cret", public_url="https://leads.example")
+        site = make_site(
+            sign_in="@example.com", smtp_url=url, secret="a secret of some length", public_url="https://leads.example"
+        )
 
         elsewhere = {"client": "192.0.2.1", "host": "leads.example"}
         for email in ("jo@example.com", "jo@example.com", "eve@evil.example"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from scoring.alerts import Alert, Cause, LedgerLine, alert_id, cooled_id
+from scoring.alerts import Alert, Cause, LedgerLine, alert_id, cooled_id, retracted_id
 from streams.delivery.config import DeliveryConfig, parse_delivery
 
 HOUR = 3_600_000
@@ -47,6 +47,13 @@ def cooled(alert: Alert, time_ms: int) -> Alert:
         model="1",
         alert_id=alert.id,
     )
+
+
+def retracted(alert: Alert, time_ms: int) -> Alert:
+    """Return what follows when what ``alert`` rested on was taken back."""
+    taken_back = cooled(alert, time_ms)
+    taken_back.id, taken_back.kind = retracted_id(alert.id), "retracted"
+    return taken_back
 
 
 def config(**changes: Any) -> DeliveryConfig:

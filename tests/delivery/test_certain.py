@@ -74,7 +74,16 @@ def environment(path: Path) -> dict[str, str]:
     return {"LEADHEAT_DELIVERY": str(path), "HOOK_SECRET": SECRET, "LEADHEAT_LOG_LEVEL": "error"}
 
 
-async def everything_arrives(settings: Settings, leads: int, kills: int, within_s: float, timeout_s: float) -> Receiver:
+async def everything_arrives(
+    settings: Settings,
+    leads: int,
+    kills: int,
+    within_s: float,
+    timeout_s: float,
+    *,
+    processes: int = 1,
+    stops: int = 0,
+) -> Receiver:
     await create_topics(settings)
     receiver = Receiver()
     path = write_file(settings.data_dir / "delivery.yaml", await receiver.start())
@@ -83,8 +92,8 @@ async def everything_arrives(settings: Settings, leads: int, kills: int, within_
     alerts += [cooled(alert, now + 1) for alert in alerts[::2]]
     await send(settings, alerts)
     log = settings.data_dir / "delivery.log"
-    async with Workers(settings, 1, log, command="streams.cli delivery", **environment(path)) as workers:
-        await workers.fail_at_random(random.Random(7), kills, 0, within_s)
+    async with Workers(settings, processes, log, command="streams.cli delivery", **environment(path)) as workers:
+        await workers.fail_at_random(random.Random(7), kills, stops, within_s)
         found = await wait_until_done(settings, len(alerts), timeout_s)
     await receiver.stop()
     assert {each.state for each in found} == {"delivered"}

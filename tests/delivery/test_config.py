@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from scoring.errors import SettingsError
-from streams.delivery.config import Secret, load_delivery, parse_delivery
+from streams.delivery.config import load_delivery, parse_delivery
+from streams.delivery.config_words import Secret
 from streams.delivery.routing import Facts, facts_of, known_owner, route
 from tests.delivery.builders import HOUR, MONDAY_9H, config, entered
 
@@ -37,6 +38,11 @@ def faults(sinks: str = f"{{a: {HOOK}}}", routes: str = "[{name: r, to: [a]}]", 
         ({"routes": "[{name: r, to: [b]}]"}, "d.yaml:2: routes.to: 'b' is not among the sinks; there are a"),
         ({"routes": "[{name: r, to: [a], owners: [ann]}]"}, "routes.owners: 'ann' is not among the owners"),
         ({"routes": "[{name: r, to: [a], digest: true}]"}, "routes.digest: none of its sinks is read by people"),
+        (
+            {"sinks": "{c: {kind: hubspot, token: {env: S}}}", "routes": "[{name: r, to: [c], when: {bands: [hot]}}]"},
+            "routes.to: 'c' is a CRM, which has no place for buying signals: give it a route of its own with when: "
+            "{kinds: [alert]}",
+        ),
         ({"routes": "[{name: r, to: [a], cooldown_h: 1000}]"}, "routes.cooldown_h: is longer than kept_days"),
         ({"routes": "[{name: r, to: [a], when: {band: [hot]}}]"}, "routes.when.band: unknown key 'band'; did you mean"),
         ({"more": "hours: {o: {timezone: Berlin}}"}, "d.yaml:3: hours.o.timezone: 'Berlin' is not a time zone such as"),
@@ -56,7 +62,9 @@ def test_a_fault_is_told_with_its_line_field_value_and_what_was_expected(
 def test_the_examples_of_the_documentation_are_delivery_files() -> None:
     whole, crms = re.findall(r"```yaml\n(.*?)```", DOCS.read_text(), re.DOTALL)
     assert set(parse_delivery(whole, "docs").sinks) == {"crm-hook", "sales", "team", "mail", "others"}
-    assert set(parse_delivery(f"{crms}routes: [{{name: r, to: [hubspot]}}]", "docs").sinks) == {"hubspot", "salesforce"}
+    assert set(
+        parse_delivery(f"{crms}routes: [{{name: r, to: [hubspot], when: {{kinds: [alert]}}}}]", "docs").sinks
+    ) == {"hubspot", "salesforce"}
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from scoring.score_records import LeadScore, ScoreLine
 from streams.delivery.attempts import Attempt, Failed, Sent
-from streams.delivery.config import HubSpotSink, SalesforceSink
+from streams.delivery.config_sinks import HubSpotSink, SalesforceSink
 from streams.delivery.crm_fields import FieldBook, row_of
 from streams.delivery.messages import alert_message
 from streams.delivery.records import LeadFields, decode_remembered
@@ -225,7 +225,7 @@ def test_an_alert_writes_the_fields_of_its_lead_and_a_signal_has_nobody() -> Non
 # ── which fields, when ───────────────────────────────────────────────────────────────────────────────────────
 
 CRM = {"kind": "hubspot", "token": {"env": "TOKEN"}, "every_s": 1}
-FILE = config(sinks={"crm": CRM}, routes=[{"name": "all", "to": ["crm"]}])
+FILE = config(sinks={"crm": CRM}, routes=[{"name": "all", "to": ["crm"], "when": {"kinds": ["alert"]}}])
 
 
 def score(points: float, band: str = "cold", lead: str = "email:ann@example.com") -> LeadScore:
@@ -263,6 +263,46 @@ def test_what_could_not_be_written_waits_longer_each_time_and_then_goes_as_it_is
     assert [row.fields["band"] for row in written(book, NOW + 7000)] == ["warm"]
 
 
+def test_what_has_changed_while_it_was_written_is_written_after_it_and_never_beside_it() -> None:
+    book = FieldBook(FILE, [])
+    book.take(score(50, "hot"), NOW)
+    (first,) = book.take_due("crm", NOW + 1000, 100)
+    row = row_of(first)
+    book.take(score(20, "warm"), NOW + 1001)
+    assert book.take_due("crm", NOW + 9000, 100) == []
+    book.settle(first, row, Sent(), NOW + 9000)
+    assert [row.fields["band"] for row in written(book, NOW + 9000)] == ["warm"]
+
+
+def test_leads_that_are_cold_again_and_the_longest_idle_of_too_many_are_forgotten_and_nothing_goes_wrong_with_it() -> (
+    None
+):
+    file = config(
+        sinks={"crm": CRM}, routes=[{"name": "all", "to": ["crm"], "when": {"kinds": ["alert"]}}], crm_leads_max=100
+    )
+    book, topic, crm = FieldBook(file, []), {}, {}
+
+    def pass_on(now: int) -> None:
+        crm.update({row.email: row.fields["band"] for row in written(book, now)})
+        topic.update(book.drain())
+
+    for number in range(150):
+        book.take(score(50, "hot", f"email:p{number}@example.com"), NOW)
+    assert book.is_full
+    for _ in range(3):
+        pass_on(NOW + 1000)
+    assert not book.is_full
+    kept = {key: value for key, value in topic.items() if value is not None}
+    assert len(kept) == 101  # and that some were forgotten
+    book = FieldBook(file, [each for each in map(decode_remembered, kept.values()) if isinstance(each, LeadFields)])
+    for number in range(150):
+        book.take(score(2, "cold", f"email:p{number}@example.com"), NOW + 2000)
+    for _ in range(3):
+        pass_on(NOW + 4000)
+    assert set(crm.values()) == {"cold"}
+    assert [key for key, value in topic.items() if value is not None] == ["fields|crm|"]
+
+
 @given(
     st.lists(
         st.tuples(
@@ -281,12 +321,13 @@ def test_in_the_end_the_crm_has_the_band_and_about_the_score_whatever_happens(
             last = score(points, band)
             book.take(last, now)
         elif step == "restart":
-            kept = [each for each in map(decode_remembered, topic.values()) if isinstance(each, LeadFields)]
+            found = [decode_remembered(value) for value in topic.values() if value is not None]
+            kept = [each for each in found if isinstance(each, LeadFields)]
             book = FieldBook(FILE, kept)
         else:
             rows = written(book, now, Failed("answered 500") if step == "fail" else None)
             crm = dict(rows[-1].fields) if rows and step == "write" else crm
-        topic |= {key: value for key, value in book.drain().items() if value is not None}
+        topic |= book.drain()
         now += 0 if step != "fail" else 3_600_000
     assert crm["band"] == last.band
     assert abs(float(crm["score"]) - last.score) < 10
@@ -321,7 +362,15 @@ async def keep_fields(settings: Settings, leads: int) -> HubSpotPortal:
     server, url = await serve(portal)
     path = settings.data_dir / "delivery.yaml"
     sinks = {"crm": {"kind": "hubspot", "token": {"env": "TOKEN"}, "api_url": url, "every_s": 0.5}}
-    path.write_text(json.dumps({"sinks": sinks, "routes": [{"name": "r", "to": ["crm"]}], "allow": ["127.0.0.1"]}))
+    path.write_text(
+        json.dumps(
+            {
+                "sinks": sinks,
+                "routes": [{"name": "r", "to": ["crm"], "when": {"kinds": ["alert"]}}],
+                "allow": ["127.0.0.1"],
+            }
+        )
+    )
     producer = AIOKafkaProducer(bootstrap_servers=settings.brokers)
     await producer.start()
     log = settings.data_dir / "delivery.log"

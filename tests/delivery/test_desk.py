@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from scoring.follow_ups import FollowUp
 from streams.delivery.attempts import Attempt, Failed, Sent
 from streams.delivery.config import DeliveryConfig
-from streams.delivery.desk import Changes, Desk, Plan
+from streams.delivery.desk import Desk
+from streams.delivery.memory import Changes
 from streams.delivery.messages import Message
+from streams.delivery.planning import Plan
 from streams.delivery.records import Delivery, Order, SinkState, decode_remembered
 from streams.delivery.sinks.webhook import render
-from tests.delivery.builders import HOUR, MONDAY_9H, config, cooled, entered
+from tests.delivery.builders import HOUR, MONDAY_9H, config, cooled, entered, retracted
 
 NOW = MONDAY_9H
 ARRIVED = Sent("ref")
@@ -88,6 +90,96 @@ def test_a_cooling_follows_to_those_who_heard_of_the_alert_and_knows_their_messa
     office.commit()
     following = list(office.desk.take_due(NOW + 1, lambda _: 9))
     assert [(each.kind, office.desk.earlier_ref(each)) for each in following] == [("cooled", "ref")] * 2
+
+
+def test_a_retraction_follows_to_those_who_heard_and_says_what_it_is() -> None:
+    office = Office(CLOCK)
+    office.desk.take_alert(entered(), NOW)
+    office.go(NOW)
+    office.desk.take_alert(retracted(entered(), NOW + 1), NOW + 1)
+    office.commit()
+    office.open(NOW + 1)
+    (told,) = office.go(NOW + 1)
+    assert (told.kind, told.about) == ("retracted", entered().id)
+    assert "was not hot after all" in office.last_body
+    assert office.go(NOW + HOUR) == []  # and its clock has stopped
+    assert office.follow_ups == []
+
+
+def test_what_is_retracted_before_anybody_was_told_is_not_told_to_people_and_is_to_programs() -> None:
+    routes = [{"name": "all", "to": ["chat", "hook"], "quiet": "hold", "owners": ["ann"]}]
+    office = Office(config(routes=routes, owners=TEAM, hours=OFFICE, default_hours="office"))
+    night = NOW + 13 * HOUR
+    office.desk.take_alert(entered(time_ms=night), night)
+    office.desk.take_alert(retracted(entered(), night + 1), night + 1)
+    assert [(each.sink, each.kind) for each in (*office.go(night + 1), *office.go(night + 1))] == [
+        ("hook", "entered"),
+        ("hook", "retracted"),
+    ]
+    assert office.go(night + 24 * HOUR) == []
+    (unsaid,) = (each for each in office.desk.deliveries.values() if each.sink == "chat")
+    assert (unsaid.state, unsaid.reason) == ("dropped", "retracted before anybody was told")
+
+
+ANSWERED = config(
+    routes=[{"name": "all", "to": ["chat", "hook"], "owners": ["ann", "bob"], "quiet": "hold"}],
+    owners=TEAM,
+    hours=OFFICE,
+    default_hours="office",
+)
+
+
+def answer(action: str, time_ms: int, alert_id: str = "") -> FollowUp:
+    return FollowUp(
+        id=f"f-{action}", lead="email:ann@example.com", action=action, time=time_ms, by="bob", alert_id=alert_id
+    )
+
+
+@pytest.mark.parametrize("action", ["accepted", "rejected", "contacted", "won", "suppressed"])
+@pytest.mark.parametrize("names_the_alert", [True, False])
+def test_who_has_been_answered_is_not_told_to_people_any_more(action: str, names_the_alert: bool) -> None:
+    office = Office(ANSWERED)
+    night = NOW + 13 * HOUR
+    office.desk.take_alert(entered(time_ms=night), night)
+    office.desk.take_alert(entered("email:zoe@example.com", time_ms=night), night)
+    assert [each.sink for each in office.go(night, Failed("answered 500"))] == ["hook", "hook"]
+    office.desk.take_follow_up(answer(action, night + 1, entered().id if names_the_alert else ""), night + 1)
+    office.commit()
+    office.open(night + 2)
+    told = office.go(night + 24 * HOUR)
+    # Whoever accepts a lead is still to contact it in time, so that a breach may follow.
+    assert {(each.sink, each.subject) for each in told if each.kind == "entered"} == {
+        ("hook", "email:ann@example.com"),  # programs are told of every alert
+        ("hook", "email:zoe@example.com"),
+        ("chat", "email:zoe@example.com"),
+    }
+    (unsaid,) = (each for each in office.desk.deliveries.values() if each.state == "dropped")
+    assert unsaid.reason == f"{action} by bob before it was told"
+
+
+def test_an_answer_stops_what_is_being_tried_for_people_unless_it_arrives() -> None:
+    office = Office(config(routes=[{"name": "all", "to": ["chat"]}]))
+    office.desk.take_alert(entered(), NOW)
+    office.commit()
+    (tried,) = office.desk.take_due(NOW, lambda _: 9)
+    office.desk.take_follow_up(answer("accepted", NOW + 1), NOW + 1)
+    office.desk.settle(tried, Failed("answered 500"), NOW + 2)
+    assert (tried.state, tried.reason) == ("dropped", "accepted by bob before it was told")
+
+
+@pytest.mark.parametrize(("action", "alert_id"), [("accepted", "another"), ("adjusted", ""), ("released", "")])
+def test_an_answer_to_something_else_keeps_nothing_back(action: str, alert_id: str) -> None:
+    office = Office(config(routes=[{"name": "all", "to": ["chat"]}]))
+    office.desk.take_alert(entered(), NOW)
+    office.desk.take_follow_up(answer(action, NOW + 1, alert_id), NOW + 1)
+    assert len(office.go(NOW + 2)) == 1
+
+
+def test_an_answer_from_before_an_alert_keeps_nothing_back() -> None:
+    office = Office(config(routes=[{"name": "all", "to": ["chat"]}]))
+    office.desk.take_alert(entered(), NOW)
+    office.desk.take_follow_up(answer("accepted", NOW - 1), NOW)
+    assert len(office.go(NOW)) == 1
 
 
 def test_what_is_said_of_a_lead_waits_for_what_was_said_before() -> None:

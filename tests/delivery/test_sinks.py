@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from scoring.errors import SettingsError
 from streams.delivery.attempts import Attempt, Failed, Sent
-from streams.delivery.config import AppriseSink, EmailSink, SlackSink, TeamsSink
+from streams.delivery.config_sinks import AppriseSink, EmailSink, SlackSink, TeamsSink
 from streams.delivery.escaping import csv_cell, html, markdown, mrkdwn, plain
 from streams.delivery.guard import AddressPolicy, guarded_client, watch_sockets
 from streams.delivery.messages import Message, alert_message
@@ -28,6 +28,7 @@ from streams.delivery.sinks.email import Email
 from streams.delivery.sinks.slack import Slack
 from streams.delivery.sinks.teams import CARD_BYTES_MAX, Teams
 from streams.embedded.ports import free_ports
+from streams.mail_server import MailServer
 from tests.delivery.builders import entered
 
 EVIL = "<!channel> <img src=x onerror=alert(1)> [x](https://evil.example)\r\nBcc: all@example.com *b* =1+1"
@@ -180,10 +181,8 @@ def send_mail(to: list[str], policy: AddressPolicy = LOCAL, **changes: Any) -> t
     (port,) = free_ports("127.0.0.1", 1)
     controller = Controller(mailbox, hostname="127.0.0.1", port=port)
     controller.start()
-    config = EmailSink.model_validate(
-        {"kind": "email", "host": "127.0.0.1", "port": port, "security": "none", "from": "lead@heat.example", "to": to}
-    )
-    sink = Email("mail", config, policy)
+    config = EmailSink.model_validate({"kind": "email", "to": to})
+    sink = Email(config, MailServer.at(f"smtp://127.0.0.1:{port}"), "lead@heat.example", policy)
     try:
         return asyncio.run(sink.send(delivery(sink.render(message(**changes))), "", NOW)), mailbox
     finally:

@@ -21,6 +21,7 @@ from scoring.model import load_model
 from streams.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
 from streams.gateway import app as gateway_app
 from streams.gateway.app import create_gateway
+from streams.gateway.crm.hubspot import Contact
 from streams.gateway.producer import BrokerUnavailable
 from streams.gateway.serve import server_config
 from streams.settings import Settings
@@ -74,7 +75,11 @@ class Gateway:
         self.now_ms = NOW_MS
         self.pages: dict[str, bytes] = {}
         self.fetched: list[str] = []
-        self.app = create_gateway(settings, self.producer, clock=lambda: self.now_ms, fetch=self._fetch)
+        self.contacts: dict[str, Contact] = {}
+        self.hubspot_is_away = False
+        self.app = create_gateway(
+            settings, self.producer, clock=lambda: self.now_ms, fetch=self._fetch, contacts=self._contacts
+        )
         self._client = client
 
     async def _fetch(self, address: str) -> bytes:
@@ -83,6 +88,12 @@ class Gateway:
         if address not in self.pages:
             raise OSError("no answer")
         return self.pages[address]
+
+    async def _contacts(self, numbers: Sequence[str]) -> Mapping[str, Contact]:
+        """Stand in for HubSpot: who its contacts are is in ``contacts``."""
+        if self.hubspot_is_away:
+            raise OSError("answered 502")
+        return {number: self.contacts[number] for number in numbers if number in self.contacts}
 
     def request(
         self, method: str, path: str, content: bytes | None = None, headers: Mapping[str, str] | None = None

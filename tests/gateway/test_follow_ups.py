@@ -24,7 +24,7 @@ def link(lead: str = "email:ann@example.com", expires_ms: int = NOW_MS + 1, secr
 @pytest.fixture
 def linked(make_gateway: Callable[..., Gateway]) -> Gateway:
     """Return a gateway that takes links, asked by somebody far away."""
-    return make_gateway("192.0.2.1", link_secret=SECRET, write_keys="site=abc123")
+    return make_gateway("192.0.2.1", secret=SECRET, write_keys="site=abc123")
 
 
 class Links(HTMLParser):
@@ -110,7 +110,7 @@ def test_a_link_that_is_forged_cut_or_expired_does_not_work(linked: Gateway, url
 
 
 def test_a_gateway_without_a_secret_takes_no_links(gateway: Gateway) -> None:
-    assert "LEADHEAT_LINK_SECRET" in gateway.get(link()).text
+    assert "LEADHEAT_SECRET" in gateway.get(link()).text
 
 
 def test_the_page_shows_a_lead_s_id_as_text_and_lets_nothing_run(linked: Gateway) -> None:

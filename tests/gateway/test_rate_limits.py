@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.gateway.rate_limits import AWAY_S, BUCKET_S, LocalLimits, make_limits
+from streams.gateway.quick_redis import AWAY_S
+from streams.gateway.rate_limits import BUCKET_S, LocalLimits, make_limits
 from streams.settings import Settings
 from tests.gateway.redis_server import running_redis
 
@@ -75,12 +76,11 @@ def test_gateways_share_a_keys_limit_through_redis(tmp_path):
     assert 0.2 < third <= 0.5
 
 
-def test_while_redis_is_away_the_gateway_limits_by_itself_and_then_goes_back(tmp_path, monkeypatch):
+def test_while_redis_is_away_the_gateway_limits_by_itself_and_then_goes_back(tmp_path):
     async def take():
         now = 0.0
         with running_redis(tmp_path) as (url, process):
-            limits = make_limits(Settings(redis_url=url, events_per_s=1))
-            monkeypatch.setattr(limits, "_clock", lambda: now)
+            limits = make_limits(Settings(redis_url=url, events_per_s=1), clock=lambda: now)
             assert await limits.take("k", 10) == 0
             process.kill()
             process.wait()

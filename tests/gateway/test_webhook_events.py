@@ -15,6 +15,7 @@ from streams.gateway.webhooks.postmark import Postmark
 from streams.gateway.webhooks.sendgrid import SendGrid
 from streams.gateway.webhooks.ses import AmazonSes
 from streams.gateway.webhooks.standard_webhooks import StandardWebhooks
+from streams.gateway.webhooks.tokens import LocalTokens
 from tests.gateway.providers import PERSON, TOPIC, sendgrid_key, sendgrid_signs
 
 NOW_S = 1_767_268_800
@@ -23,7 +24,7 @@ APPLE = "Mozilla/5.0"
 GMAIL = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)"
 
 SENDGRID = SendGrid([sendgrid_key()[1]], 300)
-MAILGUN = Mailgun(["key"], 300)
+MAILGUN = Mailgun(["key"], 300, LocalTokens())
 POSTMARK = Postmark(["a:b"])
 SES = AmazonSes([TOPIC], 300, lambda address: None)
 RESEND = StandardWebhooks(["whsec_c2VjcmV0"], 300)

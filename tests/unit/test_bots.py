@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scoring.bots import CLICK_SOON_MS, UNSUBSCRIBE_SOON_MS, Signs, is_microsoft, judge, signs_of, tag, trace
+from scoring.bots import CLICK_SOON_MS, UNSUBSCRIBE_SOON_MS, Signs, judge, signs_of, tag, trace
 from scoring.events import EVENT_TYPES, Event
+from scoring.microsoft_networks import is_microsoft
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
@@ -89,6 +92,11 @@ def test_without_any_sign_there_is_no_verdict():
     [
         ("13.64.0.0", True),
         ("13.63.255.255", False),
+        ("13.95.255.255", True),
+        ("13.96.0.0", False),
+        ("20.0.0.0", True),
+        ("0.0.0.0", False),
+        ("255.255.255.255", False),
         ("::ffff:40.94.31.7", True),
         ("2603:1000::1", True),
         ("2001:db8::1", False),
@@ -98,6 +106,16 @@ def test_without_any_sign_there_is_no_verdict():
 )
 def test_microsofts_networks_begin_and_end_where_they_do(address, expected):
     assert is_microsoft(address) is expected
+
+
+@pytest.mark.parametrize(
+    "network",
+    ["40.92.0.0/15", "40.107.0.0/16", "52.100.0.0/14", "104.47.0.0/17", "2a01:111:f400::/48", "2a01:111:f403::/48"],
+)
+def test_all_networks_of_exchange_online_protection_are_microsofts(network):
+    """As endpoints.office.com lists them (Exchange Online, id 10)."""
+    whole = ip_network(network)
+    assert all(is_microsoft(str(whole[place])) for place in (0, 1, -1))
 
 
 def signs_from(address, agent=CHROME, message="m-1"):

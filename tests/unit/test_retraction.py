@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import repeat
+from itertools import permutations, repeat
 from random import Random
 from typing import Any
 
@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from scoring.alerts import retracted_id
 from scoring.lead_state import decode_state
+from scoring.replay import Replay
 from scoring.score_records import score_later
-from tests.unit.builders import NOW, days, event, live, model_of, run
+from tests.unit.builders import NOW, days, event, live, model_of, run, to_record
 
 FAR = NOW + days(30)
 ANN = {"email": "ann@acme.com"}
@@ -262,3 +263,35 @@ def test_every_retraction_takes_back_an_open_alert_once(rng):
         else:
             assert alert.alert_id == is_open
             is_open = None
+
+
+# ── people with several identities ───────────────────────────────────────────────────────────────────────────
+
+
+def test_a_burst_that_a_visitor_and_the_person_made_together_is_retracted_in_any_order() -> None:
+    visitor = {"message": "m", "link": "c"}
+    happened = [
+        *burst()[:2],
+        event("view", NOW + 350, **ANN),
+        event("third", NOW + 600, "email_clicked", properties=visitor, anonymous_id="v"),
+        event("who", NOW + 2_000, "form_submitted", anonymous_id="v", **ANN),
+    ]
+    for order in permutations(happened):
+        replay = Replay(BURSTY)
+        raised = [alert for each in order for alert in replay.take([to_record(each)]).alerts]
+        assert [(record.lead, round(record.score)) for record in replay.scores()] == [("email:ann@acme.com", 30)]
+        assert [alert.kind for alert in raised] in ([], ["entered", "retracted"])
+        assert all(alert.id == retracted_id(raised[0].id) for alert in raised[1:])
+
+
+def test_an_alert_that_did_not_rest_on_what_a_visitor_clicked_is_not_retracted_with_it() -> None:
+    replay = Replay(BURSTY)
+    views = [event(f"view-{number}", NOW, **ANN) for number in range(4)]
+    clicks = [each | {"anonymous_id": "v"} for each in burst()[:2]]
+    for each in clicks:
+        del each["email"]
+    third = event("third", NOW + 600, "email_clicked", properties={"message": "m", "link": "c"}, **ANN)
+    happened = [*views, *clicks, third, event("who", NOW + 2_000, "form_submitted", anonymous_id="v", **ANN)]
+    raised = [alert for each in happened for alert in replay.take([to_record(each)]).alerts]
+    assert [alert.kind for alert in raised] == ["entered"]
+    assert [round(record.score) for record in replay.scores()] == [120]

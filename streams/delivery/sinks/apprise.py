@@ -10,7 +10,7 @@ import apprise
 
 from scoring.errors import SettingsError
 from streams.delivery.attempts import Attempt, Failed, Sent
-from streams.delivery.config import AppriseSink
+from streams.delivery.config_sinks import AppriseSink
 from streams.delivery.escaping import html, markdown, plain
 from streams.delivery.guard import AddressPolicy, RefusedAddressError, judged
 from streams.delivery.messages import Message

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 
 from scoring.errors import SettingsError
-from streams.delivery.config import (
+from streams.delivery.config import DeliveryConfig
+from streams.delivery.config_sinks import (
     AppriseSink,
-    DeliveryConfig,
     EmailSink,
     HubSpotSink,
     SalesforceSink,
@@ -17,23 +17,30 @@ from streams.delivery.config import (
 )
 from streams.delivery.guard import AddressPolicy
 from streams.delivery.sinks.base import Sink
+from streams.mail_server import MailServer
+from streams.settings import Settings
 
 
-def build_sinks(config: DeliveryConfig, client: httpx.AsyncClient, policy: AddressPolicy) -> dict[str, Sink]:
-    """Return the sinks by name; raises :class:`SettingsError`, with a line for each secret that is not found."""
+def build_sinks(
+    config: DeliveryConfig, client: httpx.AsyncClient, policy: AddressPolicy, settings: Settings
+) -> dict[str, Sink]:
+    """Return the sinks by name, e-mail through the mail server of the settings.
+
+    Raises :class:`SettingsError`, with a line for each secret that is not found.
+    """
     sinks: dict[str, Sink] = {}
     faults: list[str] = []
     for name, each in config.sinks.items():
         try:
-            sinks[name] = _build(name, each, client, policy)
+            sinks[name] = _build(name, each, client, policy, settings)
         except SettingsError as error:
-            faults.append(str(error))
+            faults.append(str(error) if f"sinks.{name}" in str(error) else f"sinks.{name}: {error}")
     if faults:
         raise SettingsError("\n".join(faults))
     return sinks
 
 
-def _build(name: str, config: object, client: httpx.AsyncClient, policy: AddressPolicy) -> Sink:
+def _build(name: str, config: object, client: httpx.AsyncClient, policy: AddressPolicy, settings: Settings) -> Sink:
     # Each is imported where it is used: a process that was killed is back a second sooner without Apprise and Slack.
     match config:
         case WebhookSink():
@@ -51,7 +58,8 @@ def _build(name: str, config: object, client: httpx.AsyncClient, policy: Address
         case EmailSink():
             from streams.delivery.sinks.email import Email
 
-            return Email(name, config, policy)
+            server = MailServer.at(settings.smtp_url.get_secret_value())
+            return Email(config, server, settings.mail_from, policy)
         case AppriseSink():
             from streams.delivery.sinks.apprise import AppriseService
 

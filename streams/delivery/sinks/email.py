@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-import ssl
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email import message_from_string
 from email.message import EmailMessage
@@ -12,25 +12,27 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from streams.delivery.attempts import Attempt, Failed, Sent
-from streams.delivery.config import EmailSink
+from streams.delivery.config_sinks import EmailSink
 from streams.delivery.escaping import html, plain
 from streams.delivery.guard import AddressPolicy, judged
 from streams.delivery.messages import Message
 from streams.delivery.records import Delivery
 from streams.delivery.sinks.base import failure_of_error
+from streams.mail_server import MailServer
 
 
 class Email:
-    """Some addresses, through one server."""
+    """Some addresses, through one server; ``sender`` is the settings' own, unless the file names another."""
 
-    def __init__(self, name: str, config: EmailSink, policy: AddressPolicy) -> None:
+    def __init__(self, config: EmailSink, server: MailServer, sender: str, policy: AddressPolicy) -> None:
         self._config = config
+        self._server = server
+        self._sender = config.sender or sender
         self._policy = policy
-        self._password = config.password.read(f"sinks.{name}.password") if config.password is not None else ""
 
     def render(self, message: Message) -> str:
         """Return the whole e-mail."""
-        return render(message, self._config)
+        return render(message, self._sender, self._config.to)
 
     async def send(self, delivery: Delivery, _: str, __: int) -> Attempt:
         """Hand it to the server, in a thread: the client of Python's own library waits."""
@@ -41,11 +43,7 @@ class Email:
         if not mail["To"]:
             return Failed("nobody to write to: the owner has no e-mail address", is_final=True, is_down=False)
         try:
-            with judged(self._policy), self._connect() as server:
-                if self._config.security == "starttls":
-                    server.starttls(context=ssl.create_default_context())
-                if self._config.user:
-                    server.login(self._config.user, self._password)
+            with judged(self._policy), self._server.connect(self._config.timeout_s) as server:
                 refused = server.send_message(mail)
         except smtplib.SMTPRecipientsRefused as error:
             codes = [code for code, _ in error.recipients.values()]
@@ -59,20 +57,14 @@ class Email:
             return failure_of_error(error)
         return Sent(f"{len(refused)} recipients refused" if refused else "")
 
-    def _connect(self) -> smtplib.SMTP:
-        host, port, timeout_s = self._config.host, self._config.port, self._config.timeout_s
-        if self._config.security == "tls":
-            return smtplib.SMTP_SSL(host, port, timeout=timeout_s, context=ssl.create_default_context())
-        return smtplib.SMTP(host, port, timeout=timeout_s)
 
-
-def render(message: Message, config: EmailSink) -> str:
+def render(message: Message, sender: str, to: Sequence[str]) -> str:
     """Return the e-mail as text; no header can be added by what a lead calls itself."""
     mail = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-    domain = config.sender.rpartition("@")[2]
+    domain = sender.rpartition("@")[2]
     mail["Subject"] = plain(message.title)
-    mail["From"] = config.sender
-    recipients = [message.owner_email if each == "owner" else each for each in config.to]
+    mail["From"] = sender
+    recipients = [message.owner_email if each == "owner" else each for each in to]
     mail["To"] = ", ".join(dict.fromkeys(filter(None, recipients)))
     mail["Date"] = format_datetime(datetime.fromtimestamp(message.time_ms / 1000, UTC))
     mail["Message-ID"] = f"<{message.id}@{domain}>"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 
 from streams.delivery.attempts import Attempt, Failed, Sent
-from streams.delivery.config import HubSpotSink
+from streams.delivery.config_sinks import HubSpotSink
 from streams.delivery.sinks.base import failure_of, failure_of_error
 from streams.delivery.sinks.crm import Row
 

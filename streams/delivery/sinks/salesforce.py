@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from streams.delivery.attempts import Attempt, Failed, Sent
-from streams.delivery.config import SalesforceSink
+from streams.delivery.config_sinks import SalesforceSink
 from streams.delivery.sinks.base import failure_of, failure_of_error
 from streams.delivery.sinks.crm import Row
 

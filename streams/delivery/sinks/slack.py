@@ -18,7 +18,7 @@ from slack_sdk.models.blocks import (
 )
 
 from streams.delivery.attempts import Attempt, Failed, Sent
-from streams.delivery.config import SlackSink
+from streams.delivery.config_sinks import SlackSink
 from streams.delivery.escaping import mrkdwn, plain
 from streams.delivery.messages import Message
 from streams.delivery.records import Delivery

@@ -8,7 +8,7 @@ from typing import Any, Final
 import httpx
 
 from streams.delivery.attempts import Attempt, Sent
-from streams.delivery.config import TeamsSink
+from streams.delivery.config_sinks import TeamsSink
 from streams.delivery.escaping import markdown
 from streams.delivery.messages import Message
 from streams.delivery.records import Delivery

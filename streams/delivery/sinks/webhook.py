@@ -10,7 +10,7 @@ from standardwebhooks.webhooks import Webhook
 
 from scoring.errors import SettingsError
 from streams.delivery.attempts import Attempt, Sent
-from streams.delivery.config import WebhookSink
+from streams.delivery.config_sinks import WebhookSink
 from streams.delivery.messages import Message
 from streams.delivery.records import Delivery
 from streams.delivery.sinks.base import failure_of, failure_of_error

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -18,12 +17,10 @@ import msgspec
 
 from streams.gateway.webhooks.delivery import Delivery, check_window, read_json, unsigned, whole
 from streams.gateway.webhooks.mail import Mail, agent, child, consent_of, optional, required, seconds
+from streams.gateway.webhooks.tokens import Tokens
 
 TRIES_S: Final = 8 * 3600
 """For so long Mailgun tries again, with the signature of its first try."""
-
-TOKENS_KEPT: Final = 200_000
-"""Of about 100 bytes each."""
 
 _TYPES: Final = {
     "accepted": "email_sent",
@@ -51,10 +48,10 @@ class Mailgun:
 
     name = "mailgun"
 
-    def __init__(self, signing_keys: Sequence[str], window_s: float) -> None:
+    def __init__(self, signing_keys: Sequence[str], window_s: float, tokens: Tokens) -> None:
         self._keys = [key.encode() for key in signing_keys]
         self._window_s = max(window_s, TRIES_S)
-        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+        self._tokens = tokens
 
     async def verify(self, delivery: Delivery) -> None:
         """Return if Mailgun has signed this, and lately, and its token for nothing else; raises :class:`Refusal`."""
@@ -67,14 +64,8 @@ class Mailgun:
         if not sum(hmac.compare_digest(digest, given) for digest in digests):
             raise unsigned("signature", "does not fit its time and token, and LEADHEAT_MAILGUN_KEY")
         check_window(str(signed.timestamp), "signature.timestamp", delivery.received_ms, self._window_s)
-        self._check_token(signed.token, delivery.body)
-
-    def _check_token(self, token: str, body: bytes) -> None:
-        digest = hashlib.blake2b(body, digest_size=16).digest()
-        if self._bodies.setdefault(token, digest) != digest:
+        if not await self._tokens.belongs(signed.token, delivery.body):
             raise unsigned("signature.token", "has come with another body before")
-        if len(self._bodies) > TOKENS_KEPT:
-            self._bodies.popitem(last=False)
 
     def split(self, body: bytes) -> Sequence[msgspec.Raw]:
         """Take the body as one item."""

@@ -19,6 +19,7 @@ from streams.gateway.webhooks.postmark import Postmark
 from streams.gateway.webhooks.sendgrid import SendGrid
 from streams.gateway.webhooks.ses import AmazonSes, Fetch
 from streams.gateway.webhooks.standard_webhooks import StandardWebhooks
+from streams.gateway.webhooks.tokens import Tokens
 from streams.settings import Settings, split_list
 
 SETTING: Final = {
@@ -34,14 +35,14 @@ FETCH_TIMEOUT_S: Final = 5.0
 FETCHED_BYTES_MAX: Final = 64 * 1024
 
 
-def make_webhooks(settings: Settings, fetch: Fetch) -> dict[str, Webhook]:
+def make_webhooks(settings: Settings, fetch: Fetch, tokens: Tokens) -> dict[str, Webhook]:
     """Return the webhooks of the providers that are set up; raises :class:`SettingsError` for a key that is none."""
     window_s = settings.webhook_window_s
     found: dict[str, Webhook] = {}
     if keys := split_list(settings.sendgrid_key):
         found["sendgrid"] = SendGrid(keys, window_s)
     if keys := split_list(settings.mailgun_key):
-        found["mailgun"] = Mailgun(keys, window_s)
+        found["mailgun"] = Mailgun(keys, window_s, tokens)
     if logins := split_list(settings.postmark_login):
         found["postmark"] = Postmark(logins)
     if topics := split_list(settings.ses_topics):
@@ -51,10 +52,10 @@ def make_webhooks(settings: Settings, fetch: Fetch) -> dict[str, Webhook]:
     return found
 
 
-def webhooks_router(intake: Intake, settings: Settings, fetch: Fetch) -> APIRouter:
+def webhooks_router(intake: Intake, settings: Settings, fetch: Fetch, tokens: Tokens) -> APIRouter:
     """Make a route for each provider."""
     router = APIRouter(tags=["Mail providers"])
-    webhooks = make_webhooks(settings, fetch)
+    webhooks = make_webhooks(settings, fetch, tokens)
     for name, setting in SETTING.items():
         route = f"/v1/webhooks/{name}"
         endpoint = _endpoint(intake, route, webhooks.get(name), setting)
