@@ -14,6 +14,8 @@ def worker() -> None:
 
     Reads the settings from LEADHEAT_* variables. Start as many workers as you like, up to the number of
     partitions: they share the partitions, and a worker that dies is replaced without losing or repeating anything.
+
+    Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker
     """
     from streams.app import run_worker
 
