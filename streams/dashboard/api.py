@@ -81,7 +81,7 @@ def _add_leads(router: APIRouter, context: Context) -> None:
 
         async def answer() -> bytes:
             page, now_ms = await context.store.page(asked), context.clock()
-            rows = [lead_row(record, now_ms) for record in await context.store.leads(page.names)]
+            rows = [lead_row(record, now_ms) for record in await context.store.leads(page.members)]
             return _listed("leads", rows, page, now_ms)
 
         return json_bytes(await context.recent.get(asked, answer))
@@ -167,7 +167,7 @@ def _add_accounts(router: APIRouter, context: Context) -> None:
 
         async def answer() -> bytes:
             page, now_ms = await context.store.page(asked), context.clock()
-            rows = [account_row(record, now_ms) for record in await context.store.accounts(page.names)]
+            rows = [account_row(record, now_ms) for record in await context.store.accounts(page.members)]
             return _listed("accounts", rows, page, now_ms)
 
         return json_bytes(await context.recent.get(asked, answer))

@@ -32,9 +32,9 @@ async def export(store: Store, query: Query, now_ms: int) -> AsyncIterator[bytes
         page = await store.page(replace_page(query, after))
         rows: Sequence[LeadRow | AccountRow]
         if query.of == "leads":
-            rows = [lead_row(record, now_ms) for record in await store.leads(page.names)]
+            rows = [lead_row(record, now_ms) for record in await store.leads(page.members)]
         else:
-            rows = [account_row(record, now_ms) for record in await store.accounts(page.names)]
+            rows = [account_row(record, now_ms) for record in await store.accounts(page.members)]
         yield _lines([[safe_cell(_cell(row, column)) for column in columns] for row in rows])
         if page.next is None:
             return

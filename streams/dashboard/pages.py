@@ -127,7 +127,7 @@ def _add_leads(router: APIRouter, context: Context, templates: Templates) -> Non
         chosen = {"band": band, "phase": phase, "stage": stage, "owner": owner, "industry": industry}
         asked = _question("leads", context, chosen, q, since, fit_min, sort, cursor)
         page, now_ms = await store.page(asked), context.clock()
-        records = await store.leads(page.names)
+        records = await store.leads(page.members)
         owners = await store.owners([record.account for record in records])
         rows = [lead_row(record, now_ms, owners.get(record.account, "")) for record in records]
         options = {facet: await store.values(store.layout.leads, facet) for facet in chosen}
@@ -199,9 +199,9 @@ def _add_accounts(router: APIRouter, context: Context, templates: Templates) -> 
         chosen = {"band": band, "level": level, "industry": industry, "owner": owner, "country": country}
         asked = _question("accounts", context, chosen, q, since, fit_min, sort, cursor)
         page, now_ms = await store.page(asked), context.clock()
-        rows = [account_row(record, now_ms) for record in await store.accounts(page.names)]
+        rows = [account_row(record, now_ms) for record in await store.accounts(page.members)]
         pictured = await store.page(msgspec.structs.replace(asked, limit=PICTURED, after=None))
-        points = await store.standing([*pictured.names])
+        points = await store.standing(pictured.members)
         options = {facet: await store.values(store.layout.accounts, facet) for facet in chosen}
         values = {
             "rows": rows,
@@ -224,7 +224,7 @@ def _add_accounts(router: APIRouter, context: Context, templates: Templates) -> 
         now_ms = context.clock()
         asked = make_query("leads", {"account": record.account}, limit=ACCOUNT_LEADS)
         page = await store.page(asked)
-        leads = [lead_row(each, now_ms, record.owner) for each in await store.leads(page.names)]
+        leads = [lead_row(each, now_ms, record.owner) for each in await store.leads(page.members)]
         values = {
             "row": account_row(record, now_ms),
             "record": record,

@@ -65,6 +65,9 @@ FILTERS: dict[str, Callable[[LeadScore], Any]] = {
     "account=company3.example": lambda lead: lead.account == "domain:company3.example",
     "q=ann": lambda lead: lead.contact["name"].startswith("Ann"),
     "q=ann+haas": lambda lead: lead.contact["name"] == "Ann Haas",
+    "q=company3": lambda lead: "@company3" in lead.lead,
+    "q=ann+company3.ex": lambda lead: lead.contact["name"].startswith("Ann") and "@company3" in lead.lead,
+    "q=lead12%40company12.example": lambda lead: lead.lead.startswith("email:lead12@company12"),
     "q=lead12": lambda lead: lead.lead.startswith("email:lead12"),
     "band=cold&phase=decision&fit_min=3": lambda lead: (
         lead.band == "cold" and lead.phase == "decision" and (lead.fit or 0) >= 3
