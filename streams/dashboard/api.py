@@ -15,7 +15,14 @@ from starlette.responses import StreamingResponse
 from scoring.errors import EventError
 from scoring.events import parse_time
 from streams.dashboard import api_documentation as documentation
-from streams.dashboard.actions import FollowUpAsked, drop_letter, follow_up, replay_letter
+from streams.dashboard.actions import (
+    FollowUpAsked,
+    RatingAsked,
+    drop_letter,
+    follow_up,
+    rate_customer,
+    replay_letter,
+)
 from streams.dashboard.context import Context
 from streams.dashboard.deck import make_deck
 from streams.dashboard.export import export
@@ -30,6 +37,7 @@ from streams.read_model.entries import account_key_of
 BODY_MAX: Final = 16_384
 _AGO: Final = re.compile(r"(\d{1,5})([hd])")
 _decode_asked = msgspec.json.Decoder(FollowUpAsked).decode
+_decode_ratings = msgspec.json.Decoder(RatingAsked).decode
 _Text = Annotated[str, Query(max_length=200)]
 
 
@@ -184,6 +192,21 @@ def _add_accounts(router: APIRouter, context: Context) -> None:
         if record is None:
             raise _no_such("account", account)
         return json_answer({"account": record.account, "signals": await context.store.signals(record.account)})
+
+    @router.post("/accounts/{account:path}/ratings", tags=["accounts"], **documentation.RATING)
+    async def add_rating(request: Request, account: str) -> Response:
+        who = context.require(request, "admin")
+        record = await context.store.account(account)
+        if record is None:
+            raise _no_such("account", account)
+        try:
+            asked = _decode_ratings(await read_body(request))
+        except msgspec.MsgspecError as error:
+            raise HTTPException(400, f"body: {error}") from None
+        section = context.model.customers
+        return json_answer(
+            await rate_customer(context.broker, record.account, asked, section, who, context.clock()), 202
+        )
 
     @router.get("/accounts/{account:path}", tags=["accounts"], **documentation.ACCOUNT)
     async def show_account(request: Request, account: str) -> Response:

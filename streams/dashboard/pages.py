@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from math import isfinite
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -19,7 +20,15 @@ from scoring.errors import LeadheatError
 from scoring.model import ScoringModel
 from scoring.model_words import describe_rule, describe_trait
 from streams.dashboard.access import Who
-from streams.dashboard.actions import OFFERED, FollowUpAsked, drop_letter, follow_up, replay_letter
+from streams.dashboard.actions import (
+    OFFERED,
+    FollowUpAsked,
+    RatingAsked,
+    drop_letter,
+    follow_up,
+    rate_customer,
+    replay_letter,
+)
 from streams.dashboard.api import read_body, read_since, share
 from streams.dashboard.context import Context
 from streams.dashboard.deck import make_deck
@@ -231,10 +240,35 @@ def _add_accounts(router: APIRouter, context: Context, templates: Templates) -> 
             "leads": leads,
             "leads_total": page.total,
             "signals": await store.signals(record.account),
+            "criteria": context.model.customers.criteria if context.model.follows_customers else {},
             "top": max((abs(line.points) for line in record.ledger), default=1.0),
             "top_score": _top_score(context.model),
         }
         return _answer(context, templates, request, "account", who, values)
+
+    @router.post("/accounts/{account:path}/ratings")
+    async def rate(request: Request, account: str) -> Response:
+        who = context.require(request, "admin")
+        record = await context.store.account(account)
+        if record is None:
+            raise HTTPException(404, f"There is no account {account[:200]}.")
+        form = await _form(request)
+        asked = RatingAsked(ratings={form.get("criterion", ""): _read_answer(form.get("answer", ""))})
+        section = context.model.customers
+        await rate_customer(context.broker, record.account, asked, section, who, context.clock())
+        if "hx-request" in request.headers:
+            return templates.answer("_rated.html", criterion=form["criterion"], answer=form.get("answer"), by=who.name)
+        return RedirectResponse(request.headers.get("referer", "/"), 303)
+
+
+def _read_answer(text: str) -> str | float | None:
+    """Return an answer as a form tells it: a number or a text; None, which takes one back, for a blank."""
+    text = text.strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text or None
+    return number if isfinite(number) else text
 
 
 def _add_model(router: APIRouter, context: Context, templates: Templates) -> None:
