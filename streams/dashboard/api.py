@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -26,12 +26,12 @@ from streams.dashboard.actions import (
 from streams.dashboard.context import Context
 from streams.dashboard.deck import make_deck
 from streams.dashboard.export import export
+from streams.dashboard.lists import Listed, read_list
 from streams.dashboard.live import Message, TooMany, is_number
 from streams.dashboard.queries import BadQuery, make_query, write_cursor
 from streams.dashboard.queries import Query as Question
 from streams.dashboard.routes import ApiRoute, encode_json, json_answer, json_bytes
-from streams.dashboard.rows import AccountView, LeadView, account_row, lead_row, lead_view
-from streams.dashboard.store import Page
+from streams.dashboard.rows import AccountView, LeadView, account_row, lead_view
 from streams.read_model.entries import account_key_of
 
 BODY_MAX: Final = 16_384
@@ -81,23 +81,7 @@ def _add_leads(router: APIRouter, context: Context) -> None:
             cursor=cursor,
         )
 
-    question = documentation.depends(ask)
-
-    @router.get("/leads", tags=["leads"], **documentation.LEADS)
-    async def list_leads(request: Request, asked: Question = question) -> Response:
-        context.require(request, "read")
-
-        async def answer() -> bytes:
-            page, now_ms = await context.store.page(asked), context.clock()
-            rows = [lead_row(record, now_ms) for record in await context.store.leads(page.members)]
-            return _listed("leads", rows, page, now_ms)
-
-        return json_bytes(await context.recent.get(asked, answer))
-
-    @router.get("/leads.csv", tags=["leads"], **documentation.LEADS_CSV)
-    async def export_leads(request: Request, asked: Question = question) -> Response:
-        context.require(request, "read")
-        return _csv(export(context.store, asked, context.clock()), "leads")
+    _add_list(router, context, "leads", ask, documentation.LEADS, documentation.LEADS_CSV)
 
     @router.get("/leads/{lead:path}/history", tags=["leads"], **documentation.HISTORY)
     async def show_history(request: Request, lead: str) -> Response:
@@ -125,6 +109,28 @@ def _add_leads(router: APIRouter, context: Context) -> None:
     @router.get("/leads/{lead:path}", tags=["leads"], **documentation.LEAD)
     async def show_lead(request: Request, lead: str) -> Response:
         return json_answer(await _view(context, request, lead))
+
+
+def _add_list(
+    router: APIRouter, context: Context, of: str, ask: Callable[..., Any], of_json: Mapping[str, Any], of_csv: Any
+) -> None:
+    """Offer a list as JSON, page by page, and whole as CSV; ``ask`` gathers what is asked."""
+    question = documentation.depends(ask)
+
+    @router.get(f"/{of}", tags=[of], operation_id=f"list_{of}", **of_json)
+    async def list_them(request: Request, asked: Question = question) -> Response:
+        context.require(request, "read")
+
+        async def answer() -> bytes:
+            now_ms = context.clock()
+            return _listed(of, await read_list(context.store, asked, now_ms), now_ms)
+
+        return json_bytes(await context.recent.get(asked, answer))
+
+    @router.get(f"/{of}.csv", tags=[of], operation_id=f"export_{of}", **of_csv)
+    async def export_them(request: Request, asked: Question = question) -> Response:
+        context.require(request, "read")
+        return _csv(export(context.store, asked, context.clock()), of)
 
 
 async def _view(context: Context, request: Request, lead: str) -> LeadView:
@@ -167,23 +173,7 @@ def _add_accounts(router: APIRouter, context: Context) -> None:
             cursor=cursor,
         )
 
-    question = documentation.depends(ask)
-
-    @router.get("/accounts", tags=["accounts"], **documentation.ACCOUNTS)
-    async def list_accounts(request: Request, asked: Question = question) -> Response:
-        context.require(request, "read")
-
-        async def answer() -> bytes:
-            page, now_ms = await context.store.page(asked), context.clock()
-            rows = [account_row(record, now_ms) for record in await context.store.accounts(page.members)]
-            return _listed("accounts", rows, page, now_ms)
-
-        return json_bytes(await context.recent.get(asked, answer))
-
-    @router.get("/accounts.csv", tags=["accounts"], **documentation.ACCOUNTS_CSV)
-    async def export_accounts(request: Request, asked: Question = question) -> Response:
-        context.require(request, "read")
-        return _csv(export(context.store, asked, context.clock()), "accounts")
+    _add_list(router, context, "accounts", ask, documentation.ACCOUNTS, documentation.ACCOUNTS_CSV)
 
     @router.get("/accounts/{account:path}/signals", tags=["accounts"], **documentation.SIGNALS)
     async def show_signals(request: Request, account: str) -> Response:
@@ -311,7 +301,8 @@ async def read_body(request: Request) -> bytes:
     return body
 
 
-def _listed(name: str, rows: list[Any], page: Page, now_ms: int) -> bytes:
+def _listed(name: str, listed: Listed, now_ms: int) -> bytes:
+    page, rows = listed
     following = None if page.next is None else write_cursor(page.next)
     return encode_json({name: rows, "total": page.total, "next": following, "is_cut": page.is_cut, "now_ms": now_ms})
 

@@ -32,6 +32,7 @@ from streams.dashboard.actions import (
 from streams.dashboard.api import read_body, read_since, share
 from streams.dashboard.context import Context
 from streams.dashboard.deck import make_deck
+from streams.dashboard.lists import read_list
 from streams.dashboard.picture import make_picture
 from streams.dashboard.queries import Query as Question
 from streams.dashboard.queries import make_query, write_cursor
@@ -132,23 +133,11 @@ def _add_leads(router: APIRouter, context: Context, templates: Templates) -> Non
         sort: _Text = "score",
         cursor: Annotated[str, Query(max_length=1_000)] = "",
     ) -> Response:
-        who, store = context.require(request, "read"), context.store
+        who = context.require(request, "read")
         chosen = {"band": band, "phase": phase, "stage": stage, "owner": owner, "industry": industry}
         asked = _question("leads", context, chosen, q, since, fit_min, sort, cursor)
-        page, now_ms = await store.page(asked), context.clock()
-        records = await store.leads(page.members)
-        owners = await store.owners([record.account for record in records])
-        rows = [lead_row(record, now_ms, owners.get(record.account, "")) for record in records]
-        options = {facet: await store.values(store.layout.leads, facet) for facet in chosen}
-        values = {
-            "rows": rows,
-            "total": page.total,
-            "is_cut": page.is_cut,
-            "chosen": chosen | {"q": q, "since": since, "fit_min": fit_min, "sort": sort},
-            "options": options,
-            "top": _top_score(context.model),
-            **_links(request, page.next),
-        }
+        values = await _list_values(context, request, asked, chosen, {"q": q, "since": since, "fit_min": fit_min})
+        values["top"] = _top_score(context.model)
         return _answer(context, templates, request, "leads", who, values)
 
     @router.get("/leads/{lead:path}")
@@ -207,21 +196,10 @@ def _add_accounts(router: APIRouter, context: Context, templates: Templates) -> 
         who, store = context.require(request, "read"), context.store
         chosen = {"band": band, "level": level, "industry": industry, "owner": owner, "country": country}
         asked = _question("accounts", context, chosen, q, since, fit_min, sort, cursor)
-        page, now_ms = await store.page(asked), context.clock()
-        rows = [account_row(record, now_ms) for record in await store.accounts(page.members)]
+        values = await _list_values(context, request, asked, chosen, {"q": q, "since": since, "fit_min": fit_min})
         pictured = await store.page(msgspec.structs.replace(asked, limit=PICTURED, after=None))
-        points = await store.standing(pictured.members)
-        options = {facet: await store.values(store.layout.accounts, facet) for facet in chosen}
-        values = {
-            "rows": rows,
-            "total": page.total,
-            "is_cut": page.is_cut,
-            "picture": make_picture(points),
-            "chosen": chosen | {"q": q, "since": since, "fit_min": fit_min, "sort": sort},
-            "options": options,
-            "top": max((row.score for row in rows), default=1.0),
-            **_links(request, page.next),
-        }
+        values["picture"] = make_picture(await store.standing(pictured.members))
+        values["top"] = max((row.score for row in values["rows"]), default=1.0)
         return _answer(context, templates, request, "accounts", who, values)
 
     @router.get("/accounts/{account:path}")
@@ -233,7 +211,7 @@ def _add_accounts(router: APIRouter, context: Context, templates: Templates) -> 
         now_ms = context.clock()
         asked = make_query("leads", {"account": record.account}, limit=ACCOUNT_LEADS)
         page = await store.page(asked)
-        leads = [lead_row(each, now_ms, record.owner) for each in await store.leads(page.members)]
+        leads = [lead_row(each.record, now_ms, record.owner) for each in await store.leads(page.members)]
         values = {
             "row": account_row(record, now_ms),
             "record": record,
@@ -342,6 +320,23 @@ def _question(
         raise HTTPException(400, f"fit: {fit_min[:40]!r} is no number") from None
     since_ms = read_since(since, context.clock())
     return make_query(of, chosen, text=q, fit_min=fit, since_ms=since_ms, sort=sort, cursor=cursor)
+
+
+async def _list_values(
+    context: Context, request: Request, asked: Question, chosen: dict[str, str], typed: dict[str, str]
+) -> dict[str, Any]:
+    """Return what a page of leads or of accounts shows alike: rows, what was asked, by which facets it could, links."""
+    store = context.store
+    page, rows = await read_list(store, asked, context.clock())
+    collection = store.layout.leads if asked.of == "leads" else store.layout.accounts
+    return {
+        "rows": rows,
+        "total": page.total,
+        "is_cut": page.is_cut,
+        "chosen": chosen | typed | {"sort": asked.sort},
+        "options": {facet: await store.values(collection, facet) for facet in chosen},
+        **_links(request, page.next),
+    }
 
 
 def _links(request: Request, after: Any) -> dict[str, str]:

@@ -119,12 +119,15 @@ class Store:
             name = into.decode()
         return None
 
-    async def leads(self, members: Sequence[bytes]) -> list[LeadScore]:
-        """Return leads by their members, in this order; those that are gone are left out."""
-        return [each.record for each in await self._unpack(await self._many(self.layout.leads, members))]
+    async def leads(self, members: Sequence[bytes]) -> list[Unpacked]:
+        """Return leads by their members, in this order, with what they are listed by; those that are gone are left out.
 
-    async def leads_named(self, names: Iterable[str]) -> list[LeadScore]:
-        """Return leads by their ids, in this order; those that are gone are left out."""
+        The owner among that is the account's, for leads that have none of their own.
+        """
+        return await self._unpack(await self._many(self.layout.leads, members))
+
+    async def leads_named(self, names: Iterable[str]) -> list[Unpacked]:
+        """Return leads by their ids, alike."""
         return await self.leads(list(map(self.layout.leads.member, names)))
 
     async def accounts(self, members: Sequence[bytes]) -> list[AccountScore]:
@@ -253,7 +256,7 @@ class Store:
     async def _words(self, collection: Collection, members: list[bytes]) -> dict[bytes, set[str]]:
         """Return the words of records."""
         if collection == self.layout.leads:
-            unpacked = await self._unpack(await self._many(collection, members))
+            unpacked = await self.leads(members)
             return {collection.member(record.lead): lead_words(record, account) for record, account, _ in unpacked}
         return {collection.member(record.account): account_words(record) for record in await self.accounts(members)}
 

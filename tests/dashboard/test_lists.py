@@ -119,3 +119,11 @@ def test_accounts_are_listed_alike(full: Site) -> None:
     assert fits == sorted(fits, reverse=True)
     assert full.json("/api/accounts/company3.example")["record"]["name"] == "Company 3"
     assert full.get("/api/accounts/nowhere.example").status_code == 404
+
+
+def test_a_lead_without_an_owner_has_its_account_s_wherever_it_is_listed(site: Site) -> None:
+    lead = lead_score(1, NOW_MS, contact={"name": "Ann"})
+    site.put(account_score(1, NOW_MS, account=lead.account, owner="Jo Marsh"), lead)
+    assert [row["owner"] for row in site.json("/api/leads?owner=jo+marsh")["leads"]] == ["Jo Marsh"]
+    assert [row["owner"] for row in csv.DictReader(io.StringIO(site.get("/api/leads.csv").text))] == ["Jo Marsh"]
+    assert "Jo Marsh" in site.get("/leads").text
