@@ -54,10 +54,11 @@ class Others(msgspec.Struct, array_like=True, gc=False):
 class AccountState(msgspec.Struct, array_like=True, gc=False):
     """What is kept of one account. Times are in ms since 1970; ``band`` is an index into the account bands.
 
-    ``last`` is the account's now: the latest time of anything it knows, or of a cooling since. ``contacts`` are the
-    most engaged ones, ``others`` the rest. ``told`` is the version of the facts that leads were told last, ``fired``
-    when each signal was given last, by what it was about. ``updates`` are hashes (8 bytes each) of the latest updates'
-    ids. ``customer`` is what is known of it as a customer, None while it is none.
+    ``cools_at`` is when it is to be worked out again though nothing happens: it leaves its band, or what it is worth as
+    a customer changes. ``last`` is the account's now: the latest time of anything it knows, or of such a moment since.
+    ``contacts`` are the most engaged ones, ``others`` the rest. ``told`` is the version of the facts that leads were
+    told last, ``fired`` when each signal was given last, by what it was about. ``updates`` are hashes (8 bytes each) of
+    the latest updates' ids. ``customer`` is what is known of it as a customer, None while it is none.
     """
 
     cools_at: int = NEVER

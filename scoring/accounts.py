@@ -21,7 +21,7 @@ from scoring.cooling import ROUNDING
 from scoring.customer_book import CustomerBook
 from scoring.customer_events import CUSTOMER_EVENTS
 from scoring.customer_records import CustomerValue
-from scoring.customer_state import CustomerState, merge_customers, take_customer_event
+from scoring.customer_state import CustomerState, changes_at, merge_customers, take_customer_event
 from scoring.decay import DAY_MS
 from scoring.fit import Fit, FitBook
 from scoring.model import ScoringModel
@@ -206,6 +206,8 @@ class AccountScorer:
         record = self._record(state, people, account, score, lines, fit)
         record.customer, is_new_value = self._rate_customer(state, account, score, fit)
         customer = _encode_record(record.customer) if is_new_value else None
+        if self._customers is not None and state.customer is not None:
+            state.cools_at = min(state.cools_at, changes_at(state.customer, now))
         return Evaluation(_encode_record(record), signals, facts, is_news, customer)
 
     def _rate_customer(
@@ -233,7 +235,7 @@ class AccountScorer:
             state.cools_at = now + max(1, ceil(log2(score / leave) / self._rate))
 
     def cool(self, state: AccountState, clock_ms: int) -> None:
-        """Move an account's now to ``clock_ms``, in place, since it leaves its band by then."""
+        """Move an account's now to ``clock_ms``, in place, since time alone changes it by then."""
         state.last = max(state.last, clock_ms)
 
     def _facts_for_fit(self, state: AccountState, account: str, score: float, people: int) -> dict[str, Value]:

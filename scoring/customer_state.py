@@ -17,6 +17,7 @@ from scoring.customer_events import CHURN, INVOICE, OVERRIDE, RATING, RATINGS_MA
 from scoring.customer_segments import Override
 from scoring.customer_value import Said
 from scoring.decay import DAY_MS
+from scoring.timers import NEVER
 
 MONTHS_KEPT: Final = 24
 YEAR: Final = 12
@@ -140,6 +141,24 @@ def customer_facts(state: CustomerState, now_ms: int) -> dict[str, float]:
     return facts
 
 
+def changes_at(state: CustomerState, now_ms: int) -> int:
+    """Return when (ms) a customer is worth something else though nothing happens; ``NEVER`` where that cannot be.
+
+    It is when a month with invoices leaves its year, or the year before, and when an override ends.
+
+    >>> state = CustomerState()
+    >>> take_customer_event(state, "invoice", 1_767_225_600_000, {"amount": 100})  # on 2026-01-01
+    >>> datetime.fromtimestamp(changes_at(state, 1_767_225_600_000) / 1000, UTC).date().isoformat()
+    '2027-01-01'
+    """
+    if state.has_churned:
+        return NEVER
+    times = [month_begins_ms(month.number + years * YEAR) for month in state.months for years in (1, 2)]
+    if state.override is not None and state.override.segment:
+        times.append(state.override.until_ms)
+    return min((time_ms for time_ms in times if time_ms > now_ms), default=NEVER)
+
+
 def month_number(time_ms: int) -> int:
     """Return the number of a time's month (UTC), counted from the year 0.
 
@@ -148,6 +167,15 @@ def month_number(time_ms: int) -> int:
     """
     moment = datetime.fromtimestamp(time_ms / 1000, UTC)
     return moment.year * YEAR + moment.month - 1
+
+
+def month_begins_ms(number: int) -> int:
+    """Return when a month begins (UTC, ms since 1970), by its number.
+
+    >>> month_begins_ms(month_number(1_767_225_600_000)) == 1_767_225_600_000
+    True
+    """
+    return int(datetime(number // YEAR, number % YEAR + 1, 1, tzinfo=UTC).timestamp()) * 1000
 
 
 def note_segment(state: CustomerState, change: SegmentChange) -> None:

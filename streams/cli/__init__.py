@@ -1,7 +1,7 @@
 """The ``leadheat`` command. One file per command; this one only gathers them.
 
-``leadheat --help`` shows them in the order in which one meets them: try it, write a model, look at leads, run it,
-repair it. What a command needs beyond its options it imports when it runs, so that ``--help`` is there at once.
+Each is imported when it is called (:mod:`streams.cli.lazily`), and imports what it needs beyond its options when it
+runs, so that ``--help`` is there at once.
 """
 
 from __future__ import annotations
@@ -9,35 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
-from typer.core import TyperGroup
 
 from scoring.errors import LeadheatError
-from streams.cli.accounts import accounts
-from streams.cli.backtest import backtest
-from streams.cli.customers import customers
-from streams.cli.dead_letters import dead_letters
-from streams.cli.deliveries import deliveries
-from streams.cli.delivery import delivery
-from streams.cli.demo import demo
-from streams.cli.doctor import doctor
-from streams.cli.events import events
-from streams.cli.gateway import gateway
-from streams.cli.keys import keys
-from streams.cli.leads import leads
-from streams.cli.model import model
-from streams.cli.projector import projector
-from streams.cli.report import report
-from streams.cli.score import score
-from streams.cli.tail import tail
-from streams.cli.teaching import register
-from streams.cli.top import top
-from streams.cli.topics import topics
-from streams.cli.up import up
-from streams.cli.version import describe_version, version
-from streams.cli.worker import worker
+from streams.cli.lazily import LOOK, Later, lazily
 
 TRY: Final = "Try"
 MODEL: Final = "Model"
@@ -46,51 +23,117 @@ RUN: Final = "Run"
 REPAIR: Final = "Repair"
 PANELS: Final = (TRY, MODEL, LEADS, RUN, REPAIR)
 
-
-class _ByPanel(TyperGroup):
-    """Lists the commands panel by panel; by itself typer puts those with subcommands last."""
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        commands: Any = self.commands
-        return sorted(commands, key=lambda name: PANELS.index(commands[name].rich_help_panel))
-
+COMMANDS: Final = (
+    Later(
+        "demo",
+        "streams.cli.demo:demo",
+        "See leads turn hot: a real Kafka, a worker, the gateway, and an invented world that visits them.",
+        TRY,
+    ),
+    Later(
+        "up",
+        "streams.cli.up:up",
+        "Run Kafka, Redis, workers, projector, gateway with its dashboard, and delivery on this machine until Ctrl-C.",
+        TRY,
+    ),
+    Later(
+        "score",
+        "streams.cli.score:score",
+        "Score a file of events as a worker would have, without a broker: try a model on your own history.",
+        TRY,
+    ),
+    Later("model", "streams.cli.model:model", "The scoring model: what counts, how much, and for how long.", MODEL),
+    Later(
+        "backtest",
+        "streams.cli.backtest:backtest",
+        "Judge a model by history: would it have told those who were won from those who were lost, and how early?",
+        MODEL,
+    ),
+    Later(
+        "top",
+        "streams.cli.top:top",
+        "See whom to call first, as the dashboard's first page shows it, until Ctrl-C.",
+        LEADS,
+    ),
+    Later(
+        "tail",
+        "streams.cli.tail:tail",
+        "Watch a topic: its last records, then each one as it is committed.",
+        LEADS,
+    ),
+    Later("leads", "streams.cli.leads:leads", "Leads as they are scored now.", LEADS),
+    Later("accounts", "streams.cli.accounts:accounts", "The companies that leads belong to.", LEADS),
+    Later(
+        "customers",
+        "streams.cli.customers:customers",
+        "Customer value and segments: whom to keep, grow or let go.",
+        LEADS,
+    ),
+    Later("events", "streams.cli.events:events", "Events: what people did.", LEADS),
+    Later(
+        "deliveries",
+        "streams.cli.deliveries:deliveries",
+        "What is on its way to chat, mail, CRM and webhooks: look, try again, give up.",
+        LEADS,
+    ),
+    Later("report", "streams.cli.report:report", "How it went: handoffs to sales.", LEADS),
+    Later(
+        "gateway",
+        "streams.cli.gateway:gateway",
+        "Take events over HTTP, and serve the dashboard and the query API, until told to stop (SIGTERM or Ctrl-C).",
+        RUN,
+    ),
+    Later("worker", "streams.cli.worker:worker", "Score events until told to stop (SIGTERM or Ctrl-C).", RUN),
+    Later(
+        "projector",
+        "streams.cli.projector:projector",
+        "Write what workers find to Redis, for the dashboard and the query API, until told to stop (SIGTERM or"
+        " Ctrl-C).",
+        RUN,
+    ),
+    Later(
+        "delivery",
+        "streams.cli.delivery:delivery",
+        "Deliver alerts and buying signals until told to stop (SIGTERM or Ctrl-C).",
+        RUN,
+    ),
+    Later("topics", "streams.cli.topics:topics", "The topics in Kafka: what each holds, and their creation.", RUN),
+    Later("keys", "streams.cli.keys:keys", "Write keys: who may send events, and the change of a key.", RUN),
+    Later(
+        "doctor",
+        "streams.cli.doctor:doctor",
+        "Check the model, keys, brokers, topics, clocks and workers, and say what to do about what is wrong.",
+        REPAIR,
+    ),
+    Later(
+        "version",
+        "streams.cli.version:version",
+        "Print the versions that belong into a report about a fault.",
+        REPAIR,
+    ),
+    Later(
+        "dead-letters",
+        "streams.cli.dead_letters:dead_letters",
+        "What could not be scored: why, from where, and what to do about it.",
+        REPAIR,
+    ),
+)
+"""In the order in which one meets them: try it, write a model, look at leads, run it, repair it."""
 
 app = typer.Typer(
     name="leadheat",
     help="Live lead scoring on Kafka: exact, explained, and there within a tenth of a second.",
     epilog="Examples: `leadheat up` runs everything here; `leadheat COMMAND --help` teaches a command.",
-    cls=_ByPanel,
+    cls=lazily(*COMMANDS),
     no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    add_completion=False,
+    **LOOK,
 )
-register(app, demo, rich_help_panel=TRY)
-register(app, up, rich_help_panel=TRY, epilog="Example: leadheat up --workers 2")
-register(app, score, rich_help_panel=TRY)
-app.add_typer(model, name="model", rich_help_panel=MODEL)
-register(app, backtest, rich_help_panel=MODEL)
-app.add_typer(leads, name="leads", rich_help_panel=LEADS)
-app.add_typer(accounts, name="accounts", rich_help_panel=LEADS)
-app.add_typer(customers, name="customers", rich_help_panel=LEADS)
-app.add_typer(events, name="events", rich_help_panel=LEADS)
-register(app, top, rich_help_panel=LEADS)
-register(app, tail, rich_help_panel=LEADS)
-app.add_typer(deliveries, name="deliveries", rich_help_panel=LEADS)
-app.add_typer(report, name="report", rich_help_panel=LEADS)
-app.add_typer(topics, name="topics", rich_help_panel=RUN)
-register(app, gateway, rich_help_panel=RUN)
-app.add_typer(keys, name="keys", rich_help_panel=RUN)
-register(app, worker, rich_help_panel=RUN, epilog="Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker")
-register(app, projector, rich_help_panel=RUN)
-register(app, delivery, rich_help_panel=RUN)
-register(app, doctor, rich_help_panel=REPAIR)
-app.add_typer(dead_letters, name="dead-letters", rich_help_panel=REPAIR)
-register(app, version, rich_help_panel=REPAIR)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from streams.cli.version import describe_version
+
         print(describe_version())
         raise typer.Exit
 

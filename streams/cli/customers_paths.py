@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,8 +42,9 @@ def paths(
     Of each path: how many customers, how many of them are in the best segment of the model, their mean value and
     revenue, and the median of days from the first touch to hot, from hot to the win, and over all.
 
-    Read from the topics customer-values, changelog (touches) and hot-leads: hot is who was alerted, as far back as that
-    topic is kept; a history that was loaded alerts nobody. In a pipe, one JSON object a customer, with its touches.
+    Read from the topics customer-values, changelog (touches), hot-leads and lead-history, as far back as these are
+    kept. Of a history that was loaded at once it is known a little less exactly when somebody turned hot. In a pipe,
+    one JSON object a customer, with its touches.
 
     Examples:
       leadheat customers paths
@@ -102,15 +103,14 @@ def _table(sums: list[PathSum], title: str, best: str) -> object:
 async def read_trails(settings: Settings, hot: str) -> dict[str, Trail]:
     """Return how the people of each account came, as far as it is known; ``hot`` is the hottest band."""
     from scoring.account_state import is_account
-    from scoring.alerts import Alert
     from scoring.customer_paths import Trail
     from scoring.lead_state import decode_state
     from scoring.pointers import is_pointer
     from scoring.telling import account_of
     from streams.published_models import running_track
-    from streams.reading import open_topic, read_latest
+    from streams.reading import read_latest
     from streams.runtime.journal import MEMO_KEY, META_KEY
-    from streams.topics import CHANGELOG, HOT_LEADS
+    from streams.topics import CHANGELOG
 
     latest = await read_latest(settings.brokers, (await running_track(settings)).name(CHANGELOG))
     account_of_lead: dict[bytes, str] = {}
@@ -124,17 +124,36 @@ async def read_trails(settings: Settings, hot: str) -> dict[str, Trail]:
             account_of_lead[key] = account
             touches = trails.setdefault(account, Trail()).touches
             touches += [touch for touch in (state.first_touch, state.last_touch) if touch is not None]
-    decode = msgspec.json.Decoder(Alert).decode
+    async for lead, hot_ms, origins in _read_turns(settings, hot):
+        account = account_of_lead.get(_resolve(lead.encode(), latest), "")
+        if account:
+            trails[account].hot_ms.append(hot_ms)
+            trails[account].touches += map(_touch, origins)
+    return trails
+
+
+async def _read_turns(settings: Settings, hot: str) -> AsyncIterator[tuple[str, int, list[Origin]]]:
+    """Yield who was in the band ``hot`` at which time (ms), with the touches that are told: alerts, and histories.
+
+    A history that was loaded alerts nobody, but is in lead-history all the same.
+    """
+    from scoring.alerts import Alert
+    from scoring.score_records import LeadSnapshot
+    from streams.reading import open_topic
+    from streams.topics import HOT_LEADS, LEAD_HISTORY
+
+    decode_alert, decode_snapshot = msgspec.json.Decoder(Alert).decode, msgspec.json.Decoder(LeadSnapshot).decode
     async with open_topic(settings.brokers, HOT_LEADS.full_name(settings.prefix)) as reader:
         async for record in reader.read_to_end():
-            alert = decode(record.value)
-            known = account_of_lead.get(_resolve(alert.lead.encode(), latest))
-            if known is not None and alert.kind == "entered" and alert.band == hot:
-                trails[known].hot_ms.append(alert.time_ms)
-                trails[known].touches += [
-                    _touch(origin) for origin in (alert.first_touch, alert.last_touch) if origin is not None
-                ]
-    return trails
+            alert = decode_alert(record.value)
+            if alert.kind == "entered" and alert.band == hot:
+                touches = (alert.first_touch, alert.last_touch)
+                yield alert.lead, alert.time_ms, [touch for touch in touches if touch is not None]
+    async with open_topic(settings.brokers, LEAD_HISTORY.full_name(settings.prefix)) as reader:
+        async for record in reader.read_to_end():
+            snapshot = decode_snapshot(record.value)
+            if snapshot.band == hot:
+                yield snapshot.lead, snapshot.at_ms, []
 
 
 def _resolve(key: bytes, latest: Mapping[bytes, bytes]) -> bytes:

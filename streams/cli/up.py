@@ -31,6 +31,8 @@ def up(
 
     What Kafka holds is kept in LEADHEAT_DATA_DIR (./data) for the next time. Alerts are delivered where
     LEADHEAT_DELIVERY names a delivery file.
+
+    Example: leadheat up --workers 2
     """
     from streams.delivery.config import load_delivery
     from streams.embedded.kafka import EmbeddedKafka

@@ -25,6 +25,8 @@ def worker() -> None:
 
     The model is the one that was published last (`leadheat model history`). Before the first `leadheat model publish`
     it is the file that the worker was started with last.
+
+    Example: LEADHEAT_BROKERS=kafka:9092 leadheat worker
     """
     from streams.app import run_worker
 

@@ -19,7 +19,7 @@ from starlette.requests import Request
 
 from scoring.errors import EventError, SettingsError
 from scoring.identity import normalise_email
-from streams.dashboard.api_keys import ApiKeys, Holder, Role
+from streams.api_keys import ApiKeys, Holder, Role
 from streams.dashboard.tokens import Signer
 from streams.settings import Settings
 

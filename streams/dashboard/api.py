@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -15,21 +15,29 @@ from starlette.responses import StreamingResponse
 from scoring.errors import EventError
 from scoring.events import parse_time
 from streams.dashboard import api_documentation as documentation
-from streams.dashboard.actions import FollowUpAsked, drop_letter, follow_up, replay_letter
+from streams.dashboard.actions import (
+    FollowUpAsked,
+    RatingAsked,
+    drop_letter,
+    follow_up,
+    rate_customer,
+    replay_letter,
+)
 from streams.dashboard.context import Context
 from streams.dashboard.deck import make_deck
 from streams.dashboard.export import export
+from streams.dashboard.lists import Listed, read_list
 from streams.dashboard.live import Message, TooMany, is_number
 from streams.dashboard.queries import BadQuery, make_query, write_cursor
 from streams.dashboard.queries import Query as Question
 from streams.dashboard.routes import ApiRoute, encode_json, json_answer, json_bytes
-from streams.dashboard.rows import AccountView, LeadView, account_row, lead_row, lead_view
-from streams.dashboard.store import Page
+from streams.dashboard.rows import AccountView, LeadView, account_row, lead_view
 from streams.read_model.entries import account_key_of
 
 BODY_MAX: Final = 16_384
 _AGO: Final = re.compile(r"(\d{1,5})([hd])")
 _decode_asked = msgspec.json.Decoder(FollowUpAsked).decode
+_decode_ratings = msgspec.json.Decoder(RatingAsked).decode
 _Text = Annotated[str, Query(max_length=200)]
 
 
@@ -73,23 +81,7 @@ def _add_leads(router: APIRouter, context: Context) -> None:
             cursor=cursor,
         )
 
-    question = documentation.depends(ask)
-
-    @router.get("/leads", tags=["leads"], **documentation.LEADS)
-    async def list_leads(request: Request, asked: Question = question) -> Response:
-        context.require(request, "read")
-
-        async def answer() -> bytes:
-            page, now_ms = await context.store.page(asked), context.clock()
-            rows = [lead_row(record, now_ms) for record in await context.store.leads(page.names)]
-            return _listed("leads", rows, page, now_ms)
-
-        return json_bytes(await context.recent.get(asked, answer))
-
-    @router.get("/leads.csv", tags=["leads"], **documentation.LEADS_CSV)
-    async def export_leads(request: Request, asked: Question = question) -> Response:
-        context.require(request, "read")
-        return _csv(export(context.store, asked, context.clock()), "leads")
+    _add_list(router, context, "leads", ask, documentation.LEADS, documentation.LEADS_CSV)
 
     @router.get("/leads/{lead:path}/history", tags=["leads"], **documentation.HISTORY)
     async def show_history(request: Request, lead: str) -> Response:
@@ -117,6 +109,28 @@ def _add_leads(router: APIRouter, context: Context) -> None:
     @router.get("/leads/{lead:path}", tags=["leads"], **documentation.LEAD)
     async def show_lead(request: Request, lead: str) -> Response:
         return json_answer(await _view(context, request, lead))
+
+
+def _add_list(
+    router: APIRouter, context: Context, of: str, ask: Callable[..., Any], of_json: Mapping[str, Any], of_csv: Any
+) -> None:
+    """Offer a list as JSON, page by page, and whole as CSV; ``ask`` gathers what is asked."""
+    question = documentation.depends(ask)
+
+    @router.get(f"/{of}", tags=[of], operation_id=f"list_{of}", **of_json)
+    async def list_them(request: Request, asked: Question = question) -> Response:
+        context.require(request, "read")
+
+        async def answer() -> bytes:
+            now_ms = context.clock()
+            return _listed(of, await read_list(context.store, asked, now_ms), now_ms)
+
+        return json_bytes(await context.recent.get(asked, answer))
+
+    @router.get(f"/{of}.csv", tags=[of], operation_id=f"export_{of}", **of_csv)
+    async def export_them(request: Request, asked: Question = question) -> Response:
+        context.require(request, "read")
+        return _csv(export(context.store, asked, context.clock()), of)
 
 
 async def _view(context: Context, request: Request, lead: str) -> LeadView:
@@ -159,23 +173,7 @@ def _add_accounts(router: APIRouter, context: Context) -> None:
             cursor=cursor,
         )
 
-    question = documentation.depends(ask)
-
-    @router.get("/accounts", tags=["accounts"], **documentation.ACCOUNTS)
-    async def list_accounts(request: Request, asked: Question = question) -> Response:
-        context.require(request, "read")
-
-        async def answer() -> bytes:
-            page, now_ms = await context.store.page(asked), context.clock()
-            rows = [account_row(record, now_ms) for record in await context.store.accounts(page.names)]
-            return _listed("accounts", rows, page, now_ms)
-
-        return json_bytes(await context.recent.get(asked, answer))
-
-    @router.get("/accounts.csv", tags=["accounts"], **documentation.ACCOUNTS_CSV)
-    async def export_accounts(request: Request, asked: Question = question) -> Response:
-        context.require(request, "read")
-        return _csv(export(context.store, asked, context.clock()), "accounts")
+    _add_list(router, context, "accounts", ask, documentation.ACCOUNTS, documentation.ACCOUNTS_CSV)
 
     @router.get("/accounts/{account:path}/signals", tags=["accounts"], **documentation.SIGNALS)
     async def show_signals(request: Request, account: str) -> Response:
@@ -184,6 +182,21 @@ def _add_accounts(router: APIRouter, context: Context) -> None:
         if record is None:
             raise _no_such("account", account)
         return json_answer({"account": record.account, "signals": await context.store.signals(record.account)})
+
+    @router.post("/accounts/{account:path}/ratings", tags=["accounts"], **documentation.RATING)
+    async def add_rating(request: Request, account: str) -> Response:
+        who = context.require(request, "admin")
+        record = await context.store.account(account)
+        if record is None:
+            raise _no_such("account", account)
+        try:
+            asked = _decode_ratings(await read_body(request))
+        except msgspec.MsgspecError as error:
+            raise HTTPException(400, f"body: {error}") from None
+        section = context.model.customers
+        return json_answer(
+            await rate_customer(context.broker, record.account, asked, section, who, context.clock()), 202
+        )
 
     @router.get("/accounts/{account:path}", tags=["accounts"], **documentation.ACCOUNT)
     async def show_account(request: Request, account: str) -> Response:
@@ -288,7 +301,8 @@ async def read_body(request: Request) -> bytes:
     return body
 
 
-def _listed(name: str, rows: list[Any], page: Page, now_ms: int) -> bytes:
+def _listed(name: str, listed: Listed, now_ms: int) -> bytes:
+    page, rows = listed
     following = None if page.next is None else write_cursor(page.next)
     return encode_json({name: rows, "total": page.total, "next": following, "is_cut": page.is_cut, "now_ms": now_ms})
 

@@ -8,14 +8,27 @@ from typing import Any, Final
 import msgspec
 from fastapi import Depends
 
+from scoring.account_updates import AccountUpdate
 from scoring.follow_ups import REJECTIONS, FollowUp
 from scoring.signal_records import BuyingSignal
-from streams.dashboard.actions import OFFERED, FollowUpAsked
+from streams.dashboard.actions import OFFERED, FollowUpAsked, RatingAsked
 from streams.dashboard.deck import Deck
 from streams.dashboard.rows import AccountRow, AccountView, LeadRow, LeadView
 from streams.dead_letters import DeadLetter
 
-_STRUCTS: Final = (LeadRow, LeadView, AccountRow, AccountView, Deck, BuyingSignal, FollowUp, DeadLetter, FollowUpAsked)
+_STRUCTS: Final = (
+    LeadRow,
+    LeadView,
+    AccountRow,
+    AccountView,
+    Deck,
+    BuyingSignal,
+    FollowUp,
+    DeadLetter,
+    FollowUpAsked,
+    AccountUpdate,
+    RatingAsked,
+)
 _REFS, SCHEMAS = msgspec.json.schema_components(_STRUCTS, ref_template="#/components/schemas/{name}")
 """``SCHEMAS`` are the components to which the routes refer."""
 
@@ -116,6 +129,14 @@ FOLLOW_UP: Final = _route(
     _answer("Kafka has it.", _ref("FollowUp")),
     202,
     requestBody={"required": True, "content": {"application/json": {"schema": _ref("FollowUpAsked")}}},
+)
+RATING: Final = _route(
+    "Say what a customer is worth",
+    "By criterion of the model's section customers the answer, null to take one back. Workers combine it with what "
+    "they know by themselves. Needs the role admin; who said so is the key's name, or the person who has signed in.",
+    _answer("Kafka has it.", _ref("AccountUpdate")),
+    202,
+    requestBody={"required": True, "content": {"application/json": {"schema": _ref("RatingAsked")}}},
 )
 NOW: Final = _route(
     "Whom to call first",

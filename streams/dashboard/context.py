@@ -9,9 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from scoring.model import ScoringModel
+from streams.api_keys import Role
 from streams.dashboard.access import Access, Who
 from streams.dashboard.actions import Broker
-from streams.dashboard.api_keys import Role
 from streams.dashboard.live import Hub
 from streams.dashboard.recent import Recent
 from streams.dashboard.store import Store

@@ -65,7 +65,8 @@ async def make_deck(store: Store, now_ms: int, contact_within_ms: float, owner: 
     overdue_calls = await _calls(store, overdue, OVERDUE_SHOWN, now_ms, owner)
     raised_calls = await _calls(store, raised, RAISED_SHOWN, now_ms, owner)
     shown = {call.row.lead for call in (*overdue_calls, *raised_calls)}
-    rest = {lead: waiting.get(lead) for lead in by_priority.names if lead not in shown}
+    foremost = [each.record.lead for each in await store.leads(by_priority.members)]
+    rest = {lead: waiting.get(lead) for lead in foremost if lead not in shown}
     next_calls = await _calls(store, rest, NEXT_SHOWN, now_ms, owner)
     next_calls.sort(key=lambda call: -call.row.priority)
     return Deck(
@@ -83,9 +84,7 @@ async def _calls(
     store: Store, since: dict[str, int | None] | dict[str, int], count: int, now_ms: int, owner: str
 ) -> list[Call]:
     names = list(since)[: WAITING_READ if owner else count * 2]
-    records = await store.leads(names)
-    owners = await store.owners([record.account for record in records if not record.contact.get("owner")])
-    rows = [lead_row(record, now_ms, owners.get(record.account, "")) for record in records]
+    rows = [lead_row(record, now_ms, brief.owner) for record, _, brief in await store.leads_named(names)]
     if owner:
         rows = [row for row in rows if row.owner.casefold() == owner.casefold()]
     rows = rows[:count]
@@ -111,4 +110,4 @@ async def _signals(store: Store) -> list[SignalRow]:
 async def _warming(store: Store, now_ms: int) -> list[AccountRow]:
     """Return the most engaged of the accounts seen last."""
     page = await store.page(make_query("accounts", {}, sort="priority", limit=ACCOUNTS_SHOWN))
-    return [account_row(record, now_ms) for record in await store.accounts(page.names)]
+    return [account_row(record, now_ms) for record in await store.accounts(page.members)]

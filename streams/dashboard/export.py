@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
+from streams.dashboard.lists import read_list
 from streams.dashboard.queries import LIMIT_MAX, Query
-from streams.dashboard.rows import AccountRow, LeadRow, account_row, lead_row
+from streams.dashboard.rows import AccountRow, LeadRow
 from streams.dashboard.store import Store
 from streams.formulas import safe_cell
 
@@ -29,12 +30,7 @@ async def export(store: Store, query: Query, now_ms: int) -> AsyncIterator[bytes
     yield _lines([columns])
     after = query.after
     while True:
-        page = await store.page(replace_page(query, after))
-        rows: Sequence[LeadRow | AccountRow]
-        if query.of == "leads":
-            rows = [lead_row(record, now_ms) for record in await store.leads(page.names)]
-        else:
-            rows = [account_row(record, now_ms) for record in await store.accounts(page.names)]
+        page, rows = await read_list(store, replace_page(query, after), now_ms)
         yield _lines([[safe_cell(_cell(row, column)) for column in columns] for row in rows])
         if page.next is None:
             return

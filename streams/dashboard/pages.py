@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from math import isfinite
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -19,10 +20,19 @@ from scoring.errors import LeadheatError
 from scoring.model import ScoringModel
 from scoring.model_words import describe_rule, describe_trait
 from streams.dashboard.access import Who
-from streams.dashboard.actions import OFFERED, FollowUpAsked, drop_letter, follow_up, replay_letter
+from streams.dashboard.actions import (
+    OFFERED,
+    FollowUpAsked,
+    RatingAsked,
+    drop_letter,
+    follow_up,
+    rate_customer,
+    replay_letter,
+)
 from streams.dashboard.api import read_body, read_since, share
 from streams.dashboard.context import Context
 from streams.dashboard.deck import make_deck
+from streams.dashboard.lists import read_list
 from streams.dashboard.picture import make_picture
 from streams.dashboard.queries import Query as Question
 from streams.dashboard.queries import make_query, write_cursor
@@ -123,23 +133,11 @@ def _add_leads(router: APIRouter, context: Context, templates: Templates) -> Non
         sort: _Text = "score",
         cursor: Annotated[str, Query(max_length=1_000)] = "",
     ) -> Response:
-        who, store = context.require(request, "read"), context.store
+        who = context.require(request, "read")
         chosen = {"band": band, "phase": phase, "stage": stage, "owner": owner, "industry": industry}
         asked = _question("leads", context, chosen, q, since, fit_min, sort, cursor)
-        page, now_ms = await store.page(asked), context.clock()
-        records = await store.leads(page.names)
-        owners = await store.owners([record.account for record in records])
-        rows = [lead_row(record, now_ms, owners.get(record.account, "")) for record in records]
-        options = {facet: await store.values(store.layout.leads, facet) for facet in chosen}
-        values = {
-            "rows": rows,
-            "total": page.total,
-            "is_cut": page.is_cut,
-            "chosen": chosen | {"q": q, "since": since, "fit_min": fit_min, "sort": sort},
-            "options": options,
-            "top": _top_score(context.model),
-            **_links(request, page.next),
-        }
+        values = await _list_values(context, request, asked, chosen, {"q": q, "since": since, "fit_min": fit_min})
+        values["top"] = _top_score(context.model)
         return _answer(context, templates, request, "leads", who, values)
 
     @router.get("/leads/{lead:path}")
@@ -198,21 +196,10 @@ def _add_accounts(router: APIRouter, context: Context, templates: Templates) -> 
         who, store = context.require(request, "read"), context.store
         chosen = {"band": band, "level": level, "industry": industry, "owner": owner, "country": country}
         asked = _question("accounts", context, chosen, q, since, fit_min, sort, cursor)
-        page, now_ms = await store.page(asked), context.clock()
-        rows = [account_row(record, now_ms) for record in await store.accounts(page.names)]
+        values = await _list_values(context, request, asked, chosen, {"q": q, "since": since, "fit_min": fit_min})
         pictured = await store.page(msgspec.structs.replace(asked, limit=PICTURED, after=None))
-        points = await store.standing([*pictured.names])
-        options = {facet: await store.values(store.layout.accounts, facet) for facet in chosen}
-        values = {
-            "rows": rows,
-            "total": page.total,
-            "is_cut": page.is_cut,
-            "picture": make_picture(points),
-            "chosen": chosen | {"q": q, "since": since, "fit_min": fit_min, "sort": sort},
-            "options": options,
-            "top": max((row.score for row in rows), default=1.0),
-            **_links(request, page.next),
-        }
+        values["picture"] = make_picture(await store.standing(pictured.members))
+        values["top"] = max((row.score for row in values["rows"]), default=1.0)
         return _answer(context, templates, request, "accounts", who, values)
 
     @router.get("/accounts/{account:path}")
@@ -224,17 +211,42 @@ def _add_accounts(router: APIRouter, context: Context, templates: Templates) -> 
         now_ms = context.clock()
         asked = make_query("leads", {"account": record.account}, limit=ACCOUNT_LEADS)
         page = await store.page(asked)
-        leads = [lead_row(each, now_ms, record.owner) for each in await store.leads(page.names)]
+        leads = [lead_row(each.record, now_ms, record.owner) for each in await store.leads(page.members)]
         values = {
             "row": account_row(record, now_ms),
             "record": record,
             "leads": leads,
             "leads_total": page.total,
             "signals": await store.signals(record.account),
+            "criteria": context.model.customers.criteria if context.model.follows_customers else {},
             "top": max((abs(line.points) for line in record.ledger), default=1.0),
             "top_score": _top_score(context.model),
         }
         return _answer(context, templates, request, "account", who, values)
+
+    @router.post("/accounts/{account:path}/ratings")
+    async def rate(request: Request, account: str) -> Response:
+        who = context.require(request, "admin")
+        record = await context.store.account(account)
+        if record is None:
+            raise HTTPException(404, f"There is no account {account[:200]}.")
+        form = await _form(request)
+        asked = RatingAsked(ratings={form.get("criterion", ""): _read_answer(form.get("answer", ""))})
+        section = context.model.customers
+        await rate_customer(context.broker, record.account, asked, section, who, context.clock())
+        if "hx-request" in request.headers:
+            return templates.answer("_rated.html", criterion=form["criterion"], answer=form.get("answer"), by=who.name)
+        return RedirectResponse(request.headers.get("referer", "/"), 303)
+
+
+def _read_answer(text: str) -> str | float | None:
+    """Return an answer as a form tells it: a number or a text; None, which takes one back, for a blank."""
+    text = text.strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text or None
+    return number if isfinite(number) else text
 
 
 def _add_model(router: APIRouter, context: Context, templates: Templates) -> None:
@@ -310,6 +322,23 @@ def _question(
         raise HTTPException(400, f"fit: {fit_min[:40]!r} is no number") from None
     since_ms = read_since(since, context.clock())
     return make_query(of, chosen, text=q, fit_min=fit, since_ms=since_ms, sort=sort, cursor=cursor)
+
+
+async def _list_values(
+    context: Context, request: Request, asked: Question, chosen: dict[str, str], typed: dict[str, str]
+) -> dict[str, Any]:
+    """Return what a page of leads or of accounts shows alike: rows, what was asked, by which facets it could, links."""
+    store = context.store
+    page, rows = await read_list(store, asked, context.clock())
+    collection = store.layout.leads if asked.of == "leads" else store.layout.accounts
+    return {
+        "rows": rows,
+        "total": page.total,
+        "is_cut": page.is_cut,
+        "chosen": chosen | typed | {"sort": asked.sort},
+        "options": {facet: await store.values(collection, facet) for facet in chosen},
+        **_links(request, page.next),
+    }
 
 
 def _links(request: Request, after: Any) -> dict[str, str]:

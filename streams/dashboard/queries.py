@@ -29,10 +29,10 @@ class BadQuery(LeadheatError):  # noqa: N818 - the asker's error, not ours
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """The last row of a page: its value by the order, and its id."""
+    """The last row of a page: its value by the order, and its member of the collection."""
 
     value: float
-    name: str
+    member: bytes
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,8 +112,8 @@ def make_query(
 def write_cursor(cursor: Cursor) -> str:
     """Return a cursor as it stands in an address.
 
-    >>> read_cursor(write_cursor(Cursor(12.5, "user:7")))
-    Cursor(value=12.5, name='user:7')
+    >>> read_cursor(write_cursor(Cursor(12.5, b"user:7")))
+    Cursor(value=12.5, member=b'user:7')
     """
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode().rstrip("=")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -16,9 +17,19 @@ from scoring.signal_records import BuyingSignal
 from streams.dashboard.picture import Standing
 from streams.dashboard.queries import Cursor, Query
 from streams.dead_letters import DeadLetter, decode_dead_letter
-from streams.read_model.entries import VISITOR, Brief, account_key_of, decode_account, decode_lead, read_listing
-from streams.read_model.happenings import FollowUpRead, Happening, Health, Snapshot, Statistics
+from streams.read_model.entries import (
+    VISITOR,
+    WORD_LENGTH_MAX,
+    Brief,
+    account_key_of,
+    account_words,
+    decode_account,
+    lead_words,
+    term,
+)
+from streams.read_model.happenings import FollowUpRead, Happening, Health, Snapshot, Statistics, unpack_snapshot
 from streams.read_model.layout import Collection, Layout
+from streams.read_model.packing import LeadCodec, Unpacked, unpack_leads
 
 MATCHES_MAX: Final = 2_000
 """Of a search: more than this means that the words say too little."""
@@ -28,26 +39,29 @@ SMALL_KEPT_MS: Final = 1_000
 LARGE_KEPT_MS: Final = 15_000
 """How long the answer to a filter is kept: one of many leads takes Redis up to 0.1 s to make."""
 
+FILTERS_MAX: Final = 3
 HOPS_MAX: Final = 8
-_WORD: Final = re.compile(r"[\w.@+-]+")
+COMPANIES_MAX: Final = 200
+"""Companies whose leads a word finds: more than this have the word \"company\" in their names."""
+
+_WORD: Final = re.compile(r"\w+")
 
 _decode_brief = msgspec.json.Decoder(Brief).decode
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_signal = msgspec.json.Decoder(BuyingSignal).decode
 _decode_follow_up = msgspec.json.Decoder(FollowUpRead).decode
-_decode_snapshot = msgspec.json.Decoder(Snapshot).decode
 _decode_happening = msgspec.json.Decoder(Happening).decode
 _decode_health = msgspec.json.Decoder(Health).decode
 _decode_statistics = msgspec.json.Decoder(Statistics).decode
 
 
 class Page(msgspec.Struct, kw_only=True):
-    """Ids in order, how many there are in all, and where the next page begins.
+    """Members of a collection in order, how many there are in all, and where the next page begins.
 
     ``is_cut``: the search matched more than are looked at.
     """
 
-    names: list[str]
+    members: list[bytes]
     total: int
     next: Cursor | None
     is_cut: bool = False
@@ -66,6 +80,7 @@ class Store:
 
     def __init__(self, redis: Any, layout: Layout) -> None:
         self.redis, self.layout = redis, layout
+        self._codec = LeadCodec()
 
     # ── one by id ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -75,10 +90,12 @@ class Store:
         if name is None:
             return None
         if name.startswith(VISITOR):
-            raw = await self.redis.hget(self.layout.visitors.records, name)
-            return None if raw is None else decode_lead(raw)
-        raw = await self._one(self.layout.leads, name)
-        return None if raw is None else decode_lead(raw)
+            visitors = self.layout.visitors
+            raw = await self.redis.hget(visitors.records, visitors.member(name))
+        else:
+            raw = await self._one(self.layout.leads, name)
+        found = await self._unpack([raw])
+        return found[0].record if found else None
 
     async def account(self, text: str) -> AccountScore | None:
         """Return the account that a person means by a key, a domain or an id of their own."""
@@ -93,7 +110,7 @@ class Store:
 
     async def _one(self, collection: Collection, name: str) -> bytes | None:
         for _ in range(HOPS_MAX):
-            raw = await self.redis.hget(collection.records, name)
+            raw = await self.redis.hget(collection.records, collection.member(name))
             if raw is not None:
                 return bytes(raw)
             into = await self.redis.hget(collection.merged, name)
@@ -102,16 +119,27 @@ class Store:
             name = into.decode()
         return None
 
-    async def leads(self, names: list[str]) -> list[LeadScore]:
-        """Return leads by their ids, in this order; those that are gone are left out."""
-        return [decode_lead(raw) for raw in await self._many(self.layout.leads, names) if raw is not None]
+    async def leads(self, members: Sequence[bytes]) -> list[Unpacked]:
+        """Return leads by their members, in this order, with what they are listed by; those that are gone are left out.
 
-    async def accounts(self, names: list[str]) -> list[AccountScore]:
-        """Return accounts by their keys, in this order; those that are gone are left out."""
-        return [decode_account(raw) for raw in await self._many(self.layout.accounts, names) if raw is not None]
+        The owner among that is the account's, for leads that have none of their own.
+        """
+        return await self._unpack(await self._many(self.layout.leads, members))
 
-    async def _many(self, collection: Collection, names: list[str]) -> list[bytes | None]:
-        return list(await self.redis.hmget(collection.records, names)) if names else []
+    async def leads_named(self, names: Iterable[str]) -> list[Unpacked]:
+        """Return leads by their ids, alike."""
+        return await self.leads(list(map(self.layout.leads.member, names)))
+
+    async def accounts(self, members: Sequence[bytes]) -> list[AccountScore]:
+        """Return accounts by their members, in this order; those that are gone are left out."""
+        return [decode_account(raw) for raw in await self._many(self.layout.accounts, members) if raw is not None]
+
+    async def _many(self, collection: Collection, members: Sequence[bytes]) -> list[bytes | None]:
+        return list(await self.redis.hmget(collection.records, members)) if members else []
+
+    async def _unpack(self, raws: list[bytes | None]) -> list[Unpacked]:
+        found = await unpack_leads(self.redis, self.layout.leads.kinds, self._codec, raws)
+        return [unpacked for unpacked in found if unpacked is not None]
 
     # ── pages ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -137,19 +165,24 @@ class Store:
         return total, found
 
     async def _page_after(self, collection: Collection, key: str, query: Query) -> Page:
-        """Return the page after the row at which the one before ended."""
+        """Return the page after the row at which the one before ended.
+
+        What a filter found is kept for a moment only: where that is over meanwhile, it is found once more.
+        """
         assert query.after is not None
-        is_cut = False
-        if not query.is_plain and not await self.redis.exists(key):
+        is_cut, start, total, found = False, 0, 0, []
+        for _ in range(1 if query.is_plain else FILTERS_MAX):
+            async with self.redis.pipeline(transaction=False) as pipe:
+                pipe.zcard(key)
+                pipe.zrevrank(key, query.after.member)
+                pipe.zcount(key, f"({query.after.value!r}", "+inf")
+                total, place, above = await pipe.execute()
+            # A row whose value has moved since is gone from its place; those of its old value come next.
+            start = above if place is None else place + 1
+            found = await self.redis.zrevrange(key, start, start + query.limit - 1, withscores=True)
+            if found or start >= total > 0 or query.is_plain:
+                break
             is_cut = await self._filter(collection, key, query)
-        async with self.redis.pipeline(transaction=False) as pipe:
-            pipe.zcard(key)
-            pipe.zrevrank(key, query.after.name)
-            pipe.zcount(key, f"({query.after.value!r}", "+inf")
-            total, place, above = await pipe.execute()
-        # A row whose value has moved since is gone from its place; those of its old value come next.
-        start = above if place is None else place + 1
-        found = await self.redis.zrevrange(key, start, start + query.limit - 1, withscores=True)
         return _as_page(found, total, start + len(found), is_cut=is_cut)
 
     async def count(self, collection: Collection, term: str = "") -> int:
@@ -171,11 +204,11 @@ class Store:
         scratch: list[str] = []
         async with self.redis.pipeline(transaction=True) as pipe:
             if query.text:
-                names, is_cut = await self._search(collection, query.text)
+                found, is_cut = await self._search(collection, query.text)
                 scratch.append(f"{key}:q")
                 pipe.delete(scratch[-1])
-                if names:
-                    pipe.sadd(scratch[-1], *names)
+                if found:
+                    pipe.sadd(scratch[-1], *found)
             for rank, least in query.ranges.items():
                 scratch.append(f"{key}:{rank}")
                 pipe.zrangestore(scratch[-1], collection.by(rank), least, "+inf", byscore=True)
@@ -190,20 +223,42 @@ class Store:
             await self.redis.pexpire(key, LARGE_KEPT_MS)
         return is_cut
 
-    async def _search(self, collection: Collection, text: str) -> tuple[list[str], bool]:
-        """Return ids that have, for each word, one that begins so; at most :data:`MATCHES_MAX` of the longest word."""
-        words = sorted({word.strip(".-+") for word in _WORD.findall(text.casefold())} - {""}, key=len)
-        if not words:
+    async def _search(self, collection: Collection, text: str) -> tuple[list[bytes], bool]:
+        """Return members that have, for each word, one that begins so, and whether there may be more.
+
+        What the word with the fewest matches finds is looked at, :data:`MATCHES_MAX` at most.
+        """
+        words = sorted({word[:WORD_LENGTH_MAX] for word in _WORD.findall(text.casefold())})
+        matches = [match for word in words if (match := await self._matches(collection, word))]
+        if not matches:
             return [], False
-        longest, others = words[-1].encode(), words[:-1]
-        found = await self.redis.zrangebylex(
-            collection.words, b"[" + longest, b"[" + longest + b"\xff", start=0, num=MATCHES_MAX
-        )
-        names = list(dict.fromkeys(member.partition(b"\0")[2].decode() for member in found))
-        if others and names:
-            listings = await self.redis.hmget(collection.terms, names)
-            names = [name for name, raw in zip(names, listings, strict=True) if raw and _has_all(raw.decode(), others)]
-        return names, len(found) == MATCHES_MAX
+        found = min(matches, key=len)
+        is_cut = len(found) >= MATCHES_MAX
+        if len(words) > 1:
+            known = await self._words(collection, found)
+            found = [member for member in found if _has_all(known.get(member, set()), words)]
+        return found, is_cut
+
+    async def _matches(self, collection: Collection, word: str) -> list[bytes]:
+        """Return members with a word that begins so, or of a company with one."""
+        begin, end = b"[" + word.encode(), b"[" + word.encode() + b"\xff"
+        async with self.redis.pipeline(transaction=False) as pipe:
+            pipe.zrangebylex(collection.words, begin, end, start=0, num=MATCHES_MAX)
+            pipe.zrangebylex(collection.companies, begin, end, start=0, num=COMPANIES_MAX)
+            own, companies = await pipe.execute()
+        found = dict.fromkeys(member.partition(b"\0")[2] for member in own)
+        accounts = dict.fromkeys(member.partition(b"\0")[2].decode() for member in companies)
+        if accounts and len(found) < MATCHES_MAX:
+            keys = [collection.has(term("account", account)) for account in accounts]
+            found |= dict.fromkeys(await self.redis.sunion(keys))
+        return list(found)[:MATCHES_MAX]
+
+    async def _words(self, collection: Collection, members: list[bytes]) -> dict[bytes, set[str]]:
+        """Return the words of records."""
+        if collection == self.layout.leads:
+            unpacked = await self.leads(members)
+            return {collection.member(record.lead): lead_words(record, account) for record, account, _ in unpacked}
+        return {collection.member(record.account): account_words(record) for record in await self.accounts(members)}
 
     # ── what belongs to one ───────────────────────────────────────────────────────────────────────────────────
 
@@ -217,7 +272,7 @@ class Store:
         return Past(
             alerts=sorted(map(_decode_alert, alerts), key=lambda alert: -alert.time_ms),
             follow_ups=sorted(map(_decode_follow_up, done), key=lambda done: -int(done.time)),
-            history=sorted(map(_decode_snapshot, history), key=lambda snapshot: snapshot.at_ms),
+            history=sorted((unpack_snapshot(lead, raw) for raw in history), key=lambda snapshot: snapshot.at_ms),
         )
 
     async def signals(self, account: str) -> list[BuyingSignal]:
@@ -263,7 +318,7 @@ class Store:
         alerts = {(each.lead, each.band) for each in told if each.kind in ("alert", "cooled")}
         return [each for each in told if each.kind != "band" or (each.lead, each.band) not in alerts][:count]
 
-    async def standing(self, accounts: list[str]) -> list[Standing]:
+    async def standing(self, accounts: Sequence[bytes]) -> list[Standing]:
         """Return where accounts stand by fit and engagement, as ranked."""
         if not accounts:
             return []
@@ -271,8 +326,8 @@ class Store:
         scores = await self.redis.zmscore(collection.by("score"), accounts)
         fits = await self.redis.zmscore(collection.by("fit"), accounts)
         return [
-            Standing(name, score or 0.0, fit if fit is not None and fit >= 0 else None)
-            for name, score, fit in zip(accounts, scores, fits, strict=True)
+            Standing(member.decode(), score or 0.0, fit if fit is not None and fit >= 0 else None)
+            for member, score, fit in zip(accounts, scores, fits, strict=True)
         ]
 
     # ── operations ────────────────────────────────────────────────────────────────────────────────────────────
@@ -333,11 +388,10 @@ def lead_id(text: str) -> str | None:
 
 def _as_page(found: list[Any], total: int, end: int, *, is_cut: bool) -> Page:
     """Return a page of the rows ``found``, with values, of which the last is the ``end``th of all."""
-    names = [name.decode() for name, _ in found]
-    after = None if end >= total or not found else Cursor(found[-1][1], names[-1])
-    return Page(names=names, total=total, next=after, is_cut=is_cut)
+    members = [member for member, _ in found]
+    after = None if end >= total or not found else Cursor(found[-1][1], members[-1])
+    return Page(members=members, total=total, next=after, is_cut=is_cut)
 
 
-def _has_all(listing: str, words: list[str]) -> bool:
-    known = read_listing(listing).words
+def _has_all(known: set[str], words: list[str]) -> bool:
     return all(any(each.startswith(word) for each in known) for word in words)

@@ -22,6 +22,7 @@ import msgspec
 import structlog
 
 from scoring.errors import SettingsError
+from streams.api_keys import ApiKeys
 from streams.settings import LIVE_KEYS_MAX, Settings, split_list
 
 HASHED: Final = "sha256:"
@@ -90,6 +91,8 @@ class NamedKeys:
 class WriteKeys:
     """The live keys of settings and file; a file that changes is read again with the next request.
 
+    API keys whose role lets them send are keys of sources, too, by their names.
+
     >>> keys = WriteKeys(Settings(write_keys="site=abc123"))
     >>> keys.find("abc123").source, keys.find("wrong")
     ('site', None)
@@ -98,6 +101,7 @@ class WriteKeys:
     def __init__(self, settings: Settings) -> None:
         self._path = settings.write_keys_file
         self._of_settings = [_read_pair(pair) for pair in split_list(settings.write_keys)]
+        self._of_settings += _read_api_keys(settings.api_keys)
         self._stamp: tuple[int, int, int] | None = None
         self._by_hash: Mapping[str, WriteKey] = {}
         self._load([] if self._path is None else read_keys(self._path))
@@ -143,6 +147,17 @@ def _read_pair(pair: str) -> WriteKey:
     if _HASH.fullmatch(digest) is None:
         raise SettingsError(f"LEADHEAT_WRITE_KEYS: {source!r}: expected sha256: and 64 hex digits")
     return WriteKey(source, digest)
+
+
+def _read_api_keys(text: str) -> list[WriteKey]:
+    """Return the API keys that may send events; raises :class:`SettingsError` where one's name is none of a source."""
+    found = ApiKeys(text).of_role("ingest")
+    for name in found.values():
+        if _SOURCE.fullmatch(name) is None:
+            raise SettingsError(
+                f"LEADHEAT_API_KEYS: {name[:40]!r}: who sends events is a source: 1 to 80 letters, digits, . _ or -"
+            )
+    return [WriteKey(name, digest) for digest, name in found.items()]
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import io
-import warnings
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from scoring.errors import SettingsError
 from streams.importing.table import COLUMNS_MAX, Table
+
+if TYPE_CHECKING:
+    from python_calamine import CalamineSheet, CalamineWorkbook
 
 WORKBOOK_BYTES_MAX: Final = 50 << 20
 UNPACKED_BYTES_MAX: Final = 500 << 20
 """A workbook is a zip file of XML: what it says it unpacks to, at most."""
 
+CELLS_MAX: Final = 20_000_000
+"""From the first cell to the last one. The reader keeps 32 bytes for each, also for those that are empty."""
+
 ZIP_MARK: Final = b"PK\x03\x04"
 _OLD_MARK: Final = b"\xd0\xcf\x11\xe0"
+
+_SHEETS: Final = "xl/worksheets/"
+_ROW: Final = re.compile(rb'<row\b[^>]*?\br="([0-9]{1,7})"')
+_FAR_COLUMN: Final = re.compile(rb'\br="([A-Z]{2,3})[0-9]')
 
 
 def is_workbook(file: io.BufferedReader) -> bool:
@@ -33,19 +44,14 @@ def open_workbook(file: io.BufferedReader, name: str, sheet: str | None = None) 
 
     Raises :class:`SettingsError` for what is no workbook of this kind, or has no such sheet.
     """
-    from openpyxl import load_workbook  # which takes longer to import than most commands take to run
+    from python_calamine import CalamineError, CalamineWorkbook
 
     raw = _read(file, name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of styles and the like, which we do not look at
-        try:
-            workbook = load_workbook(raw, read_only=True, data_only=True)
-        except Exception as error:  # noqa: BLE001 - openpyxl lets out whatever it stumbled over
-            raise SettingsError(f"{name}: cannot be read as a workbook: {error}") from None
-        try:
+    try:
+        with CalamineWorkbook.from_filelike(raw) as workbook:
             yield _table(_find_sheet(workbook, sheet, name), name)
-        finally:
-            workbook.close()
+    except CalamineError as error:
+        raise SettingsError(f"{name}: cannot be read as a workbook: {error}") from None
 
 
 def _read(file: io.BufferedReader, name: str) -> io.BytesIO:
@@ -56,32 +62,54 @@ def _read(file: io.BufferedReader, name: str) -> io.BytesIO:
         raise SettingsError(f"{name}: has more than {WORKBOOK_BYTES_MAX >> 20} MB; save it as CSV")
     try:
         with zipfile.ZipFile(raw) as packed:
-            unpacked = sum(part.file_size for part in packed.infolist())
-    except zipfile.BadZipFile as error:
+            if sum(part.file_size for part in packed.infolist()) > UNPACKED_BYTES_MAX:
+                raise SettingsError(f"{name}: unpacks to more than {UNPACKED_BYTES_MAX >> 20} MB; save it as CSV")
+            for part in packed.namelist():
+                if part.startswith(_SHEETS) and _count_cells(packed.read(part)) > CELLS_MAX:
+                    raise SettingsError(f"{name}: has a cell far outside; delete all columns and rows but the table's")
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise SettingsError(f"{name}: is not a whole workbook: {error}") from None
-    if unpacked > UNPACKED_BYTES_MAX:
-        raise SettingsError(f"{name}: unpacks to more than {UNPACKED_BYTES_MAX >> 20} MB; save it as CSV")
     raw.seek(0)
     return raw
 
 
-def _find_sheet(workbook: Any, sheet: str | None, name: str) -> Any:
-    sheets = {each.title: each for each in workbook.worksheets}  # what is not a chart
-    names = list(sheets)
-    if sheet is None and sheets:
-        return sheets[names[0]]
-    if sheet not in sheets:
-        near = get_close_matches(sheet or "", names, n=1)
+def _count_cells(sheet: bytes) -> int:
+    """Return about how many cells there are up to the last row and the last column of a sheet's XML.
+
+    >>> _count_cells(b'<row r="3"><c r="A3"/></row><row spans="1:1" r="1000"><c r="ABC1000"/></row>') == 1000 * 731
+    True
+    """
+    rows = max(map(int, _ROW.findall(sheet)), default=1)
+    return rows * max(map(_column_number, set(_FAR_COLUMN.findall(sheet))), default=26)
+
+
+def _column_number(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - ord("A") + 1
+    return number
+
+
+def _find_sheet(workbook: CalamineWorkbook, sheet: str | None, name: str) -> CalamineSheet:
+    from python_calamine import SheetTypeEnum
+
+    names = [each.name for each in workbook.sheets_metadata if each.typ == SheetTypeEnum.WorkSheet]  # and no chart
+    if not names:
+        raise SettingsError(f"{name}: has no sheet with cells")
+    if sheet is None:
+        sheet = names[0]
+    if sheet not in names:
+        near = get_close_matches(sheet, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(map(repr, names[:20]))}"
         raise SettingsError(f"{name}: there is no sheet {sheet!r}; {hint}")
-    return sheets[sheet]
+    return workbook.get_sheet_by_name(sheet)
 
 
 class _Rows:
     """The rows of a sheet as texts, without the empty cells behind the last one that is not."""
 
-    def __init__(self, sheet: Any) -> None:
-        self._rows = sheet.iter_rows(values_only=True)
+    def __init__(self, sheet: CalamineSheet) -> None:
+        self._rows = sheet.iter_rows()
         self.line_num = 0
 
     def __iter__(self) -> Iterator[list[str]]:
@@ -96,11 +124,11 @@ class _Rows:
         return cells
 
 
-def _table(sheet: Any, name: str) -> Table:
+def _table(sheet: CalamineSheet, name: str) -> Table:
     rows = _Rows(sheet)
     heading = next((cells for cells in rows if any(cells)), [])
     if not heading:
-        raise SettingsError(f"{name}: the sheet {sheet.title!r} is empty; its first row should name the columns")
+        raise SettingsError(f"{name}: the sheet {sheet.name!r} is empty; its first row should name the columns")
     if len(heading) > COLUMNS_MAX:
         raise SettingsError(f"{name}: has more than {COLUMNS_MAX} columns")
     return Table([column.strip() for column in heading], rows)

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from streams.read_model.entries import Entry, read_listing
+from streams.read_model.entries import read_listing
 from streams.read_model.layout import FEED_KEPT, Collection
 
-_FEED_SLACK: Final = 1_000
+Value = bytes | str | int | float
 
 
 class Batch:
     """The changes of a chunk; of two to one field, the later counts."""
 
     def __init__(self) -> None:
-        self._fields: dict[str, dict[str, bytes | str | float | None]] = {}
-        self._members: dict[str, dict[str, bool]] = {}
-        self._ranked: dict[str, dict[str, float | None]] = {}
+        self._fields: dict[str, dict[bytes | str, Value | None]] = {}
+        self._members: dict[str, dict[bytes | str, bool]] = {}
+        self._ranked: dict[str, dict[bytes | str, float | None]] = {}
         self._lists: dict[str, tuple[int, list[bytes]]] = {}
         self._sums: dict[str, tuple[int, dict[str, float]]] = {}
         self._gone: set[str] = set()
         self._feed: list[dict[str, bytes | str]] = []
 
-    def set_field(self, key: str, name: str, value: bytes | str | float | None) -> None:
-        """Set a field of a hash; None deletes it."""
-        self._fields.setdefault(key, {})[name] = value
+    def fields(self, key: str) -> dict[bytes | str, Value | None]:
+        """Return the changes to a hash, to be added to; None deletes a field."""
+        return self._fields.setdefault(key, {})
 
-    def set_member(self, key: str, member: str, is_in: bool) -> None:
+    def set_field(self, key: str, name: bytes | str, value: Value | None) -> None:
+        """Set a field of a hash; None deletes it."""
+        self.fields(key)[name] = value
+
+    def set_member(self, key: str, member: bytes | str, is_in: bool) -> None:
         """Put something into a set, or take it out."""
         self._members.setdefault(key, {})[member] = is_in
 
-    def set_rank(self, key: str, member: str, value: float | None) -> None:
+    def ranks(self, key: str) -> dict[bytes | str, float | None]:
+        """Return the changes to a sorted set, to be added to; None takes a member out."""
+        return self._ranked.setdefault(key, {})
+
+    def set_rank(self, key: str, member: bytes | str, value: float | None) -> None:
         """Put something into a sorted set at ``value``; None takes it out."""
-        self._ranked.setdefault(key, {})[member] = value
+        self.ranks(key)[member] = value
 
     def push(self, key: str, value: bytes, kept: int) -> None:
         """Put something at the head of a list, of which the first ``kept`` are kept."""
@@ -52,41 +59,27 @@ class Batch:
         """Append to the live feed."""
         self._feed.append({"kind": kind, "body": body})
 
-    def list_entry(self, collection: Collection, name: str, record: bytes, entry: Entry, listed: str | None) -> None:
-        """Write a record and list it; ``listed`` is how it was listed before, None where it was not."""
-        self.set_field(collection.records, name, record)
-        for rank, value in entry.ranks.items():
-            self.set_rank(collection.by(rank), name, value)
-        if entry.listing != listed:
-            self._relist(collection, name, listed or "", entry.listing)
-
-    def unlist(self, collection: Collection, name: str, ranks: tuple[str, ...], listed: str | None) -> None:
-        """Take a record out, with all under which it is listed."""
-        self.set_field(collection.records, name, None)
-        for rank in ranks:
-            self.set_rank(collection.by(rank), name, None)
-        if listed is not None:
-            self._relist(collection, name, listed, "")
-
-    def _relist(self, collection: Collection, name: str, before: str, after: str) -> None:
+    def relist(self, collection: Collection, member: bytes, before: str, after: str) -> None:
+        """List something under other terms and words than ``before``; both are listings, "" for none."""
         old, new = read_listing(before), read_listing(after)
         for term in old.terms - new.terms:
-            self.set_member(collection.has(term), name, False)
+            self.set_member(collection.has(term), member, False)
         for term in new.terms - old.terms:
-            self.set_member(collection.has(term), name, True)
+            self.set_member(collection.has(term), member, True)
             facet, _, value = term.partition("=")
             if facet != "account":
                 self.set_member(collection.values(facet), value, True)
         for word in old.words - new.words:
-            self.set_rank(collection.words, f"{word}\0{name}", None)
+            self.set_rank(collection.words, word.encode() + b"\0" + member, None)
         for word in new.words - old.words:
-            self.set_rank(collection.words, f"{word}\0{name}", 0.0)
-        self.set_field(collection.terms, name, after or None)
+            self.set_rank(collection.words, word.encode() + b"\0" + member, 0.0)
 
     def queue(self, pipe: Any, feed: str) -> None:
         """Queue the commands that write all of it; ``feed`` is the key of the live feed."""
         for key, fields in self._fields.items():
-            _queue_pairs(pipe.hset, key, fields)
+            items = [part for name, value in fields.items() if value is not None for part in (name, value)]
+            if items:
+                pipe.execute_command("HSET", key, *items)
             if names := [name for name, value in fields.items() if value is None]:
                 pipe.hdel(key, *names)
         for key, members in self._members.items():
@@ -111,9 +104,3 @@ class Batch:
             pipe.unlink(*self._gone)
         for entry in self._feed:
             pipe.xadd(feed, entry, maxlen=FEED_KEPT, approximate=True)
-
-
-def _queue_pairs(hset: Any, key: str, fields: Mapping[str, bytes | str | float | None]) -> None:
-    items = [part for name, value in fields.items() if value is not None for part in (name, value)]
-    if items:
-        hset(key, items=items)

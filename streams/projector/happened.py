@@ -14,7 +14,7 @@ from scoring.signal_records import BuyingSignal
 from streams.dead_letters import decode_dead_letter
 from streams.projector.batch import Batch
 from streams.projector.scores import NEWS_MS, REASONS_TOLD, encode
-from streams.read_model.happenings import FollowUpRead, Happening, Reason
+from streams.read_model.happenings import FollowUpRead, Happening, Reason, Snapshot, pack_snapshot
 from streams.read_model.layout import (
     ALERTS_KEPT,
     FOLLOW_UPS_KEPT,
@@ -42,6 +42,7 @@ LATENCY_MAX_MS: Final = 600_000
 
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_signal = msgspec.json.Decoder(BuyingSignal).decode
+_decode_snapshot = msgspec.json.Decoder(Snapshot).decode
 _decode_follow_up = msgspec.json.Decoder(FollowUpRead).decode
 
 
@@ -122,7 +123,8 @@ class Happened:
 
     def _snapshot(self, record: Any) -> None:
         if record.key is not None:
-            self._batch.push(self._layout.history(record.key.decode()), record.value, SNAPSHOTS_KEPT)
+            packed = pack_snapshot(_decode_snapshot(record.value))
+            self._batch.push(self._layout.history(record.key.decode()), packed, SNAPSHOTS_KEPT)
 
     def _letter(self, record: Any) -> None:
         letter = decode_dead_letter(record.value)

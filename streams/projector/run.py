@@ -19,6 +19,7 @@ from streams.clock import now_ms
 from streams.metrics import serve_metrics
 from streams.projector.lag import Lag
 from streams.projector.metrics import ProjectorMetrics
+from streams.projector.packing import Packing
 from streams.projector.sweep import Sweep
 from streams.projector.writing import Moved, Offsets, Writer, offset_field
 from streams.read_model.layout import VERSION, Layout
@@ -216,9 +217,12 @@ def make_redis(settings: Settings) -> Any:
     if not settings.redis_url:
         raise StartError("no Redis is named: set LEADHEAT_REDIS_URL, for example redis://127.0.0.1:6379/0")
     try:
-        return Redis.from_url(settings.redis_url, socket_connect_timeout=5, socket_timeout=30, health_check_interval=0)
+        redis = Redis.from_url(settings.redis_url, socket_connect_timeout=5, socket_timeout=30, health_check_interval=0)
     except ValueError as error:
         raise StartError(f"LEADHEAT_REDIS_URL is no address of a Redis: {error}") from None
+    pool = redis.connection_pool
+    pool.connection_class = type("PackingConnection", (Packing, pool.connection_class), {})
+    return redis
 
 
 async def run_projector(settings: Settings, *, rebuild: bool, until_caught_up: bool) -> None:

@@ -14,9 +14,10 @@ import msgspec
 from redis.exceptions import WatchError
 
 from scoring.score_records import LeadScore, line_later
-from streams.read_model.entries import account_ranks, decode_account, decode_lead, lead_ranks
+from streams.read_model.entries import account_ranks, decode_account, lead_ranks
 from streams.read_model.happenings import RuleStatistics, Statistics
 from streams.read_model.layout import LETTERS_KEPT, Collection, Layout
+from streams.read_model.packing import LeadCodec, unpack_leads
 
 STEP_RECORDS: Final = 200
 STEP_PERIOD_MS: Final = 250
@@ -36,6 +37,7 @@ class Sweep:
 
     def __init__(self, redis: Any, layout: Layout, clock: Callable[[], int]) -> None:
         self._redis, self._layout, self._clock = redis, layout, clock
+        self._codec = LeadCodec()
         self._cursor = 0
         self._due_ms = 0
         self._began_ms = 0
@@ -67,10 +69,9 @@ class Sweep:
             await pipe.watch(self._layout.offsets)  # a record that comes meanwhile is newer than ours
             cursor, records = await pipe.hscan(collection.records, self._cursor, count=STEP_RECORDS)
             ranks: dict[str, dict[bytes, float]] = {name: {} for name in FADING}
-            for name, raw in records.items():
-                for rank, value in self._ranks_of(collection, raw, now_ms).items():
-                    if rank in ranks:
-                        ranks[rank][name] = value
+            for member, found in (await self._ranks_of(pipe, collection, records, now_ms)).items():
+                for rank in FADING:
+                    ranks[rank][member] = found[rank]
             changed = await self._changed(pipe, collection, ranks)
             if changed:
                 pipe.multi()
@@ -82,12 +83,16 @@ class Sweep:
                     return self._cursor or 0
         return int(cursor)
 
-    def _ranks_of(self, collection: Collection, raw: bytes, now_ms: int) -> dict[str, float]:
+    async def _ranks_of(
+        self, pipe: Any, collection: Collection, records: dict[bytes, bytes], now_ms: int
+    ) -> dict[bytes, dict[str, float]]:
         if collection == self._layout.accounts:
-            return account_ranks(decode_account(raw), now_ms)
-        record = decode_lead(raw)
-        self._note(record, now_ms)
-        return lead_ranks(record, now_ms)
+            return {member: account_ranks(decode_account(raw), now_ms) for member, raw in records.items()}
+        unpacked = await unpack_leads(pipe, collection.kinds, self._codec, list(records.values()))
+        found = {member: each.record for member, each in zip(records, unpacked, strict=True) if each is not None}
+        for record in found.values():
+            self._note(record, now_ms)
+        return {member: lead_ranks(record, now_ms) for member, record in found.items()}
 
     async def _changed(
         self, pipe: Any, collection: Collection, ranks: dict[str, dict[bytes, float]]

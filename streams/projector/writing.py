@@ -20,13 +20,24 @@ from streams.projector.scores import (
     Companies,
     Decoded,
     LeadChunk,
+    LeadProjection,
     Listed,
     project_accounts,
-    project_leads,
     read_brief,
 )
-from streams.read_model.entries import account_key_of, decode_account, decode_lead, is_listed, lead_entry, term
+from streams.read_model.entries import (
+    account_entry,
+    account_key_of,
+    decode_account,
+    decode_lead,
+    fit_rank,
+    is_listed,
+    lead_listing,
+    lead_texts,
+    term,
+)
 from streams.read_model.layout import ALERTS_KEPT, FOLLOW_UPS_KEPT, SNAPSHOTS_KEPT, Layout
+from streams.read_model.packing import LeadCodec, Unpacked, unpack_leads
 from streams.topics import ACCOUNT_SCORES, LEAD_SCORES, Topic
 
 KEPT_MAX: Final = 200_000
@@ -50,12 +61,14 @@ class Writer:
         self._listed: dict[str, Listed] = {}
         self._contacts: dict[str, str] = {}
         self._companies = Companies()
+        self._codec = LeadCodec()
 
     def start_over(self) -> None:
         """Forget what Redis held: it is another one now."""
         self._listed.clear()
         self._contacts.clear()
         self._companies = Companies()
+        self._codec = LeadCodec()
 
     async def write(self, chunk: Mapping[Topic, Sequence[Any]], before: Offsets, after: Offsets, now_ms: int) -> None:
         """Write the records of a chunk, by topic; ``before`` is where Redis must stand for its partitions.
@@ -70,6 +83,10 @@ class Writer:
             if [0 if each is None else int(each) for each in stored] != list(before.values()):
                 raise Moved("the offsets in Redis are other ones")
             await self._fill(pipe, batch, chunk, now_ms)
+            if self._codec.news:
+                batch.fields(layout.leads.kinds).update(
+                    (str(number), kind) for number, kind in self._codec.news.items()
+                )
             pipe.multi()
             batch.queue(pipe, layout.feed)
             pipe.hset(layout.offsets, mapping={offset_field(*place): offset for place, offset in after.items()})
@@ -78,6 +95,7 @@ class Writer:
                 await pipe.execute()
             except WatchError:
                 raise Moved("somebody wrote to Redis meanwhile") from None
+        self._codec.news.clear()
 
     async def _fill(self, pipe: Any, batch: Batch, chunk: Mapping[Topic, Sequence[Any]], now_ms: int) -> None:
         layout, companies = self._layout, self._companies
@@ -85,9 +103,9 @@ class Writer:
         leads = LeadChunk(self._decoded(LEAD_SCORES, chunk.get(LEAD_SCORES, ()), decode_lead))
         self._make_room()
         await self._learn(pipe, [*leads.accounts, *accounts.briefs])
+        projection = LeadProjection(batch, layout, self._codec, self._listed, companies, now_ms)
         if accounts.raw:
-            listed = await _texts(pipe, layout.accounts.terms, list(accounts.raw))
-            project_accounts(batch, layout, accounts, listed, now_ms)
+            project_accounts(batch, layout, accounts, await self._accounts_listed(pipe, [*accounts.raw]), now_ms)
             changed = [name for name, brief in accounts.briefs.items() if companies.briefs[name] != brief]
             companies.briefs |= accounts.briefs
             aliases = accounts.merged | await self._find_aliases(pipe, accounts, leads)
@@ -95,16 +113,40 @@ class Writer:
                 batch.set_field(layout.accounts.merged, told, key)
             companies.aliases |= aliases
             await self._learn(pipe, list(aliases.values()))
-            await self._relist_leads(pipe, batch, [*changed, *aliases], leads, now_ms)
+            await self._relist_leads(pipe, projection, [*changed, *aliases], leads)
         if leads.raw:
-            unknown = [lead for lead in leads.raw if lead not in self._listed and is_listed(lead)]
-            found = await _texts(pipe, layout.leads.terms, unknown)
-            self._listed.update((lead, (0, listing)) for lead, listing in found.items())
-            project_leads(batch, layout, leads, self._listed, companies, now_ms)
+            await self._remember(pipe, [lead for lead in leads.raw if lead not in self._listed and is_listed(lead)])
+            projection.take(leads)
             for lead in leads.raw:
                 self._contacts.pop(lead, None)
             await self._carry_along(pipe, batch, leads.merged)
         await self._fill_happened(pipe, batch, chunk, now_ms)
+
+    async def _accounts_listed(self, pipe: Any, names: list[str]) -> dict[str, str]:
+        """Return how accounts are listed, of those that are."""
+        raws = await pipe.hmget(self._layout.accounts.records, names)
+        return {
+            name: account_entry(decode_account(raw), 0).listing
+            for name, raw in zip(names, raws, strict=True)
+            if raw is not None
+        }
+
+    async def _unpack(self, pipe: Any, members: list[bytes]) -> list[Unpacked]:
+        """Return leads as they lie in Redis, of those that do."""
+        if not members:
+            return []
+        leads = self._layout.leads
+        found = await unpack_leads(pipe, leads.kinds, self._codec, await pipe.hmget(leads.records, members))
+        return [unpacked for unpacked in found if unpacked is not None]
+
+    async def _remember(self, pipe: Any, leads: list[str]) -> None:
+        """Find out how leads are listed."""
+        self._note(await self._unpack(pipe, list(map(self._layout.leads.member, leads))))
+
+    def _note(self, found: Iterable[Unpacked]) -> None:
+        for record, account, brief in found:
+            texts = lead_texts(record, account, brief)
+            self._listed[record.lead] = Listed(hash(texts), lead_listing(texts), fit_rank(record))
 
     async def _find_aliases(self, pipe: Any, accounts: AccountChunk, leads: LeadChunk) -> dict[str, str]:
         """Return keys by which leads name these accounts, other than the accounts' own.
@@ -120,8 +162,8 @@ class Writer:
             if self._contacts.get(contact.lead) != name
         }
         elsewhere = [lead for lead in contacts if lead not in leads.raw]
-        raws = await pipe.hmget(self._layout.leads.records, elsewhere) if elsewhere else []
-        records = {lead: decode_lead(raw) for lead, raw in zip(elsewhere, raws, strict=True) if raw is not None}
+        unpacked = await self._unpack(pipe, list(map(self._layout.leads.member, elsewhere)))
+        records = {each.record.lead: each.record for each in unpacked}
         records |= {lead: record for lead, record in leads.decoded.items() if lead in contacts and record is not None}
         found = {}
         for lead, record in records.items():
@@ -145,22 +187,15 @@ class Writer:
             except (msgspec.MsgspecError, LeadheatError, UnicodeDecodeError):
                 self._unreadable(topic)
 
-    async def _relist_leads(self, pipe: Any, batch: Batch, accounts: list[str], chunk: LeadChunk, now_ms: int) -> None:
+    async def _relist_leads(self, pipe: Any, projection: LeadProjection, accounts: list[str], chunk: LeadChunk) -> None:
         """List the leads of accounts anew whose owner or industry has changed, or that turned out to be others."""
-        collection = self._layout.leads
+        leads = self._layout.leads
         for account in accounts:
-            members = await pipe.smembers(collection.has(term("account", account)))
-            names = [name for member in members if (name := member.decode()) not in chunk.raw]
-            if not names:
-                continue
-            raws = await pipe.hmget(collection.records, names)
-            listed = await _texts(pipe, collection.terms, names)
-            for name, raw in zip(names, raws, strict=True):
-                if raw is not None:
-                    record = decode_lead(raw)
-                    entry = lead_entry(record, *self._companies.of(record), now_ms)
-                    batch.list_entry(collection, name, raw, entry, listed[name])
-                    self._listed[name] = (0, entry.listing)
+            members = await pipe.smembers(leads.has(term("account", account)))
+            found = [each for each in await self._unpack(pipe, list(members)) if each.record.lead not in chunk.raw]
+            self._note(each for each in found if each.record.lead not in self._listed)
+            for record, _, _ in found:
+                projection.put(record.lead, record)
 
     async def _carry_along(self, pipe: Any, batch: Batch, merged: Mapping[str, str]) -> None:
         """Give what was noted of a lead to the lead that it turned out to be."""

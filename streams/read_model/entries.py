@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -27,7 +29,6 @@ LEAD_FACETS: Final = ("band", "phase", "stage", "level", "account", "industry", 
 
 _WORD: Final = re.compile(r"\w+", re.UNICODE)
 _KIND: Final = re.compile(r"^(email|user|anon|domain|account):")
-_BLANK: Final = re.compile(r"[\s\x00-\x1f]")
 _SEPARATOR: Final = "\x1f"
 _WORDS_BEGIN: Final = "\x1e"
 
@@ -52,10 +53,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Terms and words, taken apart."""
+    """Terms and words, taken apart; ``company`` are the words that all of an account are found by."""
 
     terms: frozenset[str] = frozenset()
     words: frozenset[str] = field(default_factory=frozenset)
+    company: frozenset[str] = field(default_factory=frozenset)
 
 
 def priority(score: float, fit: float | None) -> float:
@@ -72,13 +74,18 @@ def is_listed(lead: str) -> bool:
     return not lead.startswith(VISITOR)
 
 
+def fit_rank(record: LeadScore | AccountScore) -> float:
+    """Return where something stands by its account's fit; an unknown one comes last."""
+    return -1.0 if record.fit is None else record.fit
+
+
 def lead_ranks(record: LeadScore, now_ms: int) -> dict[str, float]:
     """Return where a lead stands as of ``now_ms``."""
     score = record.score if now_ms - record.at_ms < FRESH_MS else score_later(record, now_ms)
     return {
         "score": round(score, 3),
         "priority": round(priority(score, record.fit), 3),
-        "fit": -1.0 if record.fit is None else record.fit,
+        "fit": fit_rank(record),
         "seen": float(record.seen_ms),
     }
 
@@ -89,11 +96,12 @@ def account_ranks(record: AccountScore, now_ms: int) -> dict[str, float]:
     return {
         "score": round(score, 3),
         "priority": round(priority(score, record.fit), 3),
-        "fit": -1.0 if record.fit is None else record.fit,
+        "fit": fit_rank(record),
         "seen": float(record.at_ms),
     }
 
 
+@lru_cache(maxsize=100_000)
 def account_key_of(text: str) -> str:
     """Return the key of the account that a lead's record names: by a domain, or an id of the company's own.
 
@@ -105,8 +113,8 @@ def account_key_of(text: str) -> str:
     return f"domain:{text}" if account_of_domain(text) == f"domain:{text}" else f"account:{text}"
 
 
-LeadTexts = tuple[tuple[str, ...], tuple[str, ...]]
-"""What a lead is listed by: its values by facet, and the texts in which its words are."""
+LeadTexts = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+"""What a lead is listed by: its values by facet, and the texts in which its words are, and its company's."""
 
 
 def lead_texts(record: LeadScore, account: str, brief: Brief) -> LeadTexts:
@@ -115,19 +123,29 @@ def lead_texts(record: LeadScore, account: str, brief: Brief) -> LeadTexts:
     owner = str(contact.get("owner", "")) or brief.owner
     return (
         (record.band, record.phase, record.stage, record.fit_level, account, brief.industry, owner),
-        (record.lead, record.company, str(contact.get("name", "")), str(contact.get("email", ""))),
+        (record.lead, str(contact.get("name", "")), str(contact.get("email", ""))),
+        (account, record.company),
     )
 
 
 def lead_listing(texts: LeadTexts) -> str:
     """Return the listing of a lead."""
-    values, words = texts
-    return listing_of(tuple(map(term, LEAD_FACETS, values)), split_words(*words))
+    values, own, company = texts
+    words = split_words(*(text.partition("@")[0] for text in own))
+    return listing_of(tuple(map(term, LEAD_FACETS, values)), words, split_words(*company) if company[0] else set())
 
 
-def lead_entry(record: LeadScore, account: str, brief: Brief, now_ms: int) -> Entry:
-    """Return how a lead is listed."""
-    return Entry(lead_ranks(record, now_ms), lead_listing(lead_texts(record, account, brief)))
+def lead_words(record: LeadScore, account: str) -> set[str]:
+    """Return all words of a lead, also those that it is not listed under: of its company and its address."""
+    contact = record.contact
+    return split_words(
+        record.lead, str(contact.get("name", "")), str(contact.get("email", "")), record.company, account
+    )
+
+
+def account_words(record: AccountScore) -> set[str]:
+    """Return the words of an account."""
+    return split_words(record.account, record.name)
 
 
 def account_entry(record: AccountScore, now_ms: int) -> Entry:
@@ -141,7 +159,7 @@ def account_entry(record: AccountScore, now_ms: int) -> Entry:
         term("owner", brief.owner),
         term("country", str(record.facts.get("country", ""))),
     )
-    return Entry(account_ranks(record, now_ms), listing_of(terms, split_words(record.account, record.name)))
+    return Entry(account_ranks(record, now_ms), listing_of(terms, account_words(record)))
 
 
 def brief_of(record: AccountScore) -> Brief:
@@ -166,21 +184,19 @@ def split_words(*texts: str) -> set[str]:
     """Return the words by which something is found, small letters only; the kind of an id is none.
 
     >>> sorted(split_words("email:ann.lee@acme.com", "Ann Lee"))
-    ['acme', 'acme.com', 'ann', 'ann.lee@acme.com', 'com', 'lee']
+    ['acme', 'ann', 'com', 'lee']
     """
     words: set[str] = set()
     for text in texts:
-        plain = _KIND.sub("", text).casefold()
-        words.update(_WORD.findall(plain))
-        if "." in plain and not _BLANK.search(plain):
-            words.update((plain, plain.rpartition("@")[2]))
+        words.update(_WORD.findall(_KIND.sub("", text).casefold()))
     found = sorted(word[:WORD_LENGTH_MAX] for word in words if word)
     return set(found[:WORDS_MAX])
 
 
-def listing_of(terms: tuple[str, ...], words: set[str]) -> str:
+def listing_of(terms: tuple[str, ...], words: set[str], company: Iterable[str] = ()) -> str:
     """Return terms and words as one text, always the same for the same."""
-    return _SEPARATOR.join(filter(None, terms)) + _WORDS_BEGIN + _SEPARATOR.join(sorted(words))
+    parts = (filter(None, terms), sorted(words), sorted(company))
+    return _WORDS_BEGIN.join(map(_SEPARATOR.join, parts))
 
 
 def read_listing(text: str) -> Listing:
@@ -189,5 +205,5 @@ def read_listing(text: str) -> Listing:
     >>> read_listing(listing_of(("band=hot", ""), {"ann"})).terms
     frozenset({'band=hot'})
     """
-    terms, _, words = text.partition(_WORDS_BEGIN)
-    return Listing(frozenset(filter(None, terms.split(_SEPARATOR))), frozenset(filter(None, words.split(_SEPARATOR))))
+    parts = text.split(_WORDS_BEGIN)
+    return Listing(*(frozenset(filter(None, part.split(_SEPARATOR))) for part in parts))

@@ -49,6 +49,26 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     rules: dict[str, float] = {}
 
 
+_PackedSnapshot = tuple[int, float, str, str, dict[str, float]]
+_decode_packed = msgspec.msgpack.Decoder(_PackedSnapshot).decode
+
+
+def pack_snapshot(snapshot: Snapshot) -> bytes:
+    """Return a snapshot as it lies in its lead's list: half as long as its record."""
+    return msgspec.msgpack.encode((snapshot.at_ms, snapshot.score, snapshot.band, snapshot.from_band, snapshot.rules))
+
+
+def unpack_snapshot(lead: str, raw: bytes) -> Snapshot:
+    """Return what was packed of a lead.
+
+    >>> snapshot = Snapshot(lead="user:7", at_ms=5, score=1.5, band="warm", rules={"visit": 1.5})
+    >>> unpack_snapshot("user:7", pack_snapshot(snapshot)) == snapshot
+    True
+    """
+    at_ms, score, band, from_band, rules = _decode_packed(raw)
+    return Snapshot(lead=lead, at_ms=at_ms, score=score, band=band, from_band=from_band, rules=rules)
+
+
 class FollowUpRead(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A record of follow-ups, as far as it is read here."""
 

@@ -4,13 +4,17 @@ Designed from the questions: *one by id*, *the first n by a rank*, *those that h
 word that begins so*. A collection of 100,000 answers each from an index, never by looking at all of them:
 
 ========================  =========  ====================================================================
-``<c>:records``           hash       id → the record as it lies in its topic
-``<c>:terms``             hash       id → the terms and words under which it is listed, to take it out again
-``<c>:by:<rank>``         sorted set ids by score, priority, fit or the time they were seen
-``<c>:has:<term>``        set        ids, for example of ``band=hot``
+``<c>:records``           hash       member → the record
+``<c>:by:<rank>``         sorted set members by score, priority, fit or the time they were seen
+``<c>:has:<term>``        set        members, for example of ``band=hot``
 ``<c>:values:<facet>``    set        the values of a facet, for example the owners
-``<c>:words``             sorted set ``word NUL id``, in the order of letters: a prefix is a range
+``<c>:words``             sorted set ``word NUL member``, in the order of letters: a prefix is a range
+``leads:companies``       sorted set ``word NUL account``: what leads are found by that all of an account share
+``leads:kinds``           hash       number → what lines of one rule have in common (:mod:`streams.read_model.packing`)
 ========================  =========  ====================================================================
+
+An id stands in about fifteen places. So a *member* of the leads is a hash of the id, of eight bytes; the id itself is
+in the record. Of accounts, which are few, it is the id.
 
 Scores fade, and a sorted set does not: what a rank holds is the value when the record came or the sweep last went over
 it. A page computes the exact score of each row; how far a row can be off its place is bounded in :mod:`ranks`.
@@ -21,10 +25,13 @@ Core commands only (Redis 6.2): no modules, no scripts.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of this layout: a Redis that holds another one is filled anew."""
+
+MEMBER_BYTES: Final = 8
 
 ALERTS_KEPT: Final = 50
 SIGNALS_KEPT: Final = 50
@@ -39,28 +46,43 @@ FEED_KEPT: Final = 10_000
 
 @dataclass(frozen=True)
 class Collection:
-    """The keys of leads or accounts.
+    """The keys of leads or accounts; ``is_hashed`` where a member is a hash of the id.
 
     >>> Collection("lh:leads").has("band=hot")
     'lh:leads:has:band=hot'
     """
 
     name: str
+    is_hashed: bool = False
+
+    def member(self, name: str) -> bytes:
+        """Return what stands for an id. Nobody can find a second id for the hash of a first one.
+
+        >>> Collection("lh:accounts").member("domain:acme.com"), len(Collection("lh:leads", True).member("user:7"))
+        (b'domain:acme.com', 8)
+        """
+        raw = name.encode()
+        return blake2b(raw, digest_size=MEMBER_BYTES).digest() if self.is_hashed else raw
 
     @property
     def records(self) -> str:
-        """Hash: id → record."""
+        """Hash: member → record."""
         return f"{self.name}:records"
 
     @property
-    def terms(self) -> str:
-        """Hash: id → terms and words."""
-        return f"{self.name}:terms"
+    def words(self) -> str:
+        """Sorted set of ``word NUL member``."""
+        return f"{self.name}:words"
 
     @property
-    def words(self) -> str:
-        """Sorted set of ``word NUL id``."""
-        return f"{self.name}:words"
+    def companies(self) -> str:
+        """Sorted set of ``word NUL account``, of leads only; an account may have no leads any more."""
+        return f"{self.name}:companies"
+
+    @property
+    def kinds(self) -> str:
+        """Hash: number → a kind of line, of leads and visitors."""
+        return f"{self.name}:kinds"
 
     @property
     def merged(self) -> str:
@@ -68,11 +90,11 @@ class Collection:
         return f"{self.name}:merged"
 
     def by(self, rank: str) -> str:
-        """Sorted set of ids by ``rank``."""
+        """Sorted set of members by ``rank``."""
         return f"{self.name}:by:{rank}"
 
     def has(self, term: str) -> str:
-        """Set of ids with a term."""
+        """Set of members with a term."""
         return f"{self.name}:has:{term}"
 
     def values(self, facet: str) -> str:
@@ -89,7 +111,7 @@ class Layout:
     @property
     def leads(self) -> Collection:
         """The identified leads."""
-        return Collection(f"{self.prefix}:leads")
+        return Collection(f"{self.prefix}:leads", is_hashed=True)
 
     @property
     def accounts(self) -> Collection:
@@ -99,7 +121,7 @@ class Layout:
     @property
     def visitors(self) -> Collection:
         """Visitors: their records only."""
-        return Collection(f"{self.prefix}:visitors")
+        return Collection(f"{self.prefix}:visitors", is_hashed=True)
 
     @property
     def briefs(self) -> str:
@@ -191,7 +213,7 @@ class Layout:
         return self._key("follow-ups", lead)
 
     def history(self, lead: str) -> str:
-        """List: snapshots of a lead's score, the latest first."""
+        """List: snapshots of a lead's score, packed, the latest first."""
         return self._key("history", lead)
 
     def scratch(self, name: str) -> str:

@@ -16,10 +16,11 @@ from scoring.decay import DAY_MS
 from scoring.lead_state import LeadState, encode_state
 from scoring.model import parse_model
 from scoring.pointers import Pointer, encode_pointer
+from scoring.score_records import LeadSnapshot
 from scoring.touches import Touch
 from streams.runtime.journal import META_KEY
 from streams.settings import Settings
-from streams.topics import ACCOUNT_SCORES, CHANGELOG, CUSTOMER_VALUES, HOT_LEADS
+from streams.topics import ACCOUNT_SCORES, CHANGELOG, CUSTOMER_VALUES, HOT_LEADS, LEAD_HISTORY
 from tests.cli.test_customers_list import HEAD, published
 
 pytestmark = pytest.mark.kafka
@@ -45,13 +46,17 @@ def alert(lead: str, day: float, band: str = "hot", kind: str = "entered") -> tu
 
 @pytest.fixture
 def won(topics: Settings, produce: Callable[..., None]) -> Settings:
-    """Ann came by search and was hot as a cookie, on day 5; her company is known by an id, and was won on day 9."""
+    """Ann came by search and was hot as a cookie, on day 5; her company is known by an id, and was won on day 9.
+
+    Bob's history was loaded, so that nobody was alerted of him.
+    """
     ann = LeadState(
         account="42",
         account_at=1,
         first_touch=Touch(T0, "google", "cpc"),
         last_touch=Touch(T0 + 30 * DAY_MS, "docs"),
     )
+    bob = LeadState(account="bolt.com", first_touch=Touch(T0 + DAY_MS, "fair"))
     produce(
         topics,
         CHANGELOG,
@@ -60,6 +65,7 @@ def won(topics: Settings, produce: Callable[..., None]) -> Settings:
             (b"email:ann@acme.com", encode_state(ann)),
             (b"account:42", encode_pointer(Pointer("domain:acme.com", T0))),
             (b"anon:1", encode_pointer(Pointer("email:ann@acme.com", T0))),
+            (b"email:bob@bolt.com", encode_state(bob)),
             (b"email:eve@gmail.com", encode_state(LeadState(first_touch=Touch(T0, "x")))),
         ],
     )
@@ -73,6 +79,9 @@ def won(topics: Settings, produce: Callable[..., None]) -> Settings:
             alert("user:x", 1),
         ],
     )
+    history = LeadSnapshot("email:bob@bolt.com", T0 + 3 * DAY_MS, 120.0, "hot", "cold")
+    earlier = LeadSnapshot("email:bob@bolt.com", T0 + 2 * DAY_MS, 40.0, "warm", "cold")
+    produce(topics, LEAD_HISTORY, [(each.lead.encode(), msgspec.json.encode(each)) for each in (earlier, history)])
     produce(
         topics,
         CUSTOMER_VALUES,
@@ -104,7 +113,8 @@ def test_customers_are_shown_with_where_they_came_from_and_how_long_it_took(
     shown = [line.split() for line in run("customers", "paths", "--text", settings=won).lines]
     assert ["google", "1", "1", "100%", "1.90", "900", "5.0", "4.0", "9.0"] in shown
     assert ["webinar", "1", "1", "100%", "1.90", "900", "5.0", "4.0", "9.0"] in shown
-    assert ["unknown", "3", "2", "67%", "1.17", "300", "–", "–", "–"] in shown
+    assert ["fair", "1", "1", "100%", "1.50", "100", "2.0", "–", "–"] in shown
+    assert ["unknown", "2", "1", "50%", "1.00", "200", "–", "–", "–"] in shown
     by_medium = run("customers", "paths", "--by", "medium", "--text", settings=won).lines
     assert [line.split()[0] for line in by_medium[1:3]] == ["unknown", "cpc"]
 

@@ -57,11 +57,14 @@ def model_of_the_guide() -> str:
     return HEAD + blocks[0]
 
 
-def workbook(rows: Sequence[Sequence[object]], title: str = "Sheet") -> bytes:
+def workbook(rows: Sequence[Sequence[object]], title: str = "Sheet", far: str = "A1") -> bytes:
     book, raw = Workbook(), io.BytesIO()
-    book.active.title = title  # type: ignore[union-attr]
+    sheet: Any = book.active
+    sheet.title = title
     for row in rows:
-        book.active.append(row)  # type: ignore[union-attr]
+        sheet.append(row)
+    if far != "A1":
+        sheet[far] = "x"
     book.save(raw)
     return raw.getvalue()
 
@@ -247,6 +250,7 @@ def test_an_override_needs_a_segment_a_reason_and_an_end(run: Run, write: Write,
         (b"PK\x03\x04nonsense", "customers.csv: is not a whole workbook: File is not a zip file"),
         (b"\xd0\xcf\x11\xe0" + bytes(9), "customers.csv: is a workbook of an older kind (.xls); save it as .xlsx or"),
         (workbook([[]]), "customers.csv: the sheet 'Sheet' is empty; its first row should name the columns"),
+        (workbook([["customer"]], far="XFD1048576"), "customers.csv: has a cell far outside; delete all columns and"),
     ],
 )
 def test_what_is_no_table_is_refused_in_words(run: Run, write: Write, content: str | bytes, problem: str) -> None:

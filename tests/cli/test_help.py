@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 import typer
 
 from streams.cli import PANELS, app
+from streams.cli.lazily import LazyGroup
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -30,6 +33,36 @@ def test_the_help_of_every_command_names_an_example_of_it(run: Callable[..., Any
     assert ran.code == 0
     examples = re.split(r"Examples?:", ran.out, maxsplit=1)[1]
     assert f"leadheat {' '.join(path)}" in examples
+
+
+def listed(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str]]:
+    """Yield each command that is imported late, with the line by which it is listed and the one that its help has."""
+    for entry in group.entries:
+        command = group.commands[entry.name]
+        yield " ".join((*path, entry.name)), entry.line, command.help.split("\n\n")[0]
+        if isinstance(command, LazyGroup):
+            yield from listed(command, (*path, entry.name))
+
+
+def test_commands_are_listed_by_the_first_lines_of_their_help() -> None:
+    found = list(listed(typer.main.get_command(app)))
+    assert len(found) > 20
+    for name, line, help_line in found:
+        assert line == help_line, name
+
+
+def test_a_command_is_called_without_importing_the_others() -> None:
+    code = """
+import sys
+from streams.cli import app
+try:
+    app(["customers", "segment", "none.csv"])
+except Exception:
+    pass
+print([name for name in ("aiokafka", "faust", "pydantic_settings", "redis", "fastapi") if name in sys.modules])
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.split("\n")[-2] == "[]"
 
 
 def test_the_groups_are_shown_in_the_order_in_which_one_meets_them(run: Callable[..., Any]) -> None:

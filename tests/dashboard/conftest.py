@@ -43,6 +43,7 @@ class FakeBroker:
     def __init__(self) -> None:
         self.follow_ups: list[Any] = []
         self.records: list[Any] = []
+        self.updates: list[Any] = []
 
     async def start(self) -> None:
         pass
@@ -56,7 +57,10 @@ class FakeBroker:
     async def send(self, events: Any) -> None:
         raise AssertionError("nobody sends events here")
 
-    send_account_updates = send_dead_letters = send
+    send_dead_letters = send
+
+    async def send_account_updates(self, updates: Any) -> None:
+        self.updates += updates
 
     async def send_follow_ups(self, follow_ups: Any) -> None:
         self.follow_ups += follow_ups

@@ -65,6 +65,9 @@ FILTERS: dict[str, Callable[[LeadScore], Any]] = {
     "account=company3.example": lambda lead: lead.account == "domain:company3.example",
     "q=ann": lambda lead: lead.contact["name"].startswith("Ann"),
     "q=ann+haas": lambda lead: lead.contact["name"] == "Ann Haas",
+    "q=company3": lambda lead: "@company3" in lead.lead,
+    "q=ann+company3.ex": lambda lead: lead.contact["name"].startswith("Ann") and "@company3" in lead.lead,
+    "q=lead12%40company12.example": lambda lead: lead.lead.startswith("email:lead12@company12"),
     "q=lead12": lambda lead: lead.lead.startswith("email:lead12"),
     "band=cold&phase=decision&fit_min=3": lambda lead: (
         lead.band == "cold" and lead.phase == "decision" and (lead.fit or 0) >= 3
@@ -116,3 +119,11 @@ def test_accounts_are_listed_alike(full: Site) -> None:
     assert fits == sorted(fits, reverse=True)
     assert full.json("/api/accounts/company3.example")["record"]["name"] == "Company 3"
     assert full.get("/api/accounts/nowhere.example").status_code == 404
+
+
+def test_a_lead_without_an_owner_has_its_account_s_wherever_it_is_listed(site: Site) -> None:
+    lead = lead_score(1, NOW_MS, contact={"name": "Ann"})
+    site.put(account_score(1, NOW_MS, account=lead.account, owner="Jo Marsh"), lead)
+    assert [row["owner"] for row in site.json("/api/leads?owner=jo+marsh")["leads"]] == ["Jo Marsh"]
+    assert [row["owner"] for row in csv.DictReader(io.StringIO(site.get("/api/leads.csv").text))] == ["Jo Marsh"]
+    assert "Jo Marsh" in site.get("/leads").text

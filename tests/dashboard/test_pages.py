@@ -9,6 +9,9 @@ import msgspec
 import pytest
 
 from scoring.account_records import AccountContact, AccountLine
+from scoring.account_updates import check_account_update
+from scoring.customer_records import CustomerValue, ManualSegment, SegmentSince
+from scoring.customer_value import CriterionRating
 from scoring.errors import EventError
 from scoring.fit import ComponentFit, ProfileFit
 from scoring.follow_ups import FollowUp
@@ -49,6 +52,25 @@ def fill(site: Site, name: str = "Ann Lee") -> None:
         contacts=[AccountContact(ANN, 80.0, NOW_MS, "hot", name)],
         facts={"industry": name, "employees": 12, "technologies": ["Kafka", name]},
         signals={"surge": NOW_MS},
+        customer=CustomerValue(
+            account="domain:acme.example",
+            at_ms=NOW_MS,
+            segment="B",
+            automatic="C",
+            value=2.5,
+            value_max=4.0,
+            coverage=0.75,
+            model="1",
+            action="grow",
+            why=name,
+            ratings=[
+                CriterionRating("fits_profile", 1.0, 1.0, "manual", name, NOW_MS),
+                CriterionRating("revenue_potential"),
+            ],
+            manual=ManualSegment("B", name, NOW_MS + 86_400_000, name, NOW_MS),
+            history=[SegmentSince("C", NOW_MS - 86_400_000, 2.0), SegmentSince("B", NOW_MS, 2.5)],
+            facts={"revenue": 1200.5, "invoices": 3},
+        ),
     )
     signal = BuyingSignal(
         id="s",
@@ -161,3 +183,55 @@ def test_what_the_gateway_refused_is_not_offered_for_replay(site: Site) -> None:
     page = site.get("/health").text
     assert "Replay" not in page
     assert "Drop" in page
+
+
+def test_an_account_page_tells_what_the_customer_is_worth_and_who_said_so(site: Site) -> None:
+    fill(site)
+    page = re.sub(r"\s+", " ", site.get("/accounts/acme.example").text)
+    for words in (
+        "Customer value",
+        "<b>2.50</b> of 4",
+        "75 % known",
+        "C by itself",
+        "by Ann Lee",
+        "1,200.50",
+        "unknown",
+    ):
+        assert words in page, words
+
+
+def test_a_customer_is_rated_by_hand_with_who_said_so(site: Site) -> None:
+    fill(site)
+    form = {"criterion": "fits_profile", "answer": "yes"}
+    answer = site.post("/accounts/acme.example/ratings", data=form, headers={"hx-request": "true"})
+    assert (answer.status_code, "rated by" in answer.text) == (200, True)
+    site.post("/accounts/acme.example/ratings", data={"criterion": "fits_profile", "answer": " "})
+    told = site.post("/api/accounts/acme.example/ratings", json={"ratings": {"revenue_potential": True}})
+    assert told.status_code == 202
+    rated = [(each.type, each.domain, each.properties["ratings"]) for each in site.broker.updates]
+    assert rated == [
+        ("rating", "acme.example", {"fits_profile": "yes"}),
+        ("rating", "acme.example", {"fits_profile": None}),
+        ("rating", "acme.example", {"revenue_potential": True}),
+    ]
+    assert all(each.properties["by"] for each in site.broker.updates)
+    for each in site.broker.updates:
+        check_account_update(each, site.now_ms)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "message"),
+    [
+        ({"fit_profile": "yes"}, "ratings.fit_profile: is not a criterion of the model; did you mean"),
+        ({"fits_profile": "perhaps"}, "ratings.fits_profile: 'perhaps' is neither yes nor no"),
+        ({}, "properties.ratings: is required"),
+    ],
+)
+def test_a_rating_that_the_model_does_not_ask_for_is_refused_by_its_name(
+    site: Site, ratings: dict[str, Any], message: str
+) -> None:
+    fill(site)
+    answer = site.post("/api/accounts/acme.example/ratings", json={"ratings": ratings})
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]["message"].replace('"', "'")
+    assert not site.broker.updates

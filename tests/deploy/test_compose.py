@@ -23,7 +23,7 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 
 
 def test_our_processes_and_their_servers_are_there() -> None:
-    assert set(SERVICES) == {"kafka", "redis", "topics", "worker", "projector", "gateway", "delivery"}
+    assert set(SERVICES) == {"kafka", "redis", "prometheus", "grafana"} | set(OURS)
     assert set(OURS) == {"topics", "worker", "projector", "gateway", "delivery"}
 
 
@@ -99,6 +99,48 @@ def test_docker_compose_accepts_the_file() -> None:
             assert checked.returncode == 0, checked.stderr
             return
     pytest.skip("no docker compose here; the other tests have read the file")
+
+
+def test_what_a_service_mounts_from_here_is_here_but_for_what_a_user_brings() -> None:
+    mounted = {volume.partition(":")[0] for service in SERVICES.values() for volume in service.get("volumes", ())}
+    from_here = {path for path in mounted if path.startswith("./")} - {"./delivery.yaml"}
+    assert from_here
+    for path in from_here:
+        assert (ROOT / path).exists(), path
+
+
+def test_prometheus_asks_every_process_that_counts_at_the_port_where_it_does() -> None:
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    asked = set()
+    for job in config["scrape_configs"]:
+        for found in job.get("dns_sd_configs", ()):
+            asked |= {(name, str(found["port"])) for name in found["names"]}
+        for found in job.get("static_configs", ()):
+            asked |= {tuple(target.split(":")) for target in found["targets"]}
+    counting = {
+        (name, service["environment"].get("LEADHEAT_METRICS_PORT") or service["environment"]["LEADHEAT_GATEWAY_PORT"])
+        for name, service in OURS.items()
+        if name != "topics"
+    }
+    assert asked == counting
+
+
+def test_grafana_finds_its_data_and_its_dashboard_by_itself() -> None:
+    provisioning = ROOT / "deploy" / "grafana" / "provisioning"
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yml").read_text())["datasources"]
+    assert (source["url"], source["isDefault"]) == ("http://prometheus:9090", True)
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "leadheat.yml").read_text())["providers"]
+    targets = [volume.split(":")[1] for volume in SERVICES["grafana"]["volumes"]]
+    home = SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home in targets
+    assert home.startswith(provider["options"]["path"] + "/")
+    assert "/etc/grafana/provisioning" in targets
+
+
+def test_nothing_is_open_to_other_machines() -> None:
+    for name, service in SERVICES.items():
+        for port in service.get("ports", ()):
+            assert port.startswith("127.0.0.1:"), name
 
 
 def test_what_runs_is_what_was_tested() -> None:

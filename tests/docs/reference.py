@@ -13,6 +13,7 @@ from scoring.account_updates import ACCOUNT_TYPES
 from scoring.events import EMAIL_TYPES, REASONS, WEB_TYPES
 from streams.asyncapi import describe
 from streams.clock import now_ms
+from streams.delivery.metrics import DeliveryMetrics
 from streams.gateway.metrics import GatewayMetrics
 from streams.metrics import WorkerMetrics
 from streams.projector.metrics import ProjectorMetrics
@@ -86,11 +87,12 @@ class MetricInfo:
 
 def inventory() -> list[MetricInfo]:
     """Return every metric of every process."""
-    registries = {"worker": CollectorRegistry(), "projector": CollectorRegistry()}
+    registries = {process: CollectorRegistry() for process in ("worker", "projector", "delivery")}
     made: dict[str, object] = {
         "worker": WorkerMetrics(registries["worker"], now_ms),
         "projector": ProjectorMetrics(registries["projector"]),
         "gateway": GatewayMetrics(),
+        "delivery": DeliveryMetrics(registries["delivery"]),
     }
     found = []
     for process, metrics in made.items():
@@ -105,7 +107,7 @@ def inventory() -> list[MetricInfo]:
 
 def _metrics() -> list[str]:
     rows: list[str] = []
-    for process in ("worker", "projector", "gateway"):
+    for process in ("worker", "projector", "gateway", "delivery"):
         rows += [
             f"## Metrics of the {process}",
             "",

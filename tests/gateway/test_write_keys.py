@@ -6,6 +6,8 @@ import base64
 
 import pytest
 
+from scoring.errors import SettingsError
+
 MESSAGE = {"messageId": "m-1", "userId": "42", "event": "Signed Up"}
 EVENT = {"id": "e-1", "type": "page_viewed", "time": 1_767_268_800_000, "user_id": "42"}
 KEYS = "site=abc123, app=def456"
@@ -28,6 +30,19 @@ def keyed(make_gateway):
 def test_a_write_key_names_the_source(keyed, authorization, source, path, body):
     assert keyed.post(path, body, Authorization=authorization).status_code == 200
     assert [event.source for event in keyed.events] == [source]
+
+
+def test_an_api_key_with_the_role_ingest_sends_as_the_source_of_its_name_and_one_that_reads_does_not(make_gateway):
+    keys = "crm=ingest:a-long-secret, ops=admin:another-secret, bi=read:a-third-secret"
+    gateway = make_gateway("192.0.2.1", write_keys=KEYS, api_keys=keys)
+    for key, status in (("a-long-secret", 200), ("another-secret", 200), ("a-third-secret", 401), ("abc123", 200)):
+        assert gateway.post("/v1/events", EVENT, Authorization=f"Bearer {key}").status_code == status
+    assert [event.source for event in gateway.events] == ["crm", "ops", "site"]
+
+
+def test_the_name_of_an_api_key_that_sends_is_a_source(make_gateway):
+    with pytest.raises(SettingsError, match="who sends events is a source"):
+        make_gateway(api_keys="our crm=ingest:a-long-secret")
 
 
 def test_a_write_key_in_the_body_does_as_well(keyed):

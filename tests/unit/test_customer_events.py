@@ -20,6 +20,7 @@ from scoring.customer_state import (
     HISTORY_KEPT,
     MONTHS_KEPT,
     CustomerState,
+    changes_at,
     customer_facts,
     merge_customers,
     take_customer_event,
@@ -32,6 +33,7 @@ from scoring.models import DEFAULT_MODEL
 from scoring.outcomes import Outcome
 from scoring.replay import Replay
 from scoring.shard import Shard
+from scoring.timers import NEVER
 from streams.cli.customer_values import to_customers
 from streams.cli.customers_split import write_split
 from tests.unit.builders import NOW, to_record
@@ -250,6 +252,49 @@ def test_a_model_with_another_split_places_all_customers_anew_without_anything_h
     assert value_of(done).segment == "B"
     assert done.customer_values.keys() == {ACME.encode()}  # the other one is where it was
     assert [(each.segment, each.at_ms) for each in value_of(done).history] == [("A", NOW), ("B", NOW)]
+
+
+# ── what time alone changes ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_year_of_a_customer_that_is_silent_rolls_on() -> None:
+    shard = Shard(model(), {})
+    for each in (told(1, "invoice", amount=2_000), told(2, "rating", ratings={"fits": "yes", "upsell": 9}, by="olga")):
+        done = shard.take_updates([to_record(each)])
+    assert (value_of(done).segment, value_of(done).facts["revenue"]) == ("A", 2_000)
+    due_ms = shard.due_ms
+    assert datetime.fromtimestamp(due_ms / 1000, UTC).isoformat() == "2027-01-01T00:00:00+00:00"
+    assert not shard.tick(due_ms - 1).customer_values
+    rolled = value_of(shard.tick(due_ms))
+    assert (rolled.segment, rolled.facts["revenue"], rolled.at_ms) == ("C", 0, due_ms)
+    assert rolled.history[-1].at_ms == due_ms
+    shard.tick(shard.due_ms)  # a year later it has left the year before, too
+    assert shard.due_ms == NEVER
+
+
+def test_an_override_ends_on_its_day_though_nothing_happens() -> None:
+    shard = Shard(model(), {})
+    until = NOW + 10 * DAY_MS
+    shard.take_updates([to_record(told(1, "invoice", amount=2_000))])
+    shard.take_updates(
+        [to_record(told(2, "override", segment="C", reason="moves away", until=until, by="olga"))],
+    )
+    assert shard.due_ms == until
+    assert value_of(shard.tick(until)).segment == "A"
+
+
+@given(days=st.lists(st.integers(0, 900), min_size=1, max_size=8), later=st.integers(0, 2000))
+def test_between_the_times_at_which_a_customer_changes_its_amounts_are_the_same(days: list[int], later: int) -> None:
+    state = CustomerState()
+    for day in days:
+        take_customer_event(state, "invoice", NOW + day * DAY_MS, {"amount": day + 1.0})
+    now = NOW + (max(days) + later) * DAY_MS
+    until = changes_at(state, now)
+    last = min(until - 1, now + 3_000 * DAY_MS)
+    amounts = {"revenue", "revenue_before", "revenue_growth", "invoices"}
+    at_first, at_last = ({k: v for k, v in customer_facts(state, at).items() if k in amounts} for at in (now, last))
+    assert at_first == at_last
+    assert until == NEVER or customer_facts(state, until) != at_last
 
 
 # ── what an account keeps ────────────────────────────────────────────────────────────────────────────────────

@@ -68,6 +68,10 @@ class ApiKeys:
         """Whether there are any."""
         return bool(self._holders)
 
+    def of_role(self, role: Role) -> dict[str, str]:
+        """Return the names of those who may do what needs ``role``, by the hash of the key in hex."""
+        return {digest.hex(): holder.name for digest, holder in self._holders.items() if holder.may(role)}
+
     def holder(self, key: str) -> Holder | None:
         """Return whose a key is; every known one is compared, in constant time."""
         digest, found = sha256(key.encode()).digest(), None
