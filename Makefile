@@ -9,6 +9,10 @@ DEV := $(VENV)/dev.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --custom-compile-command 'make lock'
 
+# Without compiled files every process that a target starts compiles what it imports anew,
+# which triples its start. So they are written, whatever the caller's environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1#/' | awk -F'#' '{printf "  make %-14s %s\n", $$1, $$2}'
 
