@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
@@ -160,6 +161,7 @@ def serve() -> Iterator[Callable[[Gateway], str]]:
         running.append((server, thread))
         while not server.started:
             assert thread.is_alive()
+            time.sleep(0.005)
         host, port = listener.getsockname()
         return f"http://{host}:{port}"
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scoring.alerts import retracted_id
 from scoring.lead_state import decode_state
 from scoring.score_records import score_later
+from tests.share import share
 from tests.unit.builders import NOW, days, event, live, model_of, run
 
 FAR = NOW + days(30)
@@ -237,7 +238,7 @@ def voided(history: list[dict[str, Any]]) -> set[str]:
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 5))
-@settings(max_examples=150)
+@settings(max_examples=share(150))
 def test_in_any_order_and_any_chunks_the_score_is_that_of_what_people_did(rng, chunk):
     history = random_history(rng)
     void = voided(history)
@@ -250,7 +251,7 @@ def test_in_any_order_and_any_chunks_the_score_is_that_of_what_people_did(rng, c
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=60)
+@settings(max_examples=share(60))
 def test_every_retraction_takes_back_an_open_alert_once(rng):
     history = sorted(random_history(rng), key=lambda each: each["time"])
     strong = model_of({name: {**rule, "points": 60} for name, rule in RULES.items() if name != "click"})
