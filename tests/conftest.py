@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -22,8 +23,10 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from scoring.model import load_model
 from streams.embedded.kafka import EmbeddedKafka
 from streams.settings import Settings
+from tests.redis_server import running_redis
 from tests.share import PROFILE, share
 
 hypothesis_settings.register_profile(
@@ -101,6 +104,21 @@ def kafka(tmp_path_factory: pytest.TempPathFactory, worker_id: str, java_starts_
     base = tmp_path_factory.getbasetemp()
     with _shared_kafka((base if worker_id == "master" else base.parent) / "kafka") as brokers:
         yield Kafka(brokers)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a real Redis, one for all tests of this process."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def models_are_read_once() -> Iterator[None]:
+    """Read each model file once: hundreds of gateways are made, and each would read it anew, in 70 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.gateway.app.load_model", cache(load_model))
+        yield
 
 
 @pytest.fixture(scope="session")
