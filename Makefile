@@ -9,6 +9,10 @@ DEV := $(VENV)/dev.stamp
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 LOCK := --generate-hashes --universal --python-version 3.11 --no-emit-index-url --custom-compile-command 'make lock'
 
+# Without compiled files every process that a target starts compiles what it imports anew,
+# and takes twice as long to start. So they are written, whatever the caller's environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1#/' | awk -F'#' '{printf "  make %-14s %s\n", $$1, $$2}'
 
@@ -19,10 +23,10 @@ up: $(RUNTIME)  ## Run Kafka, a worker and the gateway here until Ctrl-C
 	@$(BIN)/leadheat up
 
 test: $(DEV)  ## Run the tests (a real Kafka is started for them)
-	$(BIN)/pytest -n 2 -m "not thorough"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not thorough"
 
-test-thorough: $(DEV)  ## Run the tests that take long, about rare cases
-	$(BIN)/pytest -n 2 -m thorough
+test-thorough: $(DEV)  ## Run the tests that take long, about rare cases, and all examples
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist worksteal -m "thorough or hypothesis or share"
 
 check: $(DEV)  ## Check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -31,7 +35,7 @@ check: $(DEV)  ## Check format, style, types and the direction of imports
 	$(BIN)/lint-imports
 
 test-all: check  ## Check, and run every test and every example in the docstrings
-	$(BIN)/pytest -n 2 --doctest-modules scoring streams tests
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --doctest-modules scoring streams tests
 
 bench: $(DEV)  ## Measure throughput and latency on this machine
 	$(BIN)/python -m tests.benchmarks

@@ -1,4 +1,7 @@
-"""Fixtures for tests on the real Kafka: one broker for the whole session, shared by the workers of pytest-xdist."""
+"""Fixtures for tests on the real Kafka: one broker for the whole session, shared by the workers of pytest-xdist.
+
+Also how many examples Hypothesis tries: the same ones at every run, but for a search.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,38 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
+from scoring.model import load_model
 from streams.embedded.kafka import EmbeddedKafka
 from streams.settings import Settings
+from tests.redis_server import running_redis
+from tests.share import PROFILE, share
+
+hypothesis_settings.register_profile(
+    PROFILE,
+    deadline=None,
+    max_examples=share(40),
+    derandomize=PROFILE != "search",
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+hypothesis_settings.load_profile(PROFILE)
 
 NODE = Path(__file__).parent / "node"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def java_starts_quickly() -> Iterator[None]:
+    """Let Java compile less: a start takes 6 s of CPU, not 10, and no broker lives long enough to earn it back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+        yield
 
 
 @dataclass(frozen=True)
@@ -73,11 +99,26 @@ def _turn(root: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Kafka]:
+def kafka(tmp_path_factory: pytest.TempPathFactory, worker_id: str, java_starts_quickly: None) -> Iterator[Kafka]:
     """One real Kafka, started by the first process that needs it and stopped once no process uses it."""
     base = tmp_path_factory.getbasetemp()
     with _shared_kafka((base if worker_id == "master" else base.parent) / "kafka") as brokers:
         yield Kafka(brokers)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the address of a real Redis, one for all tests of this process."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def models_are_read_once() -> Iterator[None]:
+    """Read each model file once: hundreds of gateways are made, and each would read it anew, in 70 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streams.gateway.app.load_model", cache(load_model))
+        yield
 
 
 @pytest.fixture(scope="session")

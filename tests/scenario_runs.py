@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ follow-ups come in a topic of their own.
 
 What shards tell each other takes effect between chunks, so of what merges say, how a stream is cut decides.
 """
+
+
+@cache
+def scenarios_of(file: Path) -> list[Scenario]:
+    """Return the scenarios of a file, which is read once."""
+    return load_scenarios(file)
 
 
 @dataclass(frozen=True)
@@ -111,11 +118,12 @@ def found_forms(placed: Sequence[Placed], alerts: Iterable[Alert]) -> dict[str, 
     return forms
 
 
+@cache
 def _with_models(file: Path) -> list[tuple[str, Scenario]]:
     """Return each scenario with the text of its model; JSON is YAML, and keeps what was text apart from numbers."""
     data = read_document(file.read_text()).data or {}
     models = [form.get("model", data["model"]) for form in data["scenarios"]]
-    return [(_text(model), scenario) for model, scenario in zip(models, load_scenarios(file), strict=True)]
+    return [(_text(model), scenario) for model, scenario in zip(models, scenarios_of(file), strict=True)]
 
 
 def _text(model: Any) -> str:

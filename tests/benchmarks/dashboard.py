@@ -158,11 +158,11 @@ def main() -> None:
     """Measure all of it and print a line each."""
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
-        with EmbeddedKafka(root / "kafka") as kafka, running_redis(root / "redis") as redis_url:
+        with EmbeddedKafka(root / "kafka") as kafka, running_redis(root / "redis") as redis_server:
             port = free_ports("127.0.0.1", 1)[0]
             settings = Settings(
                 brokers=kafka.brokers,
-                redis_url=redis_url,
+                redis_url=redis_server.url,
                 partitions=4,
                 data_dir=root,
                 gateway_port=port,

@@ -18,7 +18,7 @@ import pytest
 import uvicorn
 
 from streams.clock import now_ms
-from tests.dashboard.conftest import Site, make_site, redis_url  # noqa: F401 - fixtures
+from tests.dashboard.conftest import Site, make_site  # noqa: F401 - a fixture
 from tests.dashboard.test_pages import HOSTILE, fill
 from tests.topic_records import account_score, alert, lead_score
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -41,16 +41,14 @@ GROUPS = [
 
 
 @pytest.mark.parametrize(("model", "placed"), GROUPS)
-def test_the_alerts_of_a_file_are_those_of_its_scenarios(model: str, placed: list[Placed], tmp_path: Path) -> None:
+def test_the_alerts_of_a_file_are_those_of_its_scenarios(
+    run: Callable[..., Any], model: str, placed: list[Placed], tmp_path: Path
+) -> None:
     (tmp_path / "model.yaml").write_text(model)
-    events = [json.dumps(event) for here in placed for _, event in here.records]
-    (tmp_path / "events.jsonl").write_text("\n".join(events))
-    command = [sys.executable, "-m", "streams.cli", "score", "events.jsonl", "--model", "model.yaml", "--strict"]
-    root = Path(__file__).parents[2]
-    ran = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(root)}, check=True, stdout=subprocess.PIPE)
-    alerts = [
-        msgspec.convert(found["alert"], Alert) for found in map(json.loads, ran.stdout.splitlines()) if "alert" in found
-    ]
+    (tmp_path / "events.jsonl").write_text("\n".join(json.dumps(event) for here in placed for _, event in here.records))
+    ran = run("score", tmp_path / "events.jsonl", "--model", tmp_path / "model.yaml", "--strict")
+    assert ran.code == 0, ran.err
+    alerts = [msgspec.convert(found["alert"], Alert) for found in map(json.loads, ran.lines) if "alert" in found]
     # The clock of the file goes on after a scenario has ended: what cools then is none of its business.
     alerts = [
         alert for alert in alerts if any(here.is_of(alert.lead) and alert.time_ms <= here.bounds[1] for here in placed)

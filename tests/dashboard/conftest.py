@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,9 +24,10 @@ from streams.projector.writing import Offsets, Writer
 from streams.read_model.layout import Layout
 from streams.settings import Settings
 from streams.topics import ACCOUNT_SCORES, BUYING_SIGNALS, DEAD_LETTERS, FOLLOW_UPS, HOT_LEADS, LEAD_SCORES, Topic
-from tests.redis_server import running_redis
 
 NOW_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z
+
+read_model = cache(load_model)
 
 
 class Record(NamedTuple):
@@ -91,7 +93,7 @@ class Site:
     def fresh_app(self) -> FastAPI:
         """Return another one, for an event loop of its own."""
         part = Dashboard(
-            self.settings, load_model(self.settings.model), self.broker, lambda: self.now_ms, self._read_news
+            self.settings, read_model(self.settings.model), self.broker, lambda: self.now_ms, self._read_news
         )
         return create_gateway(self.settings, self.broker, lambda: self.now_ms, parts=[part])
 
@@ -165,15 +167,8 @@ def key_of(record: Any) -> bytes:
     raise AssertionError(record)
 
 
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return the address of a real Redis."""
-    with running_redis(tmp_path_factory.mktemp("redis")) as url:
-        yield url
-
-
 @pytest.fixture
-def make_site(redis_url: str, tmp_path: Path) -> Iterator[Callable[..., Site]]:
+def make_site(redis_url: str, tmp_path: Path, models_are_read_once: None) -> Iterator[Callable[..., Site]]:
     """Make a site of this test's own; ``make_site(api_keys=…)`` overrides settings."""
 
     made: list[Site] = []

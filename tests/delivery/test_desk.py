@@ -19,6 +19,7 @@ from streams.delivery.planning import Plan
 from streams.delivery.records import Delivery, Order, SinkState, decode_remembered
 from streams.delivery.sinks.webhook import render
 from tests.delivery.builders import HOUR, MONDAY_9H, config, cooled, entered, retracted
+from tests.share import share
 
 NOW = MONDAY_9H
 ARRIVED = Sent("ref")
@@ -373,7 +374,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=share(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(STEPS)
 def test_whatever_happens_everything_arrives_in_order_with_one_body(steps: list[tuple[str, int, int]]) -> None:
     office = Office(config(routes=[{"name": "all", "to": ["hook", "chat"]}]))

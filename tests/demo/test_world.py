@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import islice, pairwise
 from random import Random
 
 import pytest
 
+from scoring.account_records import AccountScore
 from scoring.account_updates import AccountUpdate, check_account_update
 from scoring.events import EMAIL_TYPES, Event, check_event
 from scoring.model import ScoringModel
+from scoring.outcomes import Outcome
+from scoring.score_records import LeadScore
 from streams.demo.cast import PEOPLE, Habit, people
 from streams.demo.companies import COMPANIES, COMPETITOR
 from streams.demo.history import HOUR_MS
@@ -31,6 +37,32 @@ def world() -> World:
 @pytest.fixture(scope="module")
 def history(world: World) -> list[Event]:
     return world.history(NOW)
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A world whose history and the first seconds of whose life were scored."""
+
+    history: Outcome
+    accounts: list[AccountScore]
+    """When its life began."""
+    life: Outcome
+    scores: list[LeadScore]
+
+
+@pytest.fixture(scope="module")
+def lived(model: ScoringModel) -> Callable[[int, float], Lived]:
+    """Return what lives in the world of a seed for some seconds; what tests share is scored once."""
+
+    @cache
+    def live(seed: int, seconds: float) -> Lived:
+        world = World(seed)
+        replay, history = replayed_history(model, world)
+        accounts = [*replay.accounts()]
+        life = take(replay, life_of(world, seconds))
+        return Lived(history, accounts, life, [*replay.scores()])
+
+    return live
 
 
 def encoded(happenings: list[Happening]) -> list[bytes]:
@@ -190,9 +222,10 @@ def test_companies_are_told_of_by_id_and_domain_and_of_some_little_is_known(worl
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_companies_differ_in_how_well_they_fit_and_how_engaged_they_are(model: ScoringModel, seed: int) -> None:
-    replay, _ = replayed_history(model, World(seed))
-    accounts = {account.account: account for account in replay.accounts()}
+def test_companies_differ_in_how_well_they_fit_and_how_engaged_they_are(
+    lived: Callable[[int, float], Lived], seed: int
+) -> None:
+    accounts = {account.account: account for account in lived(seed, 60).accounts}
     assert accounts.keys() == {f"domain:{company.domain}" for company in COMPANIES}
     levels = Counter(account.level for account in accounts.values())
     assert min(levels[level] for level in ("strong", "moderate", "weak", "unknown")) >= 3
@@ -203,13 +236,11 @@ def test_companies_differ_in_how_well_they_fit_and_how_engaged_they_are(model: S
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_minute_of_life_brings_signals_of_many_kinds_and_makes_people_of_visitors(
-    model: ScoringModel, seed: int
+    lived: Callable[[int, float], Lived], seed: int
 ) -> None:
-    world = World(seed)
-    replay, history = replayed_history(model, world)
+    history, life = lived(seed, 60).history, lived(seed, 60).life
     assert history.signals == []
     assert len(history.merged) > 100
-    life = take(replay, life_of(world, 60))
     assert len(life.merged) >= 8
     assert len(life.signals) >= 15
     assert {"buying_group", "hand_raise", "evaluation", "company_news"} <= {each.signal for each in life.signals}
@@ -217,9 +248,9 @@ def test_a_minute_of_life_brings_signals_of_many_kinds_and_makes_people_of_visit
     assert any(len(each.people) >= 3 for each in life.signals if each.signal == "buying_group")
 
 
-def test_bad_news_of_companies_are_signals_too(model: ScoringModel) -> None:
-    replay, _ = replayed_history(model, World())
-    assert any(each.polarity == "negative" for each in take(replay, life_of(World(), 180)).signals)
+def test_bad_news_of_companies_are_signals_too(lived: Callable[[int, float], Lived]) -> None:
+    bad = [each for each in lived(1, 300).life.signals if each.polarity == "negative"]
+    assert any(each.time_ms <= NOW + 180_000 for each in bad)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -235,10 +266,10 @@ def test_the_history_makes_leads_hot_and_alerts_nobody(model: ScoringModel, seed
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_life_makes_leads_hot_every_few_seconds_by_points_and_by_requests(model: ScoringModel, seed: int) -> None:
-    world = World(seed)
-    replay, _ = replayed_history(model, world)
-    alerts = take(replay, life_of(world, 60)).alerts
+def test_life_makes_leads_hot_every_few_seconds_by_points_and_by_requests(
+    lived: Callable[[int, float], Lived], seed: int
+) -> None:
+    alerts = lived(seed, 60).life.alerts
     assert {alert.kind for alert in alerts} == {"entered"}
     assert any(alert.time_ms < NOW + 6_000 for alert in alerts), "nobody is hot within six seconds"
     assert sum(alert.time_ms < NOW + 30_000 for alert in alerts) >= 6
@@ -252,19 +283,15 @@ def test_life_makes_leads_hot_every_few_seconds_by_points_and_by_requests(model:
         assert sum(line.points for line in alert.ledger) == pytest.approx(alert.score, abs=1e-5)
 
 
-def test_life_goes_on_with_newcomers(model: ScoringModel) -> None:
-    world = World()
-    replay, _ = replayed_history(model, world)
-    alerts = take(replay, life_of(world, 600)).alerts
-    late = [alert for alert in alerts if alert.time_ms > NOW + 540_000]
+@pytest.mark.parametrize("seconds", [300, pytest.param(600, marks=pytest.mark.thorough)])
+def test_life_goes_on_with_newcomers(lived: Callable[[int, float], Lived], seconds: int) -> None:
+    late_ms = NOW + (seconds - 60) * 1000
+    late = [alert for alert in lived(1, seconds).life.alerts if alert.time_ms > late_ms]
     assert len(late) >= 10
 
 
-def test_the_names_of_the_default_model_are_used(model: ScoringModel) -> None:
-    world = World()
-    replay, _ = replayed_history(model, world)
-    take(replay, life_of(world, 300))
-    matched = {line.rule for record in replay.scores() for line in record.rules}
+def test_the_names_of_the_default_model_are_used(model: ScoringModel, lived: Callable[[int, float], Lived]) -> None:
+    matched = {line.rule for record in lived(1, 300).scores for line in record.rules}
     quiet = {
         "email_open",
         "email_reply",

@@ -6,8 +6,8 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 
 import httpx
 import pytest
@@ -17,9 +17,7 @@ import uvloop
 from scoring.account_updates import AccountUpdate, decode_account_update, encode_account_update
 from scoring.events import Event, decode_event, encode_event
 from scoring.follow_ups import FollowUp, decode_follow_up, encode_follow_up
-from scoring.model import load_model
 from streams.dead_letters import DeadLetter, decode_dead_letter, encode_dead_letter
-from streams.gateway import app as gateway_app
 from streams.gateway.app import create_gateway
 from streams.gateway.crm.hubspot import Contact
 from streams.gateway.producer import BrokerUnavailable
@@ -129,16 +127,8 @@ class Gateway:
         return self.producer.letters
 
 
-@pytest.fixture(scope="session", autouse=True)
-def models_are_read_once() -> Iterator[None]:
-    """Read each model file once: hundreds of gateways are made here, and each would read it anew, in 70 ms."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gateway_app, "load_model", cache(load_model))
-        yield
-
-
 @pytest.fixture
-def make_gateway() -> Callable[..., Gateway]:
+def make_gateway(models_are_read_once: None) -> Callable[..., Gateway]:
     """Return what makes a gateway from settings and the address that its clients have."""
 
     def make(client: str = "127.0.0.1", **settings: object) -> Gateway:
@@ -171,6 +161,7 @@ def serve() -> Iterator[Callable[[Gateway], str]]:
         running.append((server, thread))
         while not server.started:
             assert thread.is_alive()
+            time.sleep(0.005)
         host, port = listener.getsockname()
         return f"http://{host}:{port}"
 

@@ -13,6 +13,7 @@ from scoring.account_updates import ACCOUNT_TYPES, AccountUpdate, decode_account
 from scoring.events import EVENT_BYTES_MAX, EVENT_TYPES, Event, decode_event, encode_event
 from streams.gateway.ingest.posthog import Captured
 from streams.gateway.ingest.segment_messages import Message
+from tests.share import share
 
 NOW_MS = 1_767_268_800_000  # 2026-01-01T12:00:00Z, the gateway's clock
 ROUTES = [
@@ -86,7 +87,9 @@ BODIES = (
 @pytest.mark.parametrize("route", ROUTES)
 @given(body=BODIES.map(lambda body: json.dumps(body).encode()) | st.binary(max_size=200), packed=st.booleans())
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=share(40),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_no_body_makes_the_gateway_fail(gateway, route, body, packed):
     gateway.events.clear()
@@ -126,7 +129,7 @@ def keyed(make_gateway):
     ),
     body=st.binary(max_size=100),
 )
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=share(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_header_makes_the_gateway_fail(keyed, route, encoding, authorization, body):
     headers = {"Content-Encoding": encoding.encode("latin-1"), "Authorization": authorization}
     assert 400 <= keyed.request("POST", route, body, headers).status_code < 500

@@ -11,6 +11,7 @@ from streams.gateway.app import create_gateway
 from streams.settings import Settings
 from tests.gateway.conftest import NOW_MS, FakeProducer
 from tests.gateway.providers import TOPIC, sendgrid_key
+from tests.share import PROFILE
 
 KEY = "abc123"
 
@@ -35,16 +36,9 @@ _schema = schemathesis.openapi.from_asgi("/openapi.json", _app)
 _QUIET = {"deadline": None, "suppress_health_check": list(HealthCheck), "derandomize": True}
 
 
+@pytest.mark.share
 @_schema.parametrize()
-@settings(max_examples=6, **_QUIET)
+@settings(max_examples=6 if PROFILE == "quick" else 200, **_QUIET)
 def test_no_request_that_can_be_made_of_the_description_fails(case):
-    answer = case.call(headers={"Authorization": f"Bearer {KEY}"})
-    case.validate_response(answer, checks=[not_a_server_error])
-
-
-@pytest.mark.thorough
-@_schema.parametrize()
-@settings(max_examples=200, **_QUIET)
-def test_no_request_of_many_fails(case):
     answer = case.call(headers={"Authorization": f"Bearer {KEY}"})
     case.validate_response(answer, checks=[not_a_server_error])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from streams.gateway.quick_redis import AWAY_S
 from streams.gateway.rate_limits import BUCKET_S, LocalLimits, make_limits
 from streams.settings import Settings
-from tests.gateway.redis_server import running_redis
+from tests.redis_server import running_redis
 
 EVENT = {"id": "e-1", "type": "page_viewed", "time": 1_767_268_800_000, "user_id": "42"}
 KEYS = "site=abc123,app=def456"
@@ -70,8 +70,8 @@ def test_gateways_share_a_keys_limit_through_redis(tmp_path):
         await other.close()
         return waits
 
-    with running_redis(tmp_path) as (url, _):
-        first, second, third, fourth = asyncio.run(take(url))
+    with running_redis(tmp_path) as server:
+        first, second, third, fourth = asyncio.run(take(server.url))
     assert (first, second, fourth) == (0, 0, 0)
     assert 0.2 < third <= 0.5
 
@@ -79,14 +79,13 @@ def test_gateways_share_a_keys_limit_through_redis(tmp_path):
 def test_while_redis_is_away_the_gateway_limits_by_itself_and_then_goes_back(tmp_path):
     async def take():
         now = 0.0
-        with running_redis(tmp_path) as (url, process):
-            limits = make_limits(Settings(redis_url=url, events_per_s=1), clock=lambda: now)
+        with running_redis(tmp_path) as server:
+            limits = make_limits(Settings(redis_url=server.url, events_per_s=1), clock=lambda: now)
             assert await limits.take("k", 10) == 0
-            process.kill()
-            process.wait()
+            server.kill()
             assert await limits.take("k", 10) == 0, "a bucket of our own"
             assert await limits.take("k", 10) > 0
-        with running_redis(tmp_path, port=int(url.rpartition(":")[2].partition("/")[0])):
+            server.start()
             assert await limits.take("k", 10) > 0
             now = AWAY_S
             assert await limits.take("k", 10) == 0, "Redis again, which starts empty"

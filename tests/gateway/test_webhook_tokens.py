@@ -8,7 +8,7 @@ from pathlib import Path
 from streams.gateway.webhooks import tokens as tokens_module
 from streams.gateway.webhooks.tokens import LocalTokens, make_tokens
 from streams.settings import Settings
-from tests.gateway.redis_server import running_redis
+from tests.redis_server import running_redis
 
 
 def test_gateways_share_which_body_a_token_came_with(tmp_path: Path) -> None:
@@ -20,17 +20,16 @@ def test_gateways_share_which_body_a_token_came_with(tmp_path: Path) -> None:
         await other.close()
         return answers
 
-    with running_redis(tmp_path) as (url, _):
-        assert asyncio.run(ask(url)) == [True, False, True, False, True]
+    with running_redis(tmp_path) as server:
+        assert asyncio.run(ask(server.url)) == [True, False, True, False, True]
 
 
 def test_while_redis_is_away_a_gateway_knows_what_it_has_seen_itself(tmp_path: Path) -> None:
     async def ask() -> list[bool]:
-        with running_redis(tmp_path) as (url, process):
-            tokens = make_tokens(Settings(redis_url=url), 60)
+        with running_redis(tmp_path) as server:
+            tokens = make_tokens(Settings(redis_url=server.url), 60)
             answers = [await tokens.belongs("before", b"real")]
-            process.kill()
-            process.wait()
+            server.kill()
             steps = (("before", b"forged"), ("since", b"real"), ("since", b"forged"), ("before", b"real"))
             answers += [await tokens.belongs(token, body) for token, body in steps]
             await tokens.close()

@@ -20,6 +20,7 @@ from scoring.company_events import COMPANY_EVENTS, NEGATIVE_EVENTS, POSITIVE_EVE
 from scoring.customer_events import CUSTOMER_EVENTS
 from scoring.errors import EventError
 from scoring.events import AHEAD_MAX_MS, EVENT_BYTES_MAX, EVENT_TYPES, REASONS
+from tests.share import share
 from tests.unit.builders import NOW
 
 
@@ -141,13 +142,13 @@ def decode_or_refuse(raw: bytes) -> None:
     str(refused).encode()
 
 
-@settings(max_examples=300)
+@settings(max_examples=share(300))
 @given(st.dictionaries(fields, json_values, max_size=4))
 def test_any_values_make_an_update_or_an_event_error(changes: dict[str, Any]) -> None:
     decode_or_refuse(wire(**changes))
 
 
-@settings(max_examples=300)
+@settings(max_examples=share(300))
 @given(st.integers(0, 100), st.integers(0, 100), st.binary(max_size=6))
 def test_any_damage_leaves_an_update_or_an_event_error(start: int, end: int, patch: bytes) -> None:
     raw = wire(account_id="42", facts={"employees": 120, "technologies": ["Kafka"]})

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scoring.cooling import ROUNDING, Term, first_below, total_after
 from tests import oracle
 from tests.oracle import CENTURY_MS, DAY_MS
+from tests.share import share
 from tests.unit.builders import days
 
 half_lives_ms = st.sampled_from([days(count) for count in (7, 14, 21, 30, 60, 90, 365)])
@@ -54,7 +55,7 @@ def expected(fading: list[Term], level: float) -> int | None:
     return oracle.first_below(curves, level, CENTURY_MS)
 
 
-@settings(max_examples=150)
+@settings(max_examples=share(150))
 @given(terms(penalties=False), levels)
 def test_gains_cool_at_their_only_crossing(fading: list[Term], level: float) -> None:
     wait = first_below(fading, level)
@@ -62,7 +63,7 @@ def test_gains_cool_at_their_only_crossing(fading: list[Term], level: float) -> 
     assert wait == expected(fading, level)
 
 
-@settings(max_examples=250)
+@settings(max_examples=share(250))
 @given(terms(penalties=True), levels)
 def test_gains_and_penalties_cool_at_their_first_crossing(fading: list[Term], level: float) -> None:
     assume(total_after(fading, 0) >= level)

@@ -21,6 +21,7 @@ from scoring.events import (
     encode_event,
     parse_time,
 )
+from tests.share import share
 from tests.unit.builders import NOW, event
 
 
@@ -267,19 +268,19 @@ def decode_or_refuse(raw: bytes) -> None:
     str(refused).encode()
 
 
-@settings(max_examples=300)
+@settings(max_examples=share(300))
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_event_or_an_event_error(raw: bytes) -> None:
     decode_or_refuse(raw)
 
 
-@settings(max_examples=300)
+@settings(max_examples=share(300))
 @given(st.dictionaries(fields, json_values, max_size=4))
 def test_any_values_make_an_event_or_an_event_error(changes: dict[str, Any]) -> None:
     decode_or_refuse(wire(**changes))
 
 
-@settings(max_examples=300)
+@settings(max_examples=share(300))
 @given(st.integers(0, 150), st.integers(0, 150), st.binary(max_size=6))
 def test_any_damage_leaves_an_event_or_an_event_error(start: int, end: int, patch: bytes) -> None:
     raw = wire(email="Ann@example.com", properties={"path": "/\N{SNOWMAN}", "n": [1.5, None]})

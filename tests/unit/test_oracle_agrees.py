@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from scoring.model import ScoringModel
 from tests.oracle import expect
+from tests.share import share
 from tests.unit.agreement import assert_agrees, assert_same_run
 from tests.unit.builders import NOW, History, Timeline, days, event, hours, live, model_of, run
 from tests.unit.histories import (
@@ -34,7 +35,7 @@ def random_sizes(rng: Random, total: int) -> list[int]:
 # ── any model, any history ───────────────────────────────────────────────────────────────────────────────────
 
 
-@settings(max_examples=200)
+@settings(max_examples=share(200))
 @given(models(), histories(), st.lists(st.integers(1, 6)))
 def test_any_model_scores_any_history_as_the_oracle_does(
     model: ScoringModel, history: History, sizes: list[int]
@@ -42,7 +43,7 @@ def test_any_model_scores_any_history_as_the_oracle_does(
     assert_agrees(run(model, history, sizes), model, history)
 
 
-@settings(max_examples=300)
+@settings(max_examples=share(300))
 @given(whole_models(), timelines(), st.lists(st.integers(1, 6)))
 def test_any_whole_model_scores_any_timeline_as_the_oracle_does(
     model: ScoringModel, timeline: Timeline, sizes: list[int]
@@ -50,42 +51,47 @@ def test_any_whole_model_scores_any_timeline_as_the_oracle_does(
     assert_agrees(run(model, timeline, sizes), model, timeline)
 
 
+@pytest.mark.share
 @pytest.mark.parametrize("name", WHOLE)
-def test_a_thousand_timelines_are_scored_as_the_oracle_does(name: str) -> None:
+def test_many_timelines_are_scored_as_the_oracle_does(name: str) -> None:
     model, rng = WHOLE[name], Random(name)
-    for _ in range(334):
+    for _ in range(share(334)):
         timeline = random_timeline(rng, rng.randint(1, 40))
         sizes = rng.choice(([1] * len(timeline), [], random_sizes(rng, len(timeline))))
         assert_agrees(run(model, timeline, sizes), model, timeline)
 
 
+@pytest.mark.share
 @pytest.mark.parametrize("name", WHOLE)
 def test_timelines_longer_than_the_memory_are_scored_as_the_oracle_does(name: str) -> None:
     """More than 32 visits and 64 events: what is forgotten is forgotten on both sides."""
     model, rng = WHOLE[name], Random(name)
-    for _ in range(6):
+    for _ in range(share(6)):
         timeline = random_timeline(rng, 130, people_max=1)
         assert_agrees(run(model, timeline, random_sizes(rng, len(timeline))), model, timeline)
 
 
+@pytest.mark.share
 @pytest.mark.parametrize("name", REALISTIC)
 def test_realistic_histories_are_scored_as_the_oracle_does(name: str) -> None:
     model, rng = REALISTIC[name], Random(name)
-    for _ in range(120):
+    for _ in range(share(120)):
         history = random_history(rng, rng.randint(1, 40))
         assert_agrees(run(model, history, random_sizes(rng, len(history))), model, history)
 
 
+@pytest.mark.share
 @pytest.mark.parametrize("name", REALISTIC)
 def test_histories_longer_than_the_memory_are_scored_as_the_oracle_does(name: str) -> None:
     """More than 64 events and keys: repeats beyond them count again, on both sides."""
     model, rng = REALISTIC[name], Random(name)
-    for _ in range(4):
+    for _ in range(share(4)):
         history = random_history(rng, 130, leads=1)
         history += [(rng.choice(history)[0], history[-1][1]) for _ in range(40)]
         assert_agrees(run(model, history, random_sizes(rng, len(history))), model, history)
 
 
+@pytest.mark.thorough
 def test_the_random_histories_meet_every_case_that_matters() -> None:
     """Otherwise the agreement above would be worth little."""
     met = dict.fromkeys(("entered", "cooled", "duplicates", "late", "penalised", "held", "never cools"), 0)
@@ -104,6 +110,7 @@ def test_the_random_histories_meet_every_case_that_matters() -> None:
     assert all(count > 30 for count in met.values()), met
 
 
+@pytest.mark.thorough
 def test_the_random_timelines_meet_every_case_that_matters() -> None:
     cases = ("entered", "cooled by a tick", "cooled by an event", "inactive", "cut by a channel", "trait", "floor")
     people = ("visitor", "converted", "partly known", "first touch", "last touch", "account", "contact")
@@ -148,10 +155,11 @@ def test_the_size_of_the_chunks_makes_no_difference(model: ScoringModel, history
     assert_same_run(whole, run(model, history, sizes))
 
 
+@pytest.mark.share
 @pytest.mark.parametrize("name", REALISTIC)
 def test_the_size_of_the_chunks_makes_no_difference_to_realistic_histories(name: str) -> None:
     model, rng = REALISTIC[name], Random(name)
-    for _ in range(40):
+    for _ in range(share(40)):
         history = random_history(rng, 40)
         whole = run(model, history)
         assert_same_run(whole, run(model, history, [1] * len(history)))

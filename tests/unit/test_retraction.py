@@ -14,6 +14,7 @@ from scoring.alerts import retracted_id
 from scoring.lead_state import decode_state
 from scoring.replay import Replay
 from scoring.score_records import score_later
+from tests.share import share
 from tests.unit.builders import NOW, days, event, live, model_of, run, to_record
 
 FAR = NOW + days(30)
@@ -238,7 +239,7 @@ def voided(history: list[dict[str, Any]]) -> set[str]:
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 5))
-@settings(max_examples=150)
+@settings(max_examples=share(150))
 def test_in_any_order_and_any_chunks_the_score_is_that_of_what_people_did(rng, chunk):
     history = random_history(rng)
     void = voided(history)
@@ -251,7 +252,7 @@ def test_in_any_order_and_any_chunks_the_score_is_that_of_what_people_did(rng, c
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=60)
+@settings(max_examples=share(60))
 def test_every_retraction_takes_back_an_open_alert_once(rng):
     history = sorted(random_history(rng), key=lambda each: each["time"])
     strong = model_of({name: {**rule, "points": 60} for name, rule in RULES.items() if name != "click"})

@@ -13,6 +13,7 @@ from scoring.follow_ups import FollowUp
 from scoring.lead_state import LeadState, decode_state, encode_state
 from scoring.sales import STATUSES, Sales, adjust, merge_sales, note
 from tests.oracle import DAY_MS, lead_of
+from tests.share import share
 from tests.unit.agreement import assert_agrees
 from tests.unit.builders import NOW, Tick, Timeline, reopen, run
 from tests.unit.histories import WHOLE, random_timeline
@@ -50,16 +51,17 @@ def with_sales(rng: Random, timeline: Timeline, share: float = 0.3) -> Timeline:
     return found
 
 
+@pytest.mark.share
 @pytest.mark.parametrize("name", WHOLE)
 def test_hundreds_of_timelines_with_sales_are_scored_as_the_oracle_does(name: str) -> None:
     model, rng = WHOLE[name], Random(f"{name} sales")
-    for _ in range(50):
+    for _ in range(share(50)):
         timeline = with_sales(rng, random_timeline(rng, rng.randint(1, 40), people_max=2))
         sizes = rng.choice(([1] * len(timeline), [], [rng.randint(1, 9) for _ in timeline]))
         assert_agrees(run(model, timeline, sizes), model, timeline)
 
 
-@settings(max_examples=25)
+@settings(max_examples=share(25))
 @given(st.randoms(use_true_random=False), st.sampled_from(sorted(WHOLE)), st.integers(0, 30))
 def test_a_restart_between_any_two_chunks_changes_nothing(rng: Any, name: str, cut: int) -> None:
     model, timeline = WHOLE[name], with_sales(rng, random_timeline(rng, 30, people_max=1))
@@ -71,6 +73,7 @@ def test_a_restart_between_any_two_chunks_changes_nothing(rng: Any, name: str, c
     assert second.shard.leads == whole.shard.leads
 
 
+@pytest.mark.thorough
 @pytest.mark.thorough
 def test_the_random_answers_meet_every_case_that_matters() -> None:
     met = dict.fromkeys(("customer", "adjusted", "re-alerted", "quiet", "suppressed"), 0)

@@ -17,9 +17,9 @@ from scoring.scenario_forms import alert_form, write_alerts
 from scoring.scenario_times import read_offset, show_offset
 from scoring.scenarios import Result, run_scenario
 from scoring.shard import Outcome
-from tests.scenario_runs import FILES, OF_PEOPLE
+from tests.scenario_runs import FILES, OF_PEOPLE, scenarios_of
 
-ALL = [pytest.param(s, id=f"{file.stem}: {s.name}") for file in FILES for s in load_scenarios(file)]
+ALL = [pytest.param(s, id=f"{file.stem}: {s.name}") for file in FILES for s in scenarios_of(file)]
 
 SMALL = """
 model:
@@ -62,7 +62,7 @@ def test_a_scenario_holds(scenario: Scenario) -> None:
     assert result.differences == [], write_alerts(result.alerts)
 
 
-@pytest.mark.parametrize("scenario", [s for file in OF_PEOPLE for s in load_scenarios(file)], ids=lambda s: s.name)
+@pytest.mark.parametrize("scenario", [s for file in OF_PEOPLE for s in scenarios_of(file)], ids=lambda s: s.name)
 def test_a_scenario_says_the_same_when_its_events_come_as_one_chunk(scenario: Scenario) -> None:
     replay, outcome, waiting = Replay(scenario.model), Outcome(), list[FileRecord]()
     for step in scenario.steps:
@@ -80,7 +80,7 @@ def test_a_scenario_says_the_same_when_its_events_come_as_one_chunk(scenario: Sc
 
 def test_every_scenario_expects_something() -> None:
     for file in FILES:
-        for scenario in load_scenarios(file):
+        for scenario in scenarios_of(file):
             said = scenario.alerts is not None or scenario.signals is not None
             assert said or scenario.scores or scenario.accounts, scenario.name
 

@@ -13,6 +13,7 @@ from scoring.replay import Replay
 from scoring.shard import Outcome, Shard
 from scoring.timers import NEVER
 from tests.oracle import Said, Tick, expect
+from tests.share import share
 from tests.unit.agreement import TINY_MS, agreed, assert_same_alerts
 from tests.unit.builders import NOW, Timed, Timeline, days, event, live, model_of, reopen, run, said_of, to_record
 from tests.unit.histories import WHOLE, random_timeline, timelines, whole_models
@@ -222,10 +223,11 @@ def test_ticking_often_or_never_gives_the_same_alerts(model: ScoringModel, timel
     assert_ticks_make_no_difference(model, in_time(timeline), random)
 
 
+@pytest.mark.share
 @pytest.mark.parametrize("name", WHOLE)
 def test_ticking_often_or_never_gives_the_same_alerts_in_realistic_histories(name: str) -> None:
     rng = Random(name)
-    for _ in range(40):
+    for _ in range(share(40)):
         assert_ticks_make_no_difference(WHOLE[name], in_time(random_timeline(rng, 30)), rng)
 
 

@@ -14,6 +14,7 @@ from scoring.lead_state import decode_state, encode_state
 from scoring.model import ScoringModel
 from scoring.score_records import score_later
 from tests.oracle import DAY_MS, Tick, expect
+from tests.share import share
 from tests.unit.agreement import NOTHING
 from tests.unit.builders import NOW, Run, Timeline, days, event, live, model_of, reopen, run
 from tests.unit.histories import WHOLE, random_timeline, timelines, whole_models
@@ -56,10 +57,11 @@ def test_any_order_of_arrival_gives_the_same_score(model: ScoringModel, timeline
     assert_same_in_any_order(model, different_events(timeline), random)
 
 
+@pytest.mark.share
 @pytest.mark.parametrize("name", WHOLE)
 def test_any_order_of_arrival_gives_the_same_score_in_realistic_histories(name: str) -> None:
     rng = Random(name)
-    for _ in range(60):
+    for _ in range(share(60)):
         assert_same_in_any_order(WHOLE[name], different_events(random_timeline(rng, 30, ticks=False)), rng)
 
 
