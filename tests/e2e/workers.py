@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from streams.settings import Settings
-from tests.faults.processes import Processes
+from tests.faults.processes import Processes, module
 
 STOPPED_S = 10.0
 
@@ -28,7 +28,7 @@ class Workers(Processes):
 
     async def __aenter__(self) -> Workers:
         for number in range(self.count):
-            self.start(f"w{number}", self.command, self._environment(number))
+            self.start(f"w{number}", module(self.command), self._environment(number))
         await super().__aenter__()
         return self
 

@@ -20,6 +20,7 @@ from aiokafka.structs import ConsumerRecord
 from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import decode_event
+from scoring.follow_ups import decode_follow_up
 from scoring.model import ScoringModel, load_model
 from scoring.routed import Message, encode_message
 from scoring.score_records import LeadScore
@@ -356,11 +357,10 @@ def _is_of(full_name: str, topic: Topic) -> bool:
 
 def _taken(record: ConsumerRecord) -> list[tuple[Any, int]]:
     """Return a record as the oracle wants it: its event, if it is one, and when it was received (ms)."""
+    decode = decode_follow_up if _is_of(record.topic, FOLLOW_UPS) else decode_event
     try:
-        event = msgspec.json.decode(record.value)
-        if "action" not in event:
-            decode_event(record.value, record.timestamp)  # whether it is one; what it comes to is the oracle's to say
-        event["id"], event["action" if "action" in event else "type"]
-    except (EventError, msgspec.DecodeError, TypeError, KeyError, UnicodeDecodeError):
+        # Only whether it is one: what it comes to is the oracle's to say.
+        decode(record.value or b"", record.timestamp)
+    except EventError:
         return []
-    return [(event, record.timestamp)]
+    return [(msgspec.json.decode(record.value), record.timestamp)]

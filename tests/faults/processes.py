@@ -8,19 +8,24 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PAUSE_S = 0.2
 
 
+def module(command: str) -> list[str]:
+    """Return the command that runs a module: ``command`` is what follows ``python -m``."""
+    return [sys.executable, "-m", *command.split()]
+
+
 @dataclass
 class Process:
-    """One process to keep running: what follows ``python -m``, and what is added to the environment."""
+    """One process to keep running: its command, and what is added to the environment."""
 
     name: str
-    command: str
+    argv: Sequence[str]
     environment: Mapping[str, str]
     popen: subprocess.Popen[bytes] | None = None
     is_wanted: bool = True
@@ -64,11 +69,11 @@ class Processes:
         """The exit codes of all lives that ended."""
         return [code for process in self._all.values() for code in process.ended]
 
-    def start(self, name: str, command: str, environment: Mapping[str, str]) -> None:
+    def start(self, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start a process, and from now on again whenever it ends."""
         known = self._all.get(name)
         ended = [] if known is None else known.ended
-        self._all[name] = Process(name, command, environment, ended=ended)
+        self._all[name] = Process(name, argv, environment, ended=ended)
         self._spawn(self._all[name])
 
     def resume(self, name: str) -> None:
@@ -131,7 +136,7 @@ class Processes:
     def _spawn(self, process: Process) -> None:
         with self.log.open("ab") as log:
             process.popen = subprocess.Popen(
-                [sys.executable, "-m", *process.command.split()],
+                process.argv,
                 env={**os.environ, **process.environment},
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,89 @@
+"""Run the fault suite: ``python -m tests.faults`` (see ``--help``)."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.faults.catalogue import ON_THE_STAGE
+from tests.faults.report import print_table, write_report
+from tests.faults.rows import Fault, Row, run_row
+from tests.faults.stage import Options, Stage
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults",
+        description="Start a whole leadheat, disturb it in every way, and hold what comes of it against an oracle.",
+    )
+    parser.add_argument("--seed", type=int, help="repeat a run; without it a new one is drawn, and printed")
+    parser.add_argument("--ci", action="store_true", help="only the part that CI runs, 5 minutes or less")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="TEXT", help="only faults whose names contain this"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="events a second, against the usual (default: 1.0)")
+    parser.add_argument("--list", action="store_true", help="list the faults, and how often each happens")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the table into this file, between its marks")
+    parser.add_argument("--keep", action="store_true", help="keep the logs of all processes")
+    return parser.parse_args()
+
+
+async def run(arguments: argparse.Namespace, seed: int, directory: Path, console: Console) -> list[Row]:
+    """Run the chosen faults, and return their rows."""
+    rows: list[Row] = []
+    chosen = [fault for fault in ON_THE_STAGE if _is_chosen(fault, arguments)]
+    if chosen:
+        began = time.monotonic()
+        stage_directory = directory / f"faults-{seed}"
+        stage_directory.mkdir()
+        async with Stage(Options(directory=stage_directory, seed=seed)) as stage:
+            console.print(f"everything runs after {time.monotonic() - began:.0f} s; seed {seed}")
+            for number, fault in enumerate(chosen):
+                rows.append(await _run_one(stage, fault, number, arguments, console))
+    return rows
+
+
+async def _run_one(stage: Stage, fault: Fault, number: int, arguments: argparse.Namespace, console: Console) -> Row:
+    count = fault.in_ci if arguments.ci else fault.count
+    row = await run_row(stage, fault, number, count, arguments.scale)
+    mark = "[green]good[/]" if row.is_good else "[red]BAD[/]"
+    console.print(f"{mark} {fault.name} × {count}: {row.events:,} events in {row.seconds:.0f} s")
+    for problem in row.problems[:5]:
+        console.print(f"     {problem}", markup=False, highlight=False)
+    return row
+
+
+def _is_chosen(fault: Fault, arguments: argparse.Namespace) -> bool:
+    if arguments.ci and not fault.in_ci:
+        return False
+    return not arguments.only or any(text.lower() in fault.name.lower() for text in arguments.only)
+
+
+def main() -> int:
+    """Run, print the table, and return 1 if anything was not as promised."""
+    arguments, console = parse_arguments(), Console(soft_wrap=True)
+    if arguments.list:
+        for fault in ON_THE_STAGE:
+            in_ci = f"{fault.in_ci} in CI" if fault.in_ci else f"not in CI: {fault.why_not_in_ci}"
+            console.print(f"{fault.count:3} × {fault.name} ({in_ci})", highlight=False)
+        return 0
+    seed = random.SystemRandom().randrange(1, 1_000_000) if arguments.seed is None else arguments.seed
+    began = time.monotonic()
+    directory = Path(tempfile.mkdtemp(prefix="leadheat-faults-"))
+    rows = asyncio.run(run(arguments, seed, directory, console))
+    print_table(rows, seed, time.monotonic() - began, console)
+    if arguments.write is not None:
+        write_report(arguments.write, rows, seed)
+    return 0 if rows and all(row.is_good for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
