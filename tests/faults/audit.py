@@ -114,18 +114,23 @@ class Replica:
         self.refused = 0
         self._models = models
         self._place = Place(partition, lambda identity: partition_of(identity.encode(), partitions))
+        self._begun_with: tuple[dict[bytes, bytes], bytes] = ({}, b"")
         self._shard: Shard | None = None
         self._model = ""
 
     @property
     def leads(self) -> dict[bytes, bytes]:
         """What the shard holds."""
-        return {} if self._shard is None else self._shard.leads
+        return self._begun_with[0] if self._shard is None else self._shard.leads
+
+    def open(self, table: dict[bytes, bytes], memo: bytes) -> None:
+        """Begin with what an earlier shard has left."""
+        self._begun_with = (table, memo)
 
     def do(self, entry: JournalEntry, steps: Iterable[Done]) -> list[Message]:
         """Do what a transaction did, once more; returns what it told other shards."""
         if self._shard is None:
-            self._shard = Shard(self._models[entry.model], {}, place=self._place)
+            self._shard = Shard(self._models[entry.model], *self._begun_with, self._place)
         elif entry.model != self._model:
             self._shard = Shard(self._models[entry.model], self._shard.leads, self._shard.memo, self._place)
         self._model = entry.model
@@ -202,6 +207,12 @@ class Auditor:
         self._known: set[bytes] = set()
         self._told: Counter[tuple[int, bytes | None]] = Counter()
 
+    def begin_with(self, tables: Iterable[dict[bytes, bytes]], memo: bytes) -> None:
+        """Take it that shards already hold ``tables``, by partition, and have left ``memo``."""
+        for replica, published, table in zip(self._replicas, self._published, tables, strict=True):
+            replica.open(table, memo)
+            published[CHANGELOG].update(table)
+
     def judge(self, evidence: Mapping[Topic, Records]) -> Findings:
         """Return everything that is wrong with what is new in the topics."""
         findings = Findings()
@@ -251,6 +262,8 @@ class Auditor:
         missed = [here.pop(offset) for offset in range(following, step.start) if offset in here]
         if missed:
             findings.note(f"{step.topic}: {following} to {step.start} were passed over", lost=len(missed))
+        if step.end - 1 not in here and step.end > following:
+            findings.note(f"{step.topic}: offset {step.end - 1} was taken, and never committed", wrong=1)
         replica.following[step.topic] = max(following, step.end)
         records = [here.pop(offset) for offset in range(step.start, step.end) if offset in here]
         if not step.topic.endswith(f".{ROUTED.name}.v1"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from tests.faults import injections, shapes
+from tests.faults.apart import DiskFull, LargeRestore
+from tests.faults.mutants import Mutant
 from tests.faults.rows import Fault
 from tests.faults.traffic import DAY_MS
 
@@ -106,3 +108,17 @@ ON_THE_STAGE: Final = (
     ),
     Fault(name="model changed mid-stream", count=1, in_ci=1, inject=injections.change_model, seconds=14),
 )
+
+
+# Each safeguard is taken out in a run of its own, under the fault that it guards against: the suite has to notice.
+
+MUTANTS: Final = (
+    Mutant("contiguity", "no contiguity check", environment={"LOST_CHUNKS": "0.2"}, settings={"chunk_records": 20}),
+    Mutant("fencing", "no fencing", points={"before-commit": "stop 12\n"}, seconds=30),
+    Mutant("read_uncommitted", "read_uncommitted", points={"before-commit": "kill\n" * 4}, seconds=20),
+    Mutant("persisted_offset", "stale persisted_offset", kills=2, seconds=12),
+    Mutant("absorb", "absorb applied twice", seconds=8),
+)
+
+APART: Final = (DiskFull(), LargeRestore())
+"""Faults that need a stage of their own."""

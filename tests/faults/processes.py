@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from streams.embedded.leash import Leash
+
 PAUSE_S = 0.2
 
 
@@ -28,6 +30,7 @@ class Process:
     argv: Sequence[str]
     environment: Mapping[str, str]
     popen: subprocess.Popen[bytes] | None = None
+    leash: Leash | None = None
     is_wanted: bool = True
     ended: list[int] = field(default_factory=list)
     """The exit codes of its earlier lives."""
@@ -55,6 +58,9 @@ class Processes:
         self._watcher.cancel()
         await asyncio.gather(self._watcher, return_exceptions=True)
         await asyncio.gather(*(self.stop(name) for name in list(self._all)))
+        for process in self._all.values():
+            if process.popen is not None:
+                self._bury(process)
 
     def __getitem__(self, name: str) -> Process:
         return self._all[name]
@@ -127,8 +133,7 @@ class Processes:
         while True:
             for process in self._all.values():
                 if process.popen is not None and process.popen.poll() is not None:
-                    process.ended.append(process.popen.returncode)
-                    process.popen = None
+                    self._bury(process)
                     if process.is_wanted:
                         self._spawn(process)
             await asyncio.sleep(PAUSE_S)
@@ -140,4 +145,14 @@ class Processes:
                 env={**os.environ, **process.environment},
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
+        process.leash = Leash(process.popen.pid)  # none of them outlives us
+
+    @staticmethod
+    def _bury(process: Process) -> None:
+        assert process.popen is not None
+        assert process.leash is not None
+        process.leash.let_go()
+        process.ended.append(process.popen.returncode)
+        process.popen = process.leash = None
