@@ -47,7 +47,6 @@ async def end_workers(stage: Stage, rng: random.Random, count: int) -> list[str]
             continue
         lives = len(stage.processes[name].ended)
         took_s = await stage.processes.terminate(name)
-        await asyncio.sleep(0.5)
         code = stage.processes[name].ended[lives]
         if took_s > GRACE_S:
             problems.append(f"{name} took {took_s:.1f} s to end after SIGTERM")

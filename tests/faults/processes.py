@@ -58,9 +58,6 @@ class Processes:
         self._watcher.cancel()
         await asyncio.gather(self._watcher, return_exceptions=True)
         await asyncio.gather(*(self.stop(name) for name in list(self._all)))
-        for process in self._all.values():
-            if process.popen is not None:
-                self._bury(process)
 
     def __getitem__(self, name: str) -> Process:
         return self._all[name]
@@ -120,13 +117,16 @@ class Processes:
         await self.kill(name)
 
     async def _wait_for_end(self, name: str, timeout_s: float) -> bool:
-        popen = self._all[name].popen
+        process = self._all[name]
+        popen = process.popen
         if popen is None:
             return True
         try:
             await asyncio.to_thread(popen.wait, timeout_s)
         except subprocess.TimeoutExpired:
             return False
+        if process.popen is popen:  # unless the watcher was quicker
+            self._bury(process)
         return True
 
     async def _watch(self) -> None:
@@ -134,8 +134,8 @@ class Processes:
             for process in self._all.values():
                 if process.popen is not None and process.popen.poll() is not None:
                     self._bury(process)
-                    if process.is_wanted:
-                        self._spawn(process)
+                if process.popen is None and process.is_wanted:
+                    self._spawn(process)
             await asyncio.sleep(PAUSE_S)
 
     def _spawn(self, process: Process) -> None:
