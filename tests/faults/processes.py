@@ -33,7 +33,7 @@ class Process:
     leash: Leash | None = None
     is_wanted: bool = True
     ended: list[int] = field(default_factory=list)
-    """The exit codes of its earlier lives."""
+    """The exit codes of its earlier lives, but for those that were stopped for good."""
 
     @property
     def pid(self) -> int | None:
@@ -107,9 +107,14 @@ class Processes:
 
     async def stop(self, name: str, timeout_s: float = 15) -> float:
         """End a process for good: SIGTERM, and after ``timeout_s`` SIGKILL. Returns how long it took (s)."""
-        self._all[name].is_wanted = False
+        process = self._all[name]
+        process.is_wanted = False
+        if process.pid is None:
+            return 0.0
         self.signal(name, signal.SIGCONT)
-        return await self.terminate(name, timeout_s)
+        took_s = await self.terminate(name, timeout_s)
+        process.ended.pop()
+        return took_s
 
     async def kill_for_good(self, name: str) -> None:
         """Kill a process (-9), and leave it so."""
