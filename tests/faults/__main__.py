@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import shutil
 import sys
@@ -117,6 +118,7 @@ def main() -> int:
         return 0
     seed = random.SystemRandom().randrange(1, 1_000_000) if arguments.seed is None else arguments.seed
     began = time.monotonic()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that the broker is away is what was wanted
     directory = Path(tempfile.mkdtemp(prefix="leadheat-faults-"))
     try:
         rows: list[Row] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import shutil
 import sys
 import tempfile
@@ -175,6 +176,7 @@ def main() -> int:
     parser.add_argument("--per-second", type=float, default=500, help="events a second (default: 500)")
     parser.add_argument("--seed", type=int, default=1)
     arguments, console, bad = parser.parse_args(), Console(soft_wrap=True), list[str]()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that the broker is away is what was wanted
     directory = Path(tempfile.mkdtemp(prefix="leadheat-endurance-"))
     is_over: list[bool] = []
 

@@ -160,7 +160,7 @@ async def kill_broker(stage: Stage, rng: random.Random, count: int) -> list[str]
     for _ in range(count):
         await asyncio.sleep(rng.uniform(3, 5))
         await asyncio.to_thread(stage.kafka.kill)
-        await asyncio.to_thread(stage.kafka.start)
+        await stage.start_kafka_again()
         await asyncio.sleep(5)
     return []
 
@@ -171,7 +171,7 @@ async def keep_broker_away(stage: Stage, rng: random.Random, count: int) -> list
         await asyncio.sleep(2)
         await asyncio.to_thread(stage.kafka.kill)
         await asyncio.sleep(60)
-        await asyncio.to_thread(stage.kafka.start)
+        await stage.start_kafka_again()
     return []
 
 
@@ -253,5 +253,5 @@ async def fill_disk(stage: Stage, rng: random.Random, count: int) -> list[str]:
     ballast.unlink()
     if was_alive:
         await asyncio.to_thread(stage.kafka.kill)
-    await asyncio.to_thread(stage.kafka.start)
+    await stage.start_kafka_again()
     return []

@@ -15,6 +15,9 @@ from pathlib import Path
 from streams.embedded.leash import Leash
 
 PAUSE_S = 0.2
+SHORT_LIFE_S = 5.0
+BACKOFF_S = 2.0
+"""What ends soon after its start, mostly because something that it needs is away, is not started again at once."""
 
 
 def module(command: str) -> list[str]:
@@ -32,6 +35,8 @@ class Process:
     popen: subprocess.Popen[bytes] | None = None
     leash: Leash | None = None
     is_wanted: bool = True
+    born_s: float = 0.0
+    not_before_s: float = 0.0
     ended: list[int] = field(default_factory=list)
     """The exit codes of its earlier lives, but for those that were stopped for good."""
 
@@ -139,7 +144,7 @@ class Processes:
             for process in self._all.values():
                 if process.popen is not None and process.popen.poll() is not None:
                     self._bury(process)
-                if process.popen is None and process.is_wanted:
+                if process.popen is None and process.is_wanted and time.monotonic() >= process.not_before_s:
                     self._spawn(process)
             await asyncio.sleep(PAUSE_S)
 
@@ -153,6 +158,7 @@ class Processes:
                 start_new_session=True,
             )
         process.leash = Leash(process.popen.pid)  # none of them outlives us
+        process.born_s = time.monotonic()
 
     @staticmethod
     def _bury(process: Process) -> None:
@@ -160,4 +166,6 @@ class Processes:
         assert process.leash is not None
         process.leash.let_go()
         process.ended.append(process.popen.returncode)
+        now_s = time.monotonic()
+        process.not_before_s = now_s + BACKOFF_S if now_s - process.born_s < SHORT_LIFE_S else now_s
         process.popen = process.leash = None

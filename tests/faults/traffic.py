@@ -24,7 +24,7 @@ HTTP_EVENTS = 20
 """Events of one request, and records that are sent to Kafka together."""
 HTTP_SHARE = 0.3
 ANONYMOUS_SHARE = 0.15
-PAUSE_S = 0.2
+PAUSE_S = 0.5
 
 Event = dict[str, Any]
 
@@ -188,7 +188,12 @@ class _Kafka:
                 producer = AIOKafkaProducer(
                     bootstrap_servers=self._settings.brokers, acks="all", linger_ms=2, max_request_size=4 << 20
                 )
-                await producer.start()
+                try:
+                    await producer.start()
+                except (KafkaError, OSError):
+                    await producer.stop()
+                    await asyncio.sleep(PAUSE_S)  # the others wait for their turn: one attempt at a time is enough
+                    raise
                 self._producer = producer
             return self._producer
 
