@@ -108,7 +108,7 @@ def _is_named(name: str, arguments: argparse.Namespace) -> bool:
 
 def main() -> int:
     """Run, print the table, and return 1 if anything was not as promised."""
-    arguments, console = parse_arguments(), Console(soft_wrap=True)
+    arguments, console = parse_arguments(), Console(soft_wrap=True, width=None if sys.stdout.isatty() else 160)
     if arguments.list:
         for fault in ON_THE_STAGE:
             in_ci = f"{fault.in_ci} in CI" if fault.in_ci else f"not in CI: {fault.why_not_in_ci}"

@@ -195,7 +195,8 @@ async def redis_is_whole(stage: Stage) -> list[str]:
     if stage.redis is None:
         return []
     published = await read(stage.settings, LEAD_SCORES)
-    leads = {key: value for records in published.values() for key, value in latest(records).items()}
+    latest_scores = (pair for records in published.values() for pair in latest(records).items())
+    leads = {key: value for key, value in latest_scores if not key.startswith(b"anon:")}  # visitors lie elsewhere
     key = Layout(stage.settings.prefix).leads.records
     deadline = time.monotonic() + FLUSHED_TIMEOUT_S
     held: dict[bytes, bytes] = {}
