@@ -225,9 +225,10 @@ class Stage:
 def _id_of(record: ConsumerRecord) -> str | None:
     try:
         found = json.loads(record.value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return None
-    return found.get("id") if isinstance(found, dict) else None
+    identifier = found.get("id") if isinstance(found, dict) else None
+    return identifier if isinstance(identifier, str) else None
 
 
 def longest_stops(journal: Records) -> dict[str, float]:
