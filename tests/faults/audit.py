@@ -114,23 +114,18 @@ class Replica:
         self.refused = 0
         self._models = models
         self._place = Place(partition, lambda identity: partition_of(identity.encode(), partitions))
-        self._begun_with: tuple[dict[bytes, bytes], bytes] = ({}, b"")
         self._shard: Shard | None = None
         self._model = ""
 
     @property
     def leads(self) -> dict[bytes, bytes]:
         """What the shard holds."""
-        return self._begun_with[0] if self._shard is None else self._shard.leads
-
-    def open(self, table: dict[bytes, bytes], memo: bytes) -> None:
-        """Begin with what an earlier shard has left."""
-        self._begun_with = (table, memo)
+        return {} if self._shard is None else self._shard.leads
 
     def do(self, entry: JournalEntry, steps: Iterable[Done]) -> list[Message]:
         """Do what a transaction did, once more; returns what it told other shards."""
         if self._shard is None:
-            self._shard = Shard(self._models[entry.model], *self._begun_with, self._place)
+            self._shard = Shard(self._models[entry.model], {}, place=self._place)
         elif entry.model != self._model:
             self._shard = Shard(self._models[entry.model], self._shard.leads, self._shard.memo, self._place)
         self._model = entry.model
@@ -206,12 +201,6 @@ class Auditor:
         self._unread: list[dict[str, dict[int, ConsumerRecord]]] = [defaultdict(dict) for _ in self._replicas]
         self._known: set[bytes] = set()
         self._told: Counter[tuple[int, bytes | None]] = Counter()
-
-    def begin_with(self, tables: Iterable[dict[bytes, bytes]], memo: bytes) -> None:
-        """Take it that shards already hold ``tables``, by partition, and have left ``memo``."""
-        for replica, published, table in zip(self._replicas, self._published, tables, strict=True):
-            replica.open(table, memo)
-            published[CHANGELOG].update(table)
 
     def judge(self, evidence: Mapping[Topic, Records]) -> Findings:
         """Return everything that is wrong with what is new in the topics."""

@@ -80,20 +80,6 @@ class Reader:
         finally:
             await consumer.stop()
 
-    async def skip_to_end(self, topics: Iterable[Topic]) -> None:
-        """Take what is in topics now as read."""
-        places = [
-            TopicPartition(topic.full_name(self.settings.prefix), partition)
-            for topic in topics
-            for partition in range(self.settings.partitions)
-        ]
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.settings.brokers)
-        await consumer.start()
-        try:
-            self._next.update(await consumer.end_offsets(places))
-        finally:
-            await consumer.stop()
-
     async def _read_to_ends(
         self,
         consumer: AIOKafkaConsumer,
@@ -116,10 +102,6 @@ class Progress:
         self._reader = Reader(settings, [CHANGELOG, *SOURCES])
         self._ends: dict[tuple[str, int], int] = {}
         self._done: dict[tuple[str, int], int] = {}
-
-    async def skip_changelog(self) -> None:
-        """Take what is in the changelog now as read: it says nothing of how far anybody is."""
-        await self._reader.skip_to_end([CHANGELOG])
 
     async def count_waiting(self) -> int:
         """Return how many offsets of the sources are still to be taken; marks of transactions aside."""

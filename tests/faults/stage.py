@@ -47,7 +47,6 @@ class Options:
     kafka_directory: Path | None = None
     is_whole: bool = True
     """Whether gateway, Redis, projector and delivery run, too."""
-    has_workers: bool = True
     settings: dict[str, object] = field(default_factory=dict)
     worker_environment: dict[str, str] = field(default_factory=dict)
 
@@ -98,7 +97,7 @@ class Stage:
         if self.options.is_whole:
             for name in ("gateway", "projector", "delivery"):
                 self._start(name, module(f"streams.cli {name}"), instance=name)
-        for name in WORKERS if self.options.has_workers else ():
+        for name in WORKERS:
             self.start_worker(name)
         self.sender = Sender(self.settings, self.rng)
         self.progress = Progress(self.settings)
