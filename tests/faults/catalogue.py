@@ -71,7 +71,14 @@ ON_THE_STAGE: Final = (
         seconds=3,
         http_share=0.7,
     ),
-    Fault(name="kill -9 of the broker", count=3, in_ci=1, inject=injections.kill_broker, seconds=12),
+    Fault(
+        name="kill -9 of the broker",
+        count=3,
+        in_ci=0,
+        inject=injections.kill_broker,
+        seconds=12,
+        why_not_in_ci="on a busy machine the broker takes minutes to come back",
+    ),
     Fault(
         name="broker away for 60 s",
         count=1,
