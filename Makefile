@@ -1,6 +1,6 @@
 # Needs Python >= 3.11 and make, nothing else: everything goes into .venv, once.
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-thorough check test-all bench lock clean
+.PHONY: help demo up test test-thorough check test-all faults endurance bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +36,12 @@ check: $(DEV)  ## Check format, style, types and the direction of imports
 
 test-all: check  ## Check, and run every test and every example in the docstrings
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --doctest-modules scoring streams tests
+
+faults: $(DEV)  ## Kill, stop, fill up and lie to a whole leadheat, and hold it to its promises (20 minutes)
+	$(BIN)/python -m tests.faults $(FAULTS)
+
+endurance: $(DEV)  ## Run a whole leadheat at a steady load for an hour, and see what grows
+	$(BIN)/python -m tests.faults.endurance $(ENDURANCE)
 
 bench: $(DEV)  ## Measure throughput and latency on this machine
 	$(BIN)/python -m tests.benchmarks

@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     instance: str = Field(
         "", max_length=100, description="static group membership: a name that survives restarts, unique per worker"
     )
-    session_timeout_s: float = Field(10, ge=1, le=300, description="silence after which a worker counts as gone")
+    session_timeout_s: float = Field(7, ge=1, le=300, description="silence after which a worker counts as gone")
     stuck_after_s: float = Field(
         120, ge=0, le=86_400, description="a worker that does nothing for so long while records wait ends; 0 = never"
     )

@@ -88,13 +88,17 @@ class EmbeddedKafka:
     """One Apache Kafka in a child process, its data in ``data_dir``.
 
     ``port`` 0 takes a free one at the first start and keeps it for the later ones. ``heap_mb`` bounds the
-    JVM's heap. Not for use by several threads at once; ``start`` and ``stop`` block.
+    JVM's heap, ``start_timeout_s`` the time until it answers. Not for use by several threads at once; ``start``
+    and ``stop`` block.
     """
 
-    def __init__(self, data_dir: Path, *, port: int = 0, heap_mb: int = 512) -> None:
+    def __init__(
+        self, data_dir: Path, *, port: int = 0, heap_mb: int = 512, start_timeout_s: float = START_TIMEOUT_S
+    ) -> None:
         self.data_dir = data_dir.absolute()
         self.port = port
         self.heap_mb = heap_mb
+        self.start_timeout_s = start_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._leash: Leash | None = None
         self._log_began = 0  # the size of the log file when the broker was started
@@ -251,12 +255,12 @@ class EmbeddedKafka:
         self._leash = Leash(self._process.pid)
 
     def _wait_until_it_answers(self, port: int) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
+        deadline = time.monotonic() + self.start_timeout_s
         while not _is_ready(port):
             if not self.is_alive():
                 raise StartError(f"before it answered, {self.last_words()}")
             if time.monotonic() > deadline:
-                raise StartError(f"Kafka did not answer within {START_TIMEOUT_S:.0f} s.\n{self.log_tail()}")
+                raise StartError(f"Kafka did not answer within {self.start_timeout_s:.0f} s.\n{self.log_tail()}")
             time.sleep(0.05)
 
     def log_tail(self, lines: int = 10) -> str:

@@ -387,7 +387,7 @@ async def keep_fields(settings: Settings, leads: int) -> HubSpotPortal:
                 ) < leads:
                     await asyncio.sleep(0.1)
             if band == "warm":
-                await workers.kill(0)
+                await workers.kill_one(0)
     await producer.stop()
     server.close()
     return portal

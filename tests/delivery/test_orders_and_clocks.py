@@ -88,7 +88,7 @@ async def clocks(settings: Settings) -> tuple[list[tuple[FollowUp, int]], Receiv
         await until(lambda: len(receiver.taken) == 3)
         await contact(settings, "user:called")
         await asyncio.sleep(max(0.0, crossed_ms / 1000 + WITHIN_S - KILLED_BEFORE_S - now_ms() / 1000))
-        await delivery.kill(0)
+        await delivery.kill_one(0)
         await until(lambda: len(receiver.taken) == 5)  # both owners in turn
     await receiver.stop()
     written: list[tuple[FollowUp, int]] = []

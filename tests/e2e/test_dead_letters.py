@@ -14,8 +14,8 @@ from streams.clock import now_ms
 from streams.dead_letters import decode_dead_letter, original_value
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS, LEAD_SCORES, WEB_EVENTS, create_topics
-from tests.e2e.audit import read, wait_until_scored
 from tests.e2e.workers import Workers
+from tests.faults.evidence import read, wait_until_scored
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 

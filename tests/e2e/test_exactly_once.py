@@ -13,9 +13,10 @@ from streams.app import EXIT_SHARD_FAILED
 from streams.clock import now_ms
 from streams.settings import Settings
 from streams.topics import create_topics
-from tests.e2e.audit import audit, wait_until_scored
 from tests.e2e.traffic import generate, send
 from tests.e2e.workers import Workers
+from tests.faults.audit import audit
+from tests.faults.evidence import wait_until_scored
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(280)]
 
@@ -60,10 +61,9 @@ def test_lost_chunks_are_read_again_though_nothing_follows_them(settings: Callab
 
 @pytest.mark.thorough
 def test_a_worker_that_hangs_ends_and_another_goes_on(settings: Callable[..., Settings], tmp_path: Path) -> None:
-    hangs = tmp_path / "hangs"
-    hangs.write_text("one\n")
+    (tmp_path / "on-chunk").write_text("hang\n")
     options = {"events": 10_000, "per_second": 1_000, "kills": 0, "stops": 0}
-    problems, ended = run_faults(settings, **options, HANG_ONCE=str(hangs), LEADHEAT_STUCK_AFTER_S="8")
+    problems, ended = run_faults(settings, **options, FAULT_POINTS=str(tmp_path), LEADHEAT_STUCK_AFTER_S="8")
     assert problems == []
     assert ended == [EXIT_SHARD_FAILED]
 
@@ -72,11 +72,11 @@ def test_a_worker_that_hangs_ends_and_another_goes_on(settings: Callable[..., Se
 def test_a_worker_that_stalls_in_the_middle_of_a_transaction_neither_loses_nor_repeats_anything(
     settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    stalls = tmp_path / "stalls"
-    stalls.write_text("one\n")
+    stalls = tmp_path / "before-commit"
+    stalls.write_text("stop 12\n")
     options = {"events": 20_000, "per_second": 1_000, "kills": 0, "stops": 0}
-    problems, ended = run_faults(settings, **options, STALL_BEFORE_COMMIT=str(stalls))
-    assert stalls.read_text() == ""
+    problems, ended = run_faults(settings, **options, FAULT_POINTS=str(tmp_path))
+    assert not stalls.exists()
     assert problems == []
     assert set(ended) <= {EXIT_SHARD_FAILED}
 
@@ -101,9 +101,9 @@ def test_the_audit_notices_when_contiguity_is_not_checked(settings: Callable[...
 def test_the_audit_notices_when_earlier_owners_are_not_fenced(
     settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    stalls = tmp_path / "stalls"
-    stalls.write_text("one\n")
+    stalls = tmp_path / "before-commit"
+    stalls.write_text("stop 12\n")
     options = {"events": 20_000, "per_second": 1_000, "kills": 0, "stops": 0}
-    problems, _ = run_faults(settings, **options, MUTATE="fencing", STALL_BEFORE_COMMIT=str(stalls))
-    assert stalls.read_text() == ""
+    problems, _ = run_faults(settings, **options, MUTATE="fencing", FAULT_POINTS=str(tmp_path))
+    assert not stalls.exists()
     assert problems != []

@@ -16,8 +16,9 @@ from scoring.score_records import LeadScore
 from streams.clock import now_ms
 from streams.settings import Settings
 from streams.topics import DEAD_LETTERS, FOLLOW_UPS, HOT_LEADS, LEAD_SCORES, WEB_EVENTS, create_topics
-from tests.e2e.audit import audit, latest, read, wait_until_scored
 from tests.e2e.workers import Workers
+from tests.faults.audit import audit
+from tests.faults.evidence import latest, read, wait_until_scored
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 

@@ -23,10 +23,11 @@ from scoring.score_records import LeadScore, score_later
 from streams.clock import now_ms
 from streams.settings import Settings
 from streams.topics import ACCOUNT_SCORES, CUSTOMER_VALUES, IDENTITY_CONFLICTS, LEAD_SCORES, create_topics
-from tests.e2e.audit import audit, latest, read, wait_until_scored
 from tests.e2e.people import COMPANIES, Seen, company_updates, generate
 from tests.e2e.traffic import send
 from tests.e2e.workers import Workers
+from tests.faults.audit import audit
+from tests.faults.evidence import latest, read, wait_until_scored
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.timeout(240)]
 
@@ -36,10 +37,10 @@ SEED = 20261126
 async def run(settings: Settings, seen: list[Seen], deaths: int) -> list[int]:
     """Score events with two workers that die where they absorb somebody; returns the exit codes on the way."""
     await create_topics(settings)
-    times, log, rng = settings.data_dir / "deaths", settings.data_dir / "workers.log", random.Random(SEED)
-    times.write_text("x\n" * deaths)
+    log, rng = settings.data_dir / "workers.log", random.Random(SEED)
+    (settings.data_dir / "before-absorb-commit").write_text("kill\n" * deaths)
     messages = chain(company_updates(now_ms(), settings), (each.message(rng, settings) for each in seen))
-    async with Workers(settings, 2, log, DIE_BEFORE_ABSORBS=str(times)) as workers:
+    async with Workers(settings, 2, log, FAULT_POINTS=str(settings.data_dir)) as workers:
         await send(settings, messages, per_second=1_500)
         assert await wait_until_scored(settings, timeout_s=90), log.read_text()[-3000:]
         return workers.ended

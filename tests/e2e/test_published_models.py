@@ -81,14 +81,14 @@ async def run(settings: Settings, events: int, per_second: int) -> tuple[list[st
         await asyncio.sleep(3)
         await publish(settings, DEARER)
         await asyncio.sleep(rng.uniform(0.2, 1))
-        await workers.kill(0)
+        await workers.kill_one(0)
         stopping = asyncio.create_task(workers.fail_at_random(rng, kills=0, stops=1, within_s=12))
         await publish(settings, WITH_A_RULE, "--from-now-on")
-        await workers.kill(1)
+        await workers.kill_one(1)
         await stopping
         await leadheat(settings, "model", "rollback", "1", "--yes", "--wait", "0")
         await asyncio.sleep(rng.uniform(0.2, 1))
-        await workers.kill(0)
+        await workers.kill_one(0)
         await sending
         if not await wait_until_scored(settings, timeout_s=90):
             return ["not everything was scored", log.read_text()[-3000:]], workers.ended
@@ -163,7 +163,7 @@ async def run_shadow(settings: Settings, events: int, per_second: int) -> tuple[
             while not all((await read(shadow, JOURNAL)).values()):
                 await asyncio.sleep(1)
             await of_shadow.kill(0)
-            await workers.kill(0)
+            await workers.kill_one(0)
             await sending
             await of_shadow.kill(0)
             for each in (settings, shadow):
@@ -218,11 +218,11 @@ async def run_replay(
         await asyncio.sleep(4)
         for pid in children_of(replaying.pid):
             os.kill(pid, signal.SIGKILL)  # the worker that rebuilds: it is started again, and goes on
-        await workers.kill(0)
+        await workers.kill_one(0)
         said = (await replaying.communicate())[0].decode()
         assert replaying.returncode == 0, said
         await asyncio.sleep(2)
-        await workers.kill(1)
+        await workers.kill_one(1)
         await sending
         if not await wait_until_scored(settings, 120, states_of=track):
             return ["not everything was scored", log.read_text()[-3000:]], workers.ended, {}

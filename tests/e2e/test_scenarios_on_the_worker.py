@@ -24,8 +24,8 @@ from scoring.scenarios import Form, Scenario, Tick, run_scenario
 from streams.clock import now_ms
 from streams.settings import Settings
 from streams.topics import HOT_LEADS, WEB_EVENTS, create_topics
-from tests.e2e.audit import read, wait_until_scored
 from tests.e2e.workers import Workers
+from tests.faults.evidence import read, wait_until_scored
 from tests.scenario_runs import OF_PEOPLE, Placed, found_forms, placed_by_model
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]

@@ -14,9 +14,9 @@ import pytest
 from streams.clock import now_ms
 from streams.settings import Settings
 from streams.topics import HOT_LEADS, LEAD_SCORES, WEB_EVENTS, create_topics
-from tests.e2e.audit import read, wait_until_scored
 from tests.e2e.traffic import Message, generate, send
 from tests.e2e.workers import Workers
+from tests.faults.evidence import read, wait_until_scored
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 

@@ -19,8 +19,9 @@ from streams.clock import now_ms
 from streams.settings import Settings
 from streams.topics import HOT_LEADS, LEAD_SCORES, MODEL_REPORTS, WEB_EVENTS, Topic, create_topics
 from tests.benchmarks.traffic import partition_of
-from tests.e2e.audit import audit, read, wait_until_scored
 from tests.e2e.workers import Workers
+from tests.faults.audit import audit
+from tests.faults.evidence import read, wait_until_scored
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -101,7 +102,7 @@ async def cool(settings: Settings, cools_after_s: float, is_killed: bool) -> lis
         await send(settings, [demo_request("ann@example.com"), demo_request("bob@example.com")])
         assert await wait_until_scored(settings, timeout_s=60)
         if is_killed:
-            await workers.kill(0)
+            await workers.kill_one(0)
         alerts = await wait_for(lambda: read_as(settings, HOT_LEADS, Alert), lambda alerts: len(alerts) == 4)
     assert await audit(settings) == []
     return alerts
@@ -143,7 +144,7 @@ async def change_model(settings: Settings) -> tuple[list[Adoption], dict[str, Le
     extra = "  form: {on: form_submitted, points: 5, half_life_days: 30}"
     async with workers_on(settings, model("2", points=4, extra=extra), LEADHEAT_ADOPT_LEADS_PER_S="8") as workers:
         await wait_for(lambda: current(settings), lambda scores: is_under(scores, "2") > 10)
-        await workers.kill(0)
+        await workers.kill_one(0)
         reports = await wait_for(
             lambda: read_as(settings, MODEL_REPORTS, Adoption), lambda found: len(found) == settings.partitions
         )

@@ -1,0 +1,75 @@
+"""Runs of a product that lacks a safeguard: they have to fail, or the suite proves nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streams.clock import now_ms
+from streams.embedded.kafka import EmbeddedKafka
+from tests.faults.rows import Row
+from tests.faults.stage import WORKERS, Options, Stage
+from tests.faults.traffic import make_events, to_sending
+
+PER_SECOND = 300
+SCORED_WITHIN_S = 90
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One safeguard that is taken out, and the fault that it guards against."""
+
+    mutation: str
+    safeguard: str
+    environment: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, object] = field(default_factory=dict)
+    points: dict[str, str] = field(default_factory=dict)
+    kills: int = 0
+    seconds: float = 10.0
+    stands_still: bool = False
+    """Whether the mutant is known by standing still. Of others that proves nothing: a busy machine does so, too."""
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        return f"mutation: {self.safeguard}"
+
+
+async def run_mutant(mutant: Mutant, kafka: EmbeddedKafka, directory: Path, seed: int) -> Row:
+    """Run a mutant under its fault. The row is good if the audit finds something wrong."""
+    began, rng = time.monotonic(), random.Random(f"{seed}-{mutant.mutation}")
+    home = directory / f"mutant-{mutant.mutation.replace('_', '-')}-{seed}"
+    home.mkdir()
+    options = Options(
+        directory=home,
+        seed=seed,
+        kafka=kafka,
+        is_whole=False,
+        settings={"session_timeout_s": 6.0, **mutant.settings},
+        worker_environment={"MUTATE": mutant.mutation, **mutant.environment},
+    )
+    async with Stage(options) as stage:
+        for point, actions in mutant.points.items():
+            (stage.points / point).write_text(actions)
+        events = make_events("m", int(PER_SECOND * mutant.seconds), 300, now_ms(), rng)
+        sending = asyncio.create_task(
+            stage.sender.send((to_sending(event, stage.settings) for event in events), PER_SECOND, http_share=0.0)
+        )
+        for _ in range(mutant.kills):
+            await asyncio.sleep(mutant.seconds / (mutant.kills + 1))
+            await stage.processes.kill(rng.choice(WORKERS))
+        await sending
+        row = Row(mutant.name, max(mutant.kills, 1))
+        is_scored = await stage.progress.wait(SCORED_WITHIN_S)
+        findings, _ = await stage.judge(stage.sender.accepted, stage.sender.unusable)
+    row.events, row.lost, row.duplicated = findings.events, findings.lost, findings.duplicated
+    row.wrong, row.missing_or_extra_alerts = findings.wrong, findings.missing_alerts + findings.extra_alerts
+    row.recovered_s = 0.0 if is_scored else SCORED_WITHIN_S
+    is_noticed = not is_scored if mutant.stands_still else row.duplicated + row.wrong + row.missing_or_extra_alerts > 0
+    if not is_noticed:
+        row.problems.append(f"nobody notices that there is {mutant.safeguard}")
+    row.seconds = time.monotonic() - began
+    return row

@@ -1,0 +1,74 @@
+"""Safeguards of the product, each taken out in turn: a suite that does not notice proves nothing."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from scoring import merging
+from streams.runtime import chunks, tables, transactions
+from streams.runtime.chunks import Chunk
+
+
+def without_contiguity() -> None:
+    """Take every chunk that is not old, whether or not something is missing before it."""
+
+    def unseen(self: tables.OpenShard, chunk: Chunk) -> list[Any]:
+        return [record for record in chunk.records if record.offset >= self.next[chunk.topic]]
+
+    tables.OpenShard.unseen = unseen  # type: ignore[method-assign]
+
+
+def without_fencing() -> None:
+    """Give every writer a transactional id of its own, so that no earlier owner is fenced."""
+    producer = transactions.AIOKafkaProducer
+
+    def unfenced(**options: Any) -> Any:
+        return producer(**{**options, "transactional_id": f"{options['transactional_id']}-{uuid.uuid4()}"})
+
+    transactions.AIOKafkaProducer = unfenced
+
+
+def with_read_uncommitted() -> None:
+    """Take in what other shards told in transactions that were never committed."""
+    create = chunks._ChunkThread._create_worker_consumer
+
+    def create_uncommitted(self: Any, transport: Any) -> Any:
+        consumer = create(self, transport)
+        consumer._isolation_level = "read_uncommitted"
+        return consumer
+
+    chunks._ChunkThread._create_worker_consumer = create_uncommitted  # type: ignore[method-assign]
+
+
+def with_stale_persisted_offset() -> None:
+    """Tell Faust of a table that is a hundred records behind its changelog, so that it recovers by itself."""
+    persisted_offset = tables.ShardStore.persisted_offset
+
+    def stale(self: tables.ShardStore, tp: Any) -> int | None:
+        offset = persisted_offset(self, tp)
+        return None if offset is None else max(0, offset - 100)
+
+    tables.ShardStore.persisted_offset = stale  # type: ignore[method-assign]
+
+
+def with_absorb_applied_twice() -> None:
+    """Count what an absorbed visitor brings twice."""
+    merge_counts = merging._merge_counts
+
+    def twice(*arguments: Any) -> None:
+        merge_counts(*arguments)
+        merge_counts(*arguments)
+
+    merging._merge_counts = twice
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    "": lambda: None,
+    "contiguity": without_contiguity,
+    "fencing": without_fencing,
+    "read_uncommitted": with_read_uncommitted,
+    "persisted_offset": with_stale_persisted_offset,
+    "absorb": with_absorb_applied_twice,
+}
