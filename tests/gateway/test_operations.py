@@ -110,7 +110,8 @@ def test_the_documentation_shows_every_route_with_examples_that_work(gateway):
     ours = ("events", "accounts", "customers/segment", "follow-ups", "cloudevents")
     calls = {f"/v1/{call}" for call in (*segment, *ours)} | {"/batch/"}
     webhooks = {f"/v1/webhooks/{name}" for name in ("sendgrid", "mailgun", "postmark", "ses", "resend")}
-    assert set(paths) == calls | webhooks | {"/healthz", "/readyz", "/metrics", "/leadheat.js"}
+    crms = {"/v1/crm/hubspot", "/v1/crm/salesforce/{key}"}
+    assert set(paths) == calls | webhooks | crms | {"/healthz", "/readyz", "/metrics", "/leadheat.js"}
     for path in calls:
         operation = paths[path]["post"]
         assert operation["summary"]
