@@ -32,6 +32,8 @@ def test_the_list_needs_no_broker_and_follows_the_settings(run: Callable[..., An
         "shop.customer-values.v1",
         "shop.deliveries.v1",
         "shop.changelog.v1",
+        "shop.models.v1",
+        "shop.model-comparisons.v1",
     }
 
 

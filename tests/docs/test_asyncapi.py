@@ -74,7 +74,9 @@ def test_every_schema_is_one_and_refuses_an_empty_record(record):
 
 
 def test_records_are_what_their_schemas_say():
-    event = Event(id="e", type="page_viewed", time=1, email="ann@example.com", verdict="human", reasons=[])
+    event = Event(
+        id="e", type="page_viewed", time=1_767_225_600_000, email="ann@example.com", verdict="human", reasons=[]
+    )
     jsonschema.validate(json.loads(encode_event(event)), json_schema("Event"))
     line = LedgerLine(rule="demo_request", points=50.0)
     alert = Alert(

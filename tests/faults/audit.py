@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,13 +21,12 @@ from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import decode_event
 from scoring.follow_ups import decode_follow_up
-from scoring.model import ScoringModel, parse_model
 from scoring.routed import Message, encode_message
 from scoring.score_records import LeadScore
 from scoring.shard import Outcome, Place, Shard
 from scoring.signal_records import BuyingSignal
 from streams.cloudevents import steps_with_cloudevents
-from streams.published_models import read_publications
+from streams.published_models import PublishedModels, read_publications
 from streams.reading import partition_of
 from streams.runtime.journal import (
     MEMO_KEY,
@@ -35,7 +34,6 @@ from streams.runtime.journal import (
     Adopt,
     ChunkRange,
     Forgotten,
-    JournalEntry,
     Pass,
     Tick,
     decode_entry,
@@ -106,7 +104,7 @@ class Findings:
 class Replica:
     """One shard, done again: what it holds, and what it has published."""
 
-    def __init__(self, partition: int, partitions: int, models: Mapping[str, ScoringModel]) -> None:
+    def __init__(self, partition: int, partitions: int, models: PublishedModels) -> None:
         self.partition = partition
         self.following: dict[str, int] = defaultdict(int)
         self.entries = 0
@@ -123,21 +121,21 @@ class Replica:
         """What the shard holds."""
         return {} if self._shard is None else self._shard.leads
 
-    def do(self, entry: JournalEntry, steps: Iterable[Done]) -> list[Message]:
+    def do(self, steps: Sequence[Done]) -> list[Message]:
         """Do what a transaction did, once more; returns what it told other shards."""
         if self._shard is None:
-            self._shard = Shard(self._models[entry.model], {}, place=self._place)
+            first = next((step.number for step in steps if isinstance(step, Adopt)), self._models.latest)
+            self._shard = Shard(self._models.model(first), {}, place=self._place, publication=first)
         messages: list[Message] = []
         for step in steps:
-            outcome = self._do(self._shard, step, self._models[entry.model])
+            outcome = self._do(self._shard, step)
             messages += outcome.messages
             self._publish(outcome)
         return messages
 
-    @staticmethod
-    def _do(shard: Shard, step: Done, model: ScoringModel) -> Outcome:
+    def _do(self, shard: Shard, step: Done) -> Outcome:
         if isinstance(step, Adopt):
-            return shard.use(model, step.number)
+            return shard.use(self._models.model(step.number), step.number)
         if isinstance(step, Pass):
             return _adopt(shard, step.to)
         if isinstance(step, Forgotten):
@@ -191,12 +189,14 @@ def _finish(steps: Any) -> Outcome:
 
 
 class Auditor:
-    """Audits a run, again and again: what was found right stays so, and only what is new is replayed."""
+    """Audits a run, again and again: what was found right stays so, and only what is new is replayed.
 
-    def __init__(self, settings: Settings, models: Iterable[ScoringModel]) -> None:
-        self.settings = settings
-        self._models = {model.version: model for model in models}
-        self._replicas = [Replica(n, settings.partitions, self._models) for n in range(settings.partitions)]
+    ``models`` are those that were in use; add to them before what was done with them is judged.
+    """
+
+    def __init__(self, settings: Settings, models: PublishedModels) -> None:
+        self.settings, self.models = settings, models
+        self._replicas = [Replica(n, settings.partitions, models) for n in range(settings.partitions)]
         self._published = [{topic: {} for topic in LATEST} for _ in self._replicas]
         self._unread: list[dict[str, dict[int, ConsumerRecord]]] = [defaultdict(dict) for _ in self._replicas]
         self._known: set[bytes] = set()
@@ -229,7 +229,7 @@ class Auditor:
                 replica.entries = entry.number
             steps = [self._records_of(step, replica, unread, findings) for step in entry.steps]
             done += steps
-            for message in replica.do(entry, steps):
+            for message in replica.do(steps):
                 self._told[partition_of(message.to.encode(), self.settings.partitions), encode_message(message)] += 1
         for topic, records in unread.items():
             if records:
@@ -312,10 +312,10 @@ class Auditor:
                 mine.append(oracle.Tick(step.clock_ms))
             elif isinstance(step, list):
                 mine += [taken for record in step if record.key in sample for taken in _taken(record)]
-        versions = {score.model for score in map(_decode_score, (scores[key] for key in sample))}
-        if not versions:
+        if not sample:
             return
-        expected = oracle.expect(self._models[max(versions)], mine)
+        expected = oracle.expect(self.models.model(self.models.latest), mine)
+        versions = {_decode_score(scores[key]).model for key in sample}
         for key in sample:
             score = _decode_score(scores[key])
             lead = expected.leads.get(score.lead)
@@ -333,8 +333,7 @@ class Auditor:
 async def audit(settings: Settings) -> list[str]:
     """Return everything that is wrong with a finished run; an empty list is what was promised."""
     evidence = await Reader(settings, AUDITED).read_new()
-    published = [parse_model(each.text, each.name) for each in await read_publications(settings)]
-    auditor = Auditor(settings, published)
+    auditor = Auditor(settings, PublishedModels(await read_publications(settings)))
     return (await asyncio.to_thread(auditor.judge, evidence)).problems
 
 

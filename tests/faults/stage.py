@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 from aiokafka.structs import ConsumerRecord
 
-from scoring.model import load_model
 from streams.embedded.kafka import EmbeddedKafka
 from streams.embedded.ports import free_ports
 from streams.embedded.redis import EmbeddedRedis, find_redis
 from streams.embedded.stack import environment
+from streams.published_models import PublishedModels, read_publications
 from streams.settings import Settings
 from streams.topics import HOT_LEADS, JOURNAL, SOURCES, Topic, create_topics
 from tests.delivery.receiver import SECRET, Receiver
@@ -102,7 +102,7 @@ class Stage:
         self.sender = Sender(self.settings, self.rng)
         self.progress = Progress(self.settings)
         self.reader = Reader(self.settings, AUDITED)
-        self.auditor = Auditor(self.settings, [load_model(self.settings.model), load_model(MODEL_2)])
+        self.auditor = Auditor(self.settings, PublishedModels())
         if self.options.is_whole:
             await self._until_gateway_is_ready()
 
@@ -176,6 +176,7 @@ class Stage:
     async def judge(self, accepted: set[str], unusable: int) -> tuple[Findings, dict[str, float]]:
         """Return what is wrong with what has happened since the last time, and the longest stop of each partition."""
         evidence = await self.reader.read_new(still=True)
+        self.auditor.models.add(await read_publications(self.settings))
         findings = await asyncio.to_thread(self.auditor.judge, evidence)
         self._judge_acceptance(accepted, unusable, evidence, findings)
         if self.options.is_whole:

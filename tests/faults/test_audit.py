@@ -14,6 +14,7 @@ from scoring import grouping, leads
 from scoring.events import Event
 from scoring.model import load_model
 from scoring.shard import Outcome, Shard
+from streams.published_models import Publication, PublishedModels
 from streams.runtime.journal import ChunkRange, JournalEntry, Tick, encode
 from streams.settings import Settings
 from streams.topics import (
@@ -65,7 +66,8 @@ class Run:
     def judge(self) -> Findings:
         """Return what the audit finds."""
         evidence = {topic: {0: records} for topic, records in self.topics.items()}
-        return Auditor(SETTINGS, [load_model(MODEL)]).judge(evidence)  # type: ignore[arg-type]
+        published = Publication(number=1, kind="file", version="", text=MODEL.read_text(), at_ms=NOW_MS, by="test")
+        return Auditor(SETTINGS, PublishedModels([published])).judge(evidence)  # type: ignore[arg-type]
 
 
 def events() -> Iterator[dict[str, Any]]:
