@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -63,6 +64,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return run
 
 
+def _heed_ctrl_c() -> None:
+    """Take SIGINT as from a terminal: what a shell starts in the background is told to ignore it, with its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start() -> Iterable[Callable[..., subprocess.Popen[bytes]]]:
     """Start a command line as a process of its own, which is ended with the test."""
@@ -75,6 +81,7 @@ def start() -> Iterable[Callable[..., subprocess.Popen[bytes]]]:
             env=bare | environment(settings),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 - it takes no lock
         )
         started.append(process)
         return process
