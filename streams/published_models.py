@@ -6,6 +6,8 @@ the same time one is fenced, so that numbers are given once, and in the order of
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Literal
@@ -26,8 +28,13 @@ CANDIDATE: Final = 0
 
 PATIENCE_MS: Final = 10_000
 FOLLOW_MS: Final = 500
+_FILE_TRIES: Final = 5
 
 Kind = Literal["file", "published", "rolled back", "replayed"]
+
+
+class OvertakenError(StartError):
+    """Somebody else was publishing at the same time."""
 
 
 class Publication(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -221,7 +228,7 @@ class Publisher:
         of: int = 0,
         track: str = "",
     ) -> Publication:
-        """Make a model the one in use; raises :class:`StartError` where somebody else has published meanwhile."""
+        """Make a model the one in use; raises :class:`OvertakenError` where somebody else has published meanwhile."""
         number = self.publications[-1].number + 1 if self.publications else 1
         made = Publication(
             number=number, kind=kind, version=version, text=text, at_ms=at_ms, by=by, why=why, of=of, track=track
@@ -231,7 +238,7 @@ class Publisher:
                 topic = MODELS.full_name(self._settings.prefix)
                 await self._producer.send_and_wait(topic, _encode(made), str(number).encode(), partition=PARTITION)
         except KafkaError as error:
-            raise StartError(
+            raise OvertakenError(
                 f"nothing was published: somebody else was publishing at the same time, or Kafka has gone ({error!r}); "
                 "see `leadheat model history`, and try again"
             ) from error
@@ -270,8 +277,18 @@ async def ensure_file(
     """Publish the file that a process was started with, if nobody has published yet and the last one is another.
 
     Returns all publications, and whether the last of them is this text. From the first ``leadheat model publish`` on
-    the topic decides, and files do not.
+    the topic decides, and files do not. Workers that start together get in each other's way, and try again.
     """
+    for _ in range(_FILE_TRIES - 1):
+        with suppress(OvertakenError):
+            return await _ensure_file(settings, text, version, at_ms, by)
+        await asyncio.sleep(random.uniform(0, FOLLOW_MS / 1000))
+    return await _ensure_file(settings, text, version, at_ms, by)
+
+
+async def _ensure_file(
+    settings: Settings, text: str, version: str, at_ms: int, by: str
+) -> tuple[list[Publication], bool]:
     known = await read_publications(settings)
     if _decides_by_topic(known) or (known and known[-1].text == text):
         return known, known[-1].text == text

@@ -45,6 +45,18 @@ def test_the_file_of_the_last_worker_counts_until_somebody_publishes(topics: Set
 
 
 @pytest.mark.kafka
+def test_workers_that_start_together_agree_on_their_file(topics: Settings, tmp_path: Path) -> None:
+    settings = topics.model_copy(update={"model": tmp_path / "model.yaml"})
+    settings.model.write_text(MODEL.format(1))
+
+    async def start() -> list[list[Publication]]:
+        return await asyncio.gather(*(start_models(settings) for _ in range(3)))
+
+    found = asyncio.run(start())
+    assert [[(each.number, each.kind) for each in known] for known in found] == [[(1, "file")]] * 3
+
+
+@pytest.mark.kafka
 def test_of_two_who_publish_at_the_same_time_one_is_told_so(topics: Settings, produce: Callable[..., None]) -> None:
     async def publish() -> None:
         async with open_publisher(topics) as first, open_publisher(topics) as second:

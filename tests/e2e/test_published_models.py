@@ -162,10 +162,10 @@ async def run_shadow(settings: Settings, events: int, per_second: int) -> tuple[
         async with Workers(shadow, 1, shadow.data_dir / "workers.log") as of_shadow:
             while not all((await read(shadow, JOURNAL)).values()):
                 await asyncio.sleep(1)
-            await of_shadow.kill(0)
+            await of_shadow.kill_one(0)
             await workers.kill_one(0)
             await sending
-            await of_shadow.kill(0)
+            await of_shadow.kill_one(0)
             for each in (settings, shadow):
                 assert await wait_until_scored(each, timeout_s=90), log.read_text()[-3000:]
             said = await leadheat(settings, "model", "compare", "--json", "--limit", "100000")
