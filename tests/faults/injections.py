@@ -196,14 +196,15 @@ async def redis_is_whole(stage: Stage) -> list[str]:
         return []
     published = await read(stage.settings, LEAD_SCORES)
     latest_scores = (pair for records in published.values() for pair in latest(records).items())
-    leads = {key: value for key, value in latest_scores if not key.startswith(b"anon:")}  # visitors lie elsewhere
-    key = Layout(stage.settings.prefix).leads.records
+    collection = Layout(stage.settings.prefix).leads
+    # Visitors lie elsewhere.
+    leads = {collection.member(key.decode()) for key, _ in latest_scores if not key.startswith(b"anon:")}
     deadline = time.monotonic() + FLUSHED_TIMEOUT_S
     held: dict[bytes, bytes] = {}
     async with Redis.from_url(stage.redis.url) as client:
         while time.monotonic() < deadline:
-            held = await client.hgetall(key)
-            if held.keys() == leads.keys():
+            held = await client.hgetall(collection.records)
+            if held.keys() == leads:
                 return []
             await asyncio.sleep(0.5)
     return [f"Redis has {len(held)} of {len(leads)} leads {FLUSHED_TIMEOUT_S} s after it was flushed"]
