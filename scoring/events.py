@@ -150,6 +150,7 @@ _RFC_3339: Final = re.compile(
 _decode = msgspec.json.Decoder(Event).decode
 _decode_unbounded = msgspec.json.Decoder(_Unbounded).decode
 _encode = msgspec.json.Encoder().encode
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def decode_event(raw: bytes, received_ms: int) -> Event:
@@ -169,10 +170,8 @@ def decode_event(raw: bytes, received_ms: int) -> Event:
         raise too_large(len(raw))
     try:
         event = _decode(raw)
-    except msgspec.ValidationError as error:
-        raise _explain_unbounded(raw, received_ms, error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise explain_undecodable(raw, error) from None
+    except _UNDECODABLE as error:
+        raise _explain(raw, received_ms, error) from None
     if is_long:
         check_depth(raw, event.properties, event.traits, event.context)
     time_ms = event.time
@@ -292,16 +291,17 @@ def explain_undecodable(raw: bytes, error: Exception) -> EventError:
     return EventError("malformed", "", f"not a JSON object: {error}" if raw else "the record has no value")
 
 
-def _explain_unbounded(raw: bytes, received_ms: int, error: msgspec.ValidationError) -> EventError:
-    """Say what is wrong with an event that is JSON: a field's type, or, if all types are right, its bounds."""
-    try:
-        event = _decode_unbounded(raw)
-        check_depth(raw, event.properties, event.traits, event.context)
-        check_event(event, received_ms)
-    except EventError as reason:
-        return reason
-    except msgspec.DecodeError as wrong_type:
-        return explain_undecodable(raw, wrong_type)
+def _explain(raw: bytes, received_ms: int, error: Exception) -> EventError:
+    """Say what is wrong with an event that cannot be decoded: its bounds, if it can be without them."""
+    if isinstance(error, msgspec.ValidationError):
+        try:
+            event = _decode_unbounded(raw)
+            check_depth(raw, event.properties, event.traits, event.context)
+            check_event(event, received_ms)
+        except EventError as reason:
+            return reason
+        except _UNDECODABLE as other:
+            error = other
     return explain_undecodable(raw, error)
 
 

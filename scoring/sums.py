@@ -66,7 +66,7 @@ class Sums:
         are at most what they are at ``since``.
         """
         if state.held_until > now and state.band == len(self._book.bands) - 1:
-            return state.held_until
+            return state.held_until - 1  # at its end it is over
         sums, penalties, fastest = [0.0] * len(self._book.channel_caps), state.fixed, 0.0
         facts = self.facts
         for number, count, at in zip(state.rules, state.counts, state.times, strict=True):

@@ -168,6 +168,12 @@ def test_nesting_beyond_reason_is_refused(field: str, depth: int) -> None:
     assert refusal(raw_field(field, '{"a": ' + "[" * depth + "]" * depth + "}")).reason == "too_large"
 
 
+def test_nesting_beyond_reason_is_refused_also_where_something_else_is_wrong_before_it() -> None:
+    raw = raw_field("properties", '{"a": ' + "[" * 3_000 + "]" * 3_000 + "}").replace(b'"id": "e-1"', b'"id": ""')
+    assert b'"id": ""' in raw
+    assert refusal(raw).reason == "too_large"
+
+
 @pytest.mark.parametrize(
     "text",
     ["2026-W01-1T00:00:00Z", "20260101T00Z", "2026-01-01\u260300:00:00Z", "2026-01-01T00:00:00 Z", "2026-01-01T00:00Z"],

@@ -274,6 +274,28 @@ def test_a_hold_ends_exactly_when_it_says() -> None:
         assert run(model, live([demo, event("b", at, "email_opened")])).scores["user:7"].band == band
 
 
+def test_a_hold_ends_exactly_when_it_says_however_a_history_is_cut_into_chunks() -> None:
+    model = model_of(
+        {
+            "demo": {"on": "form_submitted", "points": 5, "half_life_days": 2, "hot": {"hold_days": 0.25}},
+            "view": {"on": "page_viewed", "points": 1, "half_life_days": 2},
+            "left": {"on": "email_unsubscribed", "points": -1, "half_life_days": 2},
+        },
+        HOT,
+    )
+    history = live(
+        [
+            event("a", NOW, "form_submitted"),
+            event("b", NOW + hours(1), "email_unsubscribed"),
+            event("c", NOW + hours(2)),
+            event("d", NOW + hours(6)),
+        ]
+    )
+    for sizes in ([4], [1, 1, 1, 1]):
+        said = run(model, history, sizes).outcome.alerts
+        assert [(alert.kind, alert.time_ms) for alert in said] == [("entered", NOW), ("cooled", NOW + hours(6))]
+
+
 def test_a_hold_that_is_over_when_its_event_arrives_lifts_nobody() -> None:
     model = model_of(
         {
