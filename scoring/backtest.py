@@ -15,13 +15,13 @@ from typing import Final
 import msgspec
 
 from scoring.deals import Deal
+from scoring.decay import DAY_MS, WEEK_MS
 from scoring.errors import SettingsError
 from scoring.model import ScoringModel
 from scoring.outcomes import Outcome
 from scoring.replay import FileRecord, Replay
 from scoring.score_records import LeadScore, score_later
 
-WEEK_MS: Final = 7 * 86_400_000
 OWNER: Final = "owner"
 """The contact's trait that says whose lead it is."""
 
@@ -47,7 +47,7 @@ class Judged:
     @property
     def days_ahead(self) -> float | None:
         """Days from the first alert to the deal."""
-        return None if self.hot_ms is None else (self.time_ms - self.hot_ms) / 86_400_000
+        return None if self.hot_ms is None else (self.time_ms - self.hot_ms) / DAY_MS
 
 
 @dataclass(slots=True)

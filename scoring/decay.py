@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from math import exp2, log2
 
 DAY_MS = 86_400_000
+WEEK_MS = 7 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)

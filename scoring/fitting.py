@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 from scoring.backtest import Judged
 from scoring.decay import DAY_MS
 from scoring.errors import DraftError
-from scoring.judgement import Evidence, find_evidence, part
+from scoring.judgement import Evidence, find_evidence, part, scores_of
 from scoring.model import ScoringModel, Trait
 from scoring.ranking import Z_95, Interval, compare_auc, find_auc
 
@@ -92,7 +92,7 @@ def fit_points(model: ScoringModel, judged: Iterable[Judged]) -> Fit:
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
     for train, test in folds.split(table.counts, table.is_won):
         held_out[test] = table.score(_propose(table, train, evidence), test)
-    before = [each.score for each in won], [each.score for each in lost]
+    before = scores_of(won), scores_of(lost)
     after = held_out[: len(won)].tolist(), held_out[len(won) :].tolist()
     gain = compare_auc(before, after)
     fit = Fit(

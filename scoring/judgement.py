@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Final
 
-from scoring.backtest import WEEK_MS, Judged, Judgements, alerting_band
+from scoring.backtest import Judged, Judgements, alerting_band
+from scoring.decay import WEEK_MS
 from scoring.model import ScoringModel
 from scoring.ranking import Interval, compare_auc, find_auc, lift_at
 

@@ -115,8 +115,8 @@ __all__ = [
     "describe_model",
     "find_model_faults",
     "load_model",
+    "load_model_text",
     "parse_model",
-    "read_model_text",
 ]
 
 _RULES_PER_TYPE_MAX = 127
@@ -435,14 +435,16 @@ def load_model(path: Path) -> ScoringModel:
 
     Raises :class:`ModelError` with one line per fault.
     """
-    return parse_model(read_model_text(path), str(path))
+    return load_model_text(path)[0]
 
 
-def read_model_text(path: Path) -> str:
-    """Return the text of the model file at ``path``, unchecked.
+def load_model_text(path: Path) -> tuple[ScoringModel, str]:
+    """Load the model file at ``path``, and return its text, too; raises as :func:`load_model`."""
+    text = _read_text(path)
+    return parse_model(text, str(path)), text
 
-    Raises :class:`ModelError` where it cannot be read, is too large, or no text.
-    """
+
+def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
             raw = file.read(FILE_BYTES_MAX + 1)  # bounded, whatever the path turns out to be

@@ -8,11 +8,9 @@ from collections.abc import Iterable
 import msgspec
 
 from scoring.adoption import Adoption
-from scoring.decay import DAY_MS
+from scoring.decay import WEEK_MS
 from scoring.model import ScoringModel
 from scoring.replay import FileRecord, Replay
-
-WEEK_MS = 7 * DAY_MS
 
 
 class Preview(msgspec.Struct, kw_only=True):

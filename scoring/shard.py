@@ -32,7 +32,7 @@ from scoring.routed import Absorb, Check, FollowedUp, Forward, Link, Message, Re
 from scoring.rules import Numbering, Rulebook
 from scoring.timers import NEVER, Timers
 
-__all__ = ["Outcome", "Place", "Record", "Refusal", "Shard"]
+__all__ = ["Outcome", "Place", "Record", "Refusal", "Shard", "finish"]
 
 CONTACTS_MAX: Final = 200
 """People that an account lists one by one, unless the caller says otherwise."""
@@ -112,19 +112,19 @@ class Shard:
         A record that cannot be scored becomes a :class:`Refusal`. Where scoring itself fails (our fault), the
         chunk's work is thrown away and redone record by record, so that only the culprit is refused.
         """
-        return _finish(self.steps(records, topic))
+        return finish(self.steps(records, topic))
 
     def take_updates(self, records: Sequence[Record], topic: str = "") -> Outcome:
         """Take a chunk of what was told of companies; all else is as in :meth:`take`."""
-        return _finish(self.steps_of_updates(records, topic))
+        return finish(self.steps_of_updates(records, topic))
 
     def take_follow_ups(self, records: Sequence[Record]) -> Outcome:
         """Take a chunk of what sales did about leads; all else is as in :meth:`take`."""
-        return _finish(self.steps_of_follow_ups(records))
+        return finish(self.steps_of_follow_ups(records))
 
     def take_routed(self, records: Sequence[Record]) -> Outcome:
         """Take a chunk of what other shards have passed on or told of people; all else is as in :meth:`take`."""
-        return _finish(self.steps_of_routed(records))
+        return finish(self.steps_of_routed(records))
 
     def steps(self, records: Sequence[Record], topic: str) -> Steps:
         """Do what :meth:`take` does, with pauses. Until the end nothing is changed, and nothing else may be begun."""
@@ -286,7 +286,7 @@ class Shard:
         outcome = Outcome()
         for index, record in enumerate(records):
             try:
-                single = _finish(work((record,), index))
+                single = finish(work((record,), index))
             except MemoryError:
                 raise
             except Exception as error:  # noqa: BLE001 - a dead letter keeps the record and names the error
@@ -449,8 +449,8 @@ class Shard:
             outcome.states[key] = encode_state(state)
 
 
-def _finish(steps: Steps) -> Outcome:
-    """Do work without a pause."""
+def finish(steps: Steps) -> Outcome:
+    """Do work without a pause, and return what it has caused."""
     while True:
         try:
             next(steps)

@@ -88,11 +88,15 @@ def compare_scores(in_use: Mapping[bytes, bytes], candidate: Mapping[bytes, byte
             reason = reasons.setdefault(name, Reason(reason=name))
             reason.leads += 1
             reason.points += points
-    found.models = tuple(label.most_common(1)[0][0] if label else "" for label in labels)  # type: ignore[assignment]
+    found.models = _most_common(labels[0]), _most_common(labels[1])
     found.moves = sorted(moves.values(), key=lambda move: -move.leads)
     found.reasons = sorted(reasons.values(), key=lambda reason: (-abs(reason.points), reason.reason))
     found.partings.sort(key=lambda each: (each.bands[0] == each.bands[1], -abs(each.difference), each.lead))
     return found
+
+
+def _most_common(labels: Counter[str]) -> str:
+    return labels.most_common(1)[0][0] if labels else ""
 
 
 def _part(ours: LeadScore, theirs: LeadScore, now_ms: int) -> Parting | None:

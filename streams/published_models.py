@@ -290,17 +290,17 @@ async def _ensure_file(
     settings: Settings, text: str, version: str, at_ms: int, by: str
 ) -> tuple[list[Publication], bool]:
     known = await read_publications(settings)
-    if _decides_by_topic(known) or (known and known[-1].text == text):
-        return known, known[-1].text == text
-    async with open_publisher(settings) as publisher:
-        known = publisher.publications
-        if not _decides_by_topic(known) and not (known and known[-1].text == text):
-            await publisher.publish("file", text, version, at_ms=at_ms, by=by)
-        return known, known[-1].text == text
+    if _is_wanted(text, known):
+        async with open_publisher(settings) as publisher:
+            known = publisher.publications
+            if _is_wanted(text, known):
+                await publisher.publish("file", text, version, at_ms=at_ms, by=by)
+    return known, known[-1].text == text
 
 
-def _decides_by_topic(known: list[Publication]) -> bool:
-    return any(publication.kind != "file" for publication in known)
+def _is_wanted(text: str, known: list[Publication]) -> bool:
+    """Whether a file is news, and files decide still."""
+    return all(publication.kind == "file" for publication in known) and (not known or known[-1].text != text)
 
 
 def _consumer(settings: Settings) -> AIOKafkaConsumer:

@@ -55,13 +55,11 @@ class Topic:
 
     def config(self, settings: Settings) -> dict[str, str]:
         """Return the topic's settings in Kafka."""
-        config: dict[str, str] = {"cleanup.policy": self.cleanup}
+        # A dead letter holds its original in base64, which may be a record of Kafka's usual 1 MB.
+        config: dict[str, str] = {"cleanup.policy": self.cleanup, "max.message.bytes": str(RECORD_BYTES_MAX)}
         if self.cleanup == "delete":
             config["retention.ms"] = str(int(self.retention_days(settings) * DAY_MS))
-            # A dead letter holds its original in base64, which may be a record of Kafka's usual 1 MB.
-            config["max.message.bytes"] = str(RECORD_BYTES_MAX)
         else:
-            config["max.message.bytes"] = str(RECORD_BYTES_MAX)
             config["min.cleanable.dirty.ratio"] = "0.2"
             config["segment.ms"] = str(DAY_MS)
         if self.append_time:

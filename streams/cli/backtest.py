@@ -131,11 +131,13 @@ def load_models(paths: Sequence[Path]) -> list[tuple[str, ScoringModel]]:
 
     if len(paths) > MODELS_MAX:
         raise SettingsError(f"--model: {len(paths)} are given; at most {MODELS_MAX} are compared at a time")
-    found = []
-    for path in paths:
-        is_ours = path == DEFAULT_MODEL or (str(path) == "default" and not path.exists())
-        found.append(("default" if is_ours else path.name, load_model(DEFAULT_MODEL if is_ours else path)))
-    return found
+    files = map(find_model, paths)
+    return [("default" if file == DEFAULT_MODEL else file.name, load_model(file)) for file in files]
+
+
+def find_model(path: Path) -> Path:
+    """Return the file of a model, which is ours where it is called ``default`` and there is no such file."""
+    return DEFAULT_MODEL if str(path) == "default" and not path.exists() else path
 
 
 def read_history(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from scoring.deals import Deal
 from scoring.errors import EventError, SettingsError
@@ -28,8 +29,14 @@ class ToldDeals:
     refused: list[str] = field(default_factory=list)
     tells_outcomes: bool = True
 
-    def add(self, deal: Deal | None) -> None:
-        """Note what a row says."""
+    def take(self, where: str, read: Callable[[], Deal | None]) -> None:
+        """Note what a row says, or why it cannot be read."""
+        self.rows += 1
+        try:
+            deal = read()
+        except EventError as error:
+            self.refused.append(f"{where}: {error}")
+            return
         if deal is None:
             self.open += 1
         else:
@@ -60,11 +67,7 @@ def _read_table(opened: Input, times: TimeReader, chosen: Iterable[str], now_ms:
         rows = DealRows(columns)
         told.tells_outcomes = rows.tells_outcomes
         for row in table.rows():
-            told.rows += 1
-            try:
-                told.add(_read_row(rows, row, now_ms))
-            except EventError as error:
-                told.refused.append(f"{opened.name}:{row.line}: {error}")
+            told.take(f"{opened.name}:{row.line}", partial(_read_row, rows, row, now_ms))
     return told
 
 
@@ -81,11 +84,7 @@ def _read_lines(opened: Input, now_ms: int) -> ToldDeals:
     told = ToldDeals(opened.name)
     for number, line in enumerate(opened.file, 1):
         if line.strip():
-            told.rows += 1
-            try:
-                told.add(deal_of(line, now_ms))
-            except EventError as error:
-                told.refused.append(f"{opened.name}:{number}: {error}")
+            told.take(f"{opened.name}:{number}", partial(deal_of, line, now_ms))
     return told
 
 
@@ -102,11 +101,7 @@ def deals_among(follow_ups: Iterable[tuple[bytes, int]], name: str) -> ToldDeals
     """Return the deals among follow-ups, each with when it was received (ms); refused ones are dead letters already."""
     told = ToldDeals(name)
     for value, received_ms in follow_ups:
-        told.rows += 1
-        try:
-            told.add(deal_of(value, received_ms))
-        except EventError as error:
-            told.refused.append(f"{name}: {error}")
+        told.take(name, partial(deal_of, value, received_ms))
     return told
 
 

@@ -43,10 +43,15 @@ def move_lines(moves: Iterable[Move], leads: int) -> Iterator[str]:
         yield f"{move.leads:,} of {leads:,} leads go {bands}: {', '.join(who)}{more}"
 
 
+def write_published(made: Publication) -> None:
+    """Print a publication as a JSON line, without its text."""
+    write_json({"published": msgspec.structs.replace(made, text="")})
+
+
 async def tell_adoption(settings: Settings, made: Publication, wait_s: int, *, as_json: bool) -> None:
     """Say that a model is published, wait until all shards have brought their leads under it, and sum up."""
     if as_json:
-        write_json({"published": msgspec.structs.replace(made, text="")})
+        write_published(made)
     else:
         make_console().print(f"Published as number {made.number}, version {printable(made.version)}.")
     if not wait_s:

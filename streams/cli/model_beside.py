@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
+import typer
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -64,6 +65,12 @@ async def remove_track(settings: Settings, track: str) -> None:
     await delete_topics(settings, [Track(settings.prefix, beside=track).name(topic) for topic in WRITTEN])
 
 
+def say(event: ChildEvent) -> None:
+    """Tell a person that a worker has started, or ended."""
+    if event.kind != "line":
+        typer.echo(f"{event.child} {event.text}", err=True)
+
+
 @asynccontextmanager
 async def workers_beside(
     settings: Settings, track: str, text: str, workers: int, on_event: Callable[[ChildEvent], None]
@@ -89,16 +96,7 @@ async def read_progress(settings: Settings, track: str) -> Progress:
     """Return how far the workers of a track are; raises :class:`StartError` where no broker answers."""
     names = Track(settings.prefix, beside=track)
     tps = [TopicPartition(names.name(topic), number) for topic in SOURCES for number in range(settings.partitions)]
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.brokers,
-        group_id=beside(settings, track).app_id,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        request_timeout_ms=PATIENCE_MS,
-    )
-    try:
-        await consumer.start()
-        consumer.assign(tps)
+    async with _group_of(settings, track, tps) as consumer:
         begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
         done = waiting = 0
         for tp in tps:
@@ -106,10 +104,6 @@ async def read_progress(settings: Settings, track: str) -> Progress:
             done += at - begins[tp]
             waiting += ends[tp] - at if ends[tp] - at > MARKS * settings.partitions else 0
         return Progress(done, sum(ends[tp] - begins[tp] for tp in tps), waiting)
-    except (KafkaError, OSError) as error:
-        raise StartError(f"Kafka at {settings.brokers} does not say how far the workers are ({error!r})") from error
-    finally:
-        await consumer.stop()
 
 
 async def read_positions(settings: Settings, track: str) -> dict[tuple[str, int], int]:
@@ -119,16 +113,24 @@ async def read_positions(settings: Settings, track: str) -> dict[tuple[str, int]
         for topic in SHARED
         for number in range(settings.partitions)
     ]
+    async with _group_of(settings, track, tps) as consumer:
+        return {(tp.topic, tp.partition): await consumer.committed(tp) or 0 for tp in tps}
+
+
+@asynccontextmanager
+async def _group_of(settings: Settings, track: str, tps: list[TopicPartition]) -> AsyncIterator[AIOKafkaConsumer]:
+    """Look at what the workers of a track (nothing: the running ones) have committed, without joining them."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.brokers,
         group_id=beside(settings, track).app_id if track else settings.app_id,
         enable_auto_commit=False,
+        isolation_level="read_committed",
         request_timeout_ms=PATIENCE_MS,
     )
     try:
         await consumer.start()
         consumer.assign(tps)
-        return {(tp.topic, tp.partition): await consumer.committed(tp) or 0 for tp in tps}
+        yield consumer
     except (KafkaError, OSError) as error:
         raise StartError(f"Kafka at {settings.brokers} does not say how far the workers are ({error!r})") from error
     finally:

@@ -56,15 +56,14 @@ def fit(
     """
     _require_scikit_learn()
     from scoring.fitting import fit_points
-    from scoring.model import parse_model
+    from scoring.model import load_model_text, parse_model
     from scoring.model_draft import write_draft
-    from streams.cli.backtest import judge, load_models, read_history
+    from streams.cli.backtest import find_model, judge, read_history
     from streams.cli.import_run import Times
 
-    ((_, present),) = load_models([model])
-    is_ours = str(model) == "default" and not model.exists()
-    text = (DEFAULT_MODEL if is_ours else model).read_text("utf-8-sig")
-    if output is not None and output.exists() and output.samefile(DEFAULT_MODEL if is_ours else model):
+    file_of_model = find_model(model)
+    present, text = load_model_text(file_of_model)
+    if output is not None and output.exists() and output.samefile(file_of_model):
         raise SettingsError(f"--output {output}: is the model itself, and would be lost; name another file")
     times = Times(None, timezone, dates).reader()
     past, told = read_history(file, from_date, outcomes, times, chosen or ())

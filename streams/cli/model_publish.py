@@ -90,11 +90,11 @@ async def _publish(
     wait: int,
     as_json: bool | None,
 ) -> None:
-    from scoring.model import load_model, parse_model, read_model_text
+    from scoring.model import load_model_text, parse_model
     from scoring.model_diff import diff_models
     from streams.topics import require_topics
 
-    new, text = load_model(file), read_model_text(file)
+    new, text = load_model_text(file)
     author, is_asking = author_of(by), _can_ask(yes, why)
     await require_topics(settings)
     known = await models_so_far(settings)
@@ -139,15 +139,15 @@ def _can_ask(yes: bool, why: str | None) -> bool:
 
 async def models_so_far(settings: Settings) -> list[Publication]:
     """Return all publications; where no worker has written any, the model of the settings is made the first."""
-    from scoring.model import load_model, read_model_text
+    from scoring.model import load_model_text
     from streams.clock import now_ms
     from streams.published_models import ensure_file, read_publications
 
     known = await read_publications(settings)
     if known:
         return known
-    text, version = read_model_text(settings.model), load_model(settings.model).version
-    known, _ = await ensure_file(settings, text, version, at_ms=now_ms(), by="leadheat model")
+    model, text = load_model_text(settings.model)
+    known, _ = await ensure_file(settings, text, model.version, at_ms=now_ms(), by="leadheat model")
     return known
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from scoring.errors import SettingsError, StartError
+from streams.cli.model_adopted import write_published
 from streams.cli.model_publish import (
     ByOption,
     WhyOption,
@@ -19,11 +20,10 @@ from streams.cli.model_publish import (
     models_so_far,
     publish_after,
 )
-from streams.cli.output import JsonOption, make_console, wants_json, write_json
+from streams.cli.output import JsonOption, make_console, wants_json
 from streams.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from streams.embedded.supervisor import ChildEvent
     from streams.model_comparison import Comparison
     from streams.published_models import Publication
 
@@ -74,17 +74,17 @@ def replay(
 async def _replay(
     settings: Settings, file: Path | None, why: str | None, by: str, yes: bool, workers: int, end: bool, as_json: bool
 ) -> None:
-    from scoring.model import load_model, read_model_text
+    from scoring.model import load_model_text
     from streams.cli.model_beside import find_tracks, remove_track, track_name
     from streams.topics import require_topics
 
     await require_topics(settings)
     known = await models_so_far(settings)
     current = known[-1]
-    text, version = (
-        (current.text, current.version) if file is None else (read_model_text(file), load_model(file).version)
-    )
+    text, version = current.text, current.version
     if file is not None:
+        model, text = load_model_text(file)
+        version = model.version
         check_version(file, version, text, known)
     # A track is rebuilt by one model, for one takeover: what was taken over goes on changing.
     track = track_name(REPLAY, f"{sum(bool(each.track) for each in known)} {text}")
@@ -108,14 +108,14 @@ async def _rebuild(settings: Settings, track: str, text: str, workers: int) -> C
     """Rebuild states up to now, and compare what they come to with what is published."""
     from rich.console import Console
 
-    from streams.cli.model_beside import catch_up, workers_beside
+    from streams.cli.model_beside import catch_up, say, workers_beside
     from streams.clock import now_ms
     from streams.model_comparison import compare_scores
     from streams.reading import read_latest
     from streams.topics import LEAD_SCORES
     from streams.tracks import Track
 
-    async with workers_beside(settings, track, text, workers, _say) as supervisor:
+    async with workers_beside(settings, track, text, workers, say) as supervisor:
         with Console(stderr=True).status("rebuilding") as status:
             await catch_up(settings, track, supervisor, lambda text: status.update(f"rebuilding: {text}"))
     in_use = await read_latest(settings.brokers, LEAD_SCORES.full_name(settings.prefix))
@@ -155,17 +155,10 @@ def _show(found: Comparison, as_json: bool) -> None:
 
 
 def _tell(made: Publication, as_json: bool) -> None:
-    import msgspec
-
     if as_json:
-        write_json({"published": msgspec.structs.replace(made, text="")})
+        write_published(made)
         return
     make_console().print(
         f"Published as number {made.number}. The workers end now, and go on with the rebuilt states as soon as they "
         "are started again."
     )
-
-
-def _say(event: ChildEvent) -> None:
-    if event.kind != "line":
-        typer.echo(f"{event.child} {event.text}", err=True)

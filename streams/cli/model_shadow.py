@@ -25,7 +25,6 @@ from streams.settings import Settings, load_settings
 from streams.topics import MODEL_COMPARISONS
 
 if TYPE_CHECKING:
-    from streams.embedded.supervisor import ChildEvent
     from streams.model_comparison import Comparison
 
 SHADOW: Final = "shadow"
@@ -60,12 +59,12 @@ def shadow(
 async def _shadow(settings: Settings, file: Path, workers: int, end: bool) -> None:
     from rich.console import Console
 
-    from scoring.model import load_model, read_model_text
-    from streams.cli.model_beside import catch_up, find_tracks, remove_track, track_name, workers_beside
+    from scoring.model import load_model_text
+    from streams.cli.model_beside import catch_up, find_tracks, remove_track, say, track_name, workers_beside
     from streams.published_models import write_small
     from streams.topics import require_topics
 
-    version, text = load_model(file).version, read_model_text(file)
+    model, text = load_model_text(file)
     await require_topics(settings)
     track = track_name(SHADOW, text)
     for other in await find_tracks(settings, SHADOW):
@@ -76,10 +75,10 @@ async def _shadow(settings: Settings, file: Path, workers: int, end: bool) -> No
         typer.echo("The candidate is gone, and what it has found.")
         return
     console = Console(stderr=True)
-    async with workers_beside(settings, track, text, workers, _say) as supervisor:
+    async with workers_beside(settings, track, text, workers, say) as supervisor:
         with console.status("reading all stored events") as status:
             await catch_up(settings, track, supervisor, status.update)
-        typer.echo(f"Version {version} has scored what there is, and goes on with what comes; Ctrl-C stops it.")
+        typer.echo(f"Version {model.version} has scored what there is, and goes on with what comes; Ctrl-C stops it.")
         typer.echo("See `leadheat model compare`, and the dashboard's page Model.")
         comparing = asyncio.create_task(_keep_comparing(settings, track))
         try:
@@ -105,11 +104,6 @@ async def _keep_comparing(settings: Settings, track: str) -> None:
             typer.echo(f"cannot compare: {error}", err=True)
         took_s = loop.time() - started
         await asyncio.sleep(max(COMPARE_S, COMPARE_SHARE * took_s))
-
-
-def _say(event: ChildEvent) -> None:
-    if event.kind != "line":
-        typer.echo(f"{event.child} {event.text}", err=True)
 
 
 def compare(

@@ -95,6 +95,7 @@ def read_past_topics(settings: Settings, from_ms: int) -> Past:
 
 
 async def _read_topics(settings: Settings, from_ms: int) -> Past:
+    from streams.cloudevents import read_record
     from streams.reading import open_topic
     from streams.topics import ACCOUNT_UPDATES, EMAIL_EVENTS, FOLLOW_UPS, WEB_EVENTS
 
@@ -105,7 +106,11 @@ async def _read_topics(settings: Settings, from_ms: int) -> Past:
         # Partitions come by chance, and the same history must give the same numbers.
         found.sort(key=lambda record: (record.partition, record.offset))
         for number, record in enumerate(found, first):
-            past.add(number, record.value or b"", record.timestamp, record.key, from_ms)
+            try:
+                value = read_record(record).value if record.headers else record.value
+            except EventError:
+                value = None  # a dead letter for workers, too
+            past.add(number, value or b"", record.timestamp, record.key, from_ms)
         first += len(found)
     return past
 

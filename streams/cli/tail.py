@@ -89,10 +89,9 @@ async def _where_it_is(settings: Settings, name: str) -> str:
 
 async def _tail(settings: Settings, name: str, show: Callable[[Iterable[Any]], None], last: int, follow: bool) -> None:
     """Show the ``last`` records (−1: all), then what comes."""
-    name = await _where_it_is(settings, name)
     from streams.reading import open_topic
 
-    async with open_topic(settings.brokers, name) as reader:
+    async with open_topic(settings.brokers, await _where_it_is(settings, name)) as reader:
         if last < 0:
             async for record in reader.read_to_end():
                 show((record,))

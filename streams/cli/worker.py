@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from scoring.model import load_model, read_model_text
+from scoring.model import load_model_text
 from streams.clock import now_ms
 from streams.settings import Settings, load_settings
 from streams.topics import require_topics
@@ -43,11 +43,14 @@ async def start_models(settings: Settings) -> list[Publication]:
     """
     from streams.published_models import CANDIDATE, Publication, ensure_file
 
-    model, text = load_model(settings.model), read_model_text(settings.model)
+    model, text = load_model_text(settings.model)
     await require_topics(settings)
     if settings.track:
-        candidate = {"kind": "file", "version": model.version, "text": text, "at_ms": now_ms(), "by": settings.track}
-        return [Publication(number=CANDIDATE, **candidate)]  # type: ignore[arg-type]
+        return [
+            Publication(
+                number=CANDIDATE, kind="file", version=model.version, text=text, at_ms=now_ms(), by=settings.track
+            )
+        ]
     by = f"worker {settings.instance}".strip()
     publications, is_used = await ensure_file(settings, text, model.version, at_ms=now_ms(), by=by)
     if not is_used:

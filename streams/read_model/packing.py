@@ -187,15 +187,18 @@ async def unpack_leads(redis: Any, table: str, codec: LeadCodec, raws: Sequence[
     found: list[Unpacked | None] = []
     is_read = False
     for raw in raws:
+        if raw is None:
+            found.append(None)
+            continue
         try:
-            found.append(None if raw is None else codec.unpack(raw))
+            found.append(codec.unpack(raw))
             continue
         except UnknownKind:
             if not is_read:
                 codec.learn(await redis.hgetall(table))
                 is_read = True
         try:
-            found.append(codec.unpack(raw))  # type: ignore[arg-type]
+            found.append(codec.unpack(raw))
         except UnknownKind:
             found.append(None)
     return found

@@ -18,7 +18,7 @@ import time
 from prometheus_client import CollectorRegistry
 
 import streams.app as worker_app
-from scoring.model import parse_model, read_model_text
+from scoring.model import load_model_text, parse_model
 from scoring.models import DEFAULT_MODEL
 from streams.metrics import WorkerMetrics
 from streams.published_models import Publication
@@ -60,7 +60,7 @@ def watch(registry: CollectorRegistry, topic: str, count: int, partitions: int) 
 def main() -> None:
     """Run ``python -m tests.benchmarks.worker TOPIC COUNT [default]``; settings from the environment."""
     topic, count = sys.argv[1], int(sys.argv[2])
-    text = read_model_text(DEFAULT_MODEL) if sys.argv[3:] == ["default"] else simple_model_text()
+    text = load_model_text(DEFAULT_MODEL)[1] if sys.argv[3:] == ["default"] else simple_model_text()
     settings = load_settings()
 
     def remember(registry: CollectorRegistry, now_ms: object) -> WorkerMetrics:

@@ -23,7 +23,7 @@ from scoring.events import decode_event
 from scoring.follow_ups import decode_follow_up
 from scoring.routed import Message, encode_message
 from scoring.score_records import LeadScore
-from scoring.shard import Outcome, Place, Shard
+from scoring.shard import Outcome, Place, Shard, finish
 from scoring.signal_records import BuyingSignal
 from streams.cloudevents import steps_with_cloudevents
 from streams.published_models import PublishedModels, read_publications
@@ -151,7 +151,7 @@ class Replica:
             return shard.take_follow_ups(step)
         if _is_of(topic, ACCOUNT_UPDATES):
             return shard.take_updates(step, topic)
-        return _finish(steps_with_cloudevents(shard, step, topic))
+        return finish(steps_with_cloudevents(shard, step, topic))
 
     def _publish(self, outcome: Outcome) -> None:
         scores, accounts = self.published[LEAD_SCORES], self.published[ACCOUNT_SCORES]
@@ -177,15 +177,6 @@ def _adopt(shard: Shard, last: str) -> Outcome:
     if shard.is_adopting and not last:
         outcome.extend(shard.adopt(0))
     return outcome
-
-
-def _finish(steps: Any) -> Outcome:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            outcome: Outcome = done.value
-            return outcome
 
 
 class Auditor:
