@@ -28,9 +28,10 @@ from streams.runtime.journal import Adopt, Pass, decode_entry
 from streams.settings import Settings
 from streams.topics import EVENT_TOPICS, HOT_LEADS, JOURNAL, LEAD_SCORES, MODEL_REPORTS, create_topics, find_topics
 from streams.tracks import WRITTEN, Track, beside
-from tests.e2e.audit import audit, latest, read, wait_until_scored
 from tests.e2e.traffic import generate, send
 from tests.e2e.workers import Workers
+from tests.faults.audit import audit
+from tests.faults.evidence import latest, read, wait_until_scored
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults, pytest.mark.thorough, pytest.mark.timeout(900)]
 

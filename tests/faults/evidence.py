@@ -13,6 +13,7 @@ from aiokafka.structs import ConsumerRecord
 from streams.runtime.journal import META_KEY, decode_meta
 from streams.settings import Settings
 from streams.topics import CHANGELOG, SOURCES, Topic
+from streams.tracks import Track
 
 Records = dict[int, list[ConsumerRecord]]
 """The records of a topic, by partition."""
@@ -22,24 +23,33 @@ STILL_LOOKS = 60
 READ_TIMEOUT_S = 120
 
 
+def track_of(settings: Settings, states_of: str = "") -> Track:
+    """Return where the shards of these settings have their topics."""
+    return Track(settings.prefix, settings.track, states_of)
+
+
 def latest(records: list[ConsumerRecord]) -> dict[bytes, bytes]:
     """Return the last value of each key, but for those that are gone."""
     values = {record.key: record.value for record in records}
     return {key: value for key, value in values.items() if value is not None}
 
 
-async def read(settings: Settings, topic: Topic) -> Records:
+async def read(settings: Settings, topic: Topic, states_of: str = "") -> Records:
     """Return every committed record of a topic, by partition."""
-    return (await Reader(settings, [topic]).read_new())[topic]
+    return (await Reader(settings, [topic], states_of=states_of).read_new())[topic]
 
 
 @dataclass
 class Reader:
-    """Reads topics from where it stopped the last time."""
+    """Reads topics from where it stopped the last time, each where the shards of the settings' track have it.
+
+    ``states_of`` is the track of the rebuild whose states they have taken over, if they have.
+    """
 
     settings: Settings
     topics: Iterable[Topic]
     isolation: str = "read_committed"
+    states_of: str = ""
     _next: dict[TopicPartition, int] = field(default_factory=dict)
 
     async def read_new(self, *, still: bool = False) -> dict[Topic, Records]:
@@ -49,6 +59,7 @@ class Reader:
         since a transaction writes to all at once.
         """
         settings, topics = self.settings, list(self.topics)
+        track = track_of(settings, self.states_of)
         consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.brokers,
             isolation_level=self.isolation,
@@ -61,7 +72,7 @@ class Reader:
         try:
             async with asyncio.timeout(READ_TIMEOUT_S):
                 places = {
-                    TopicPartition(topic.full_name(settings.prefix), partition): (topic, partition)
+                    TopicPartition(track.name(topic), partition): (topic, partition)
                     for topic in topics
                     for partition in range(settings.partitions)
                 }
@@ -97,9 +108,9 @@ class Reader:
 class Progress:
     """Follows how far workers have come, by what their shards' meta records say."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._reader = Reader(settings, [CHANGELOG, *SOURCES])
+    def __init__(self, settings: Settings, states_of: str = "") -> None:
+        self._track = track_of(settings, states_of)
+        self._reader = Reader(settings, [CHANGELOG, *SOURCES], states_of=states_of)
         self._ends: dict[tuple[str, int], int] = {}
         self._done: dict[tuple[str, int], int] = {}
 
@@ -127,7 +138,7 @@ class Progress:
     def _note(self, topic: Topic, partition: int, records: list[ConsumerRecord]) -> None:
         if topic is not CHANGELOG:
             if records:
-                self._ends[topic.full_name(self._settings.prefix), partition] = records[-1].offset + 1
+                self._ends[self._track.name(topic), partition] = records[-1].offset + 1
             return
         for record in records:
             if record.key == META_KEY and record.value is not None:
@@ -135,6 +146,6 @@ class Progress:
                     self._done[name, partition] = following
 
 
-async def wait_until_scored(settings: Settings, timeout_s: float) -> bool:
+async def wait_until_scored(settings: Settings, timeout_s: float, states_of: str = "") -> bool:
     """Wait until all events are scored, and all that shards have told each other of them."""
-    return await Progress(settings).wait(timeout_s)
+    return await Progress(settings, states_of).wait(timeout_s)
