@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from scoring.alerts import Alert, Cause, LedgerLine, alert_id, cooled_id, retracted_id
@@ -66,3 +67,23 @@ def config(**changes: Any) -> DeliveryConfig:
         "routes": [{"name": "all", "to": ["hook", "chat"]}],
     }
     return parse_delivery(json.dumps(sections | changes), "delivery.yaml")
+
+
+def write_file(path: Path, url: str, timeout_s: float = 1, **changes: object) -> Path:
+    """Write a delivery file with one webhook, and short waits."""
+    sections = {
+        "sinks": {
+            "hook": {
+                "kind": "webhook",
+                "url": url,
+                "secret": {"env": "HOOK_SECRET"},
+                "timeout_s": timeout_s,
+                "concurrency": 16,
+            }
+        },
+        "routes": [{"name": "all", "to": ["hook"]}],
+        "allow": ["127.0.0.1"],
+        "retry": {"first_s": 0.2, "factor": 1.5, "longest_s": 2, "breaker_failures": 20, "breaker_rest_s": 0.5},
+    }
+    path.write_text(json.dumps(sections | changes))
+    return path

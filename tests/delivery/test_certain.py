@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -18,31 +17,11 @@ from streams.delivery.records import Delivery, decode_remembered
 from streams.reading import read_latest
 from streams.settings import Settings
 from streams.topics import DELIVERIES, HOT_LEADS, create_topics
-from tests.delivery.builders import cooled, entered
+from tests.delivery.builders import cooled, entered, write_file
 from tests.delivery.receiver import SECRET, Receiver
 from tests.e2e.workers import Workers
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
-
-
-def write_file(path: Path, url: str, **changes: object) -> Path:
-    """Write a delivery file with one webhook, and short waits."""
-    sections = {
-        "sinks": {
-            "hook": {
-                "kind": "webhook",
-                "url": url,
-                "secret": {"env": "HOOK_SECRET"},
-                "timeout_s": 1,
-                "concurrency": 16,
-            }
-        },
-        "routes": [{"name": "all", "to": ["hook"]}],
-        "allow": ["127.0.0.1"],
-        "retry": {"first_s": 0.2, "factor": 1.5, "longest_s": 2, "breaker_failures": 20, "breaker_rest_s": 0.5},
-    }
-    path.write_text(json.dumps(sections | changes))
-    return path
 
 
 async def send(settings: Settings, alerts: list[Alert]) -> None:

@@ -16,9 +16,9 @@ from streams.clock import now_ms
 from streams.reading import open_topic
 from streams.settings import Settings
 from streams.topics import FOLLOW_UPS, create_topics
-from tests.delivery.builders import entered
+from tests.delivery.builders import entered, write_file
 from tests.delivery.receiver import Receiver
-from tests.delivery.test_certain import environment, send, wait_until_done, write_file
+from tests.delivery.test_certain import environment, send, wait_until_done
 from tests.e2e.workers import Workers
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]

@@ -36,6 +36,7 @@ from streams.runtime.journal import (
     ChunkRange,
     Forgotten,
     Pass,
+    Step,
     Tick,
     decode_entry,
 )
@@ -242,10 +243,10 @@ class Auditor:
         return done
 
     def _records_of(
-        self, step: Any, replica: Replica, unread: dict[str, dict[int, ConsumerRecord]], findings: Findings
+        self, step: Step, replica: Replica, unread: dict[str, dict[int, ConsumerRecord]], findings: Findings
     ) -> Done:
         if not isinstance(step, ChunkRange):
-            return step  # type: ignore[no-any-return]
+            return step
         here, following = unread[step.topic], replica.following[step.topic]
         if step.start < following:
             again = following - step.start

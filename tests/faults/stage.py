@@ -22,6 +22,7 @@ from streams.embedded.stack import environment
 from streams.published_models import PublishedModels, read_publications
 from streams.settings import Settings
 from streams.topics import HOT_LEADS, JOURNAL, SOURCES, Topic, create_topics
+from tests.delivery.builders import write_file
 from tests.delivery.receiver import SECRET, Receiver
 from tests.faults.audit import AUDITED, Auditor, Findings
 from tests.faults.evidence import Progress, Reader, Records
@@ -122,22 +123,8 @@ class Stage:
     async def _start_redis_and_receiver(self) -> dict[str, object]:
         url = await self.receiver.start()
         self._rest.push_async_callback(self.receiver.stop)
-        delivery = {
-            "sinks": {
-                "hook": {
-                    "kind": "webhook",
-                    "url": url,
-                    "secret": {"env": "HOOK_SECRET"},
-                    "timeout_s": 5,
-                    "concurrency": 16,
-                }
-            },
-            "routes": [{"name": "all", "to": ["hook"]}],
-            "allow": ["127.0.0.1"],
-            "retry": {"first_s": 0.5, "factor": 1.5, "longest_s": 4, "breaker_failures": 20, "breaker_rest_s": 0.5},
-        }
-        file = self.directory / "delivery.yaml"
-        file.write_text(json.dumps(delivery))
+        retry = {"first_s": 0.5, "factor": 1.5, "longest_s": 4, "breaker_failures": 20, "breaker_rest_s": 0.5}
+        file = write_file(self.directory / "delivery.yaml", url, timeout_s=5, retry=retry)
         found: dict[str, object] = {"delivery": str(file), "gateway_port": free_ports("127.0.0.1", 1)[0]}
         server = find_redis()
         if server is not None:
