@@ -117,7 +117,7 @@ def write_csv(found: Segmentation, file: IO[str]) -> None:
     shares = [f"{aspect}_share" for aspect in aspects]
     writer.writerow([*head, *criteria, *shares, "revenue", "profit", "segment_without_override", "why"])
     for each in found.customers:
-        writer.writerow(safe_cell(cell) for cell in _cells(each, aspects))
+        writer.writerow([safe_cell(cell) for cell in _cells(each, aspects)])
 
 
 def _cells(each: SegmentedCustomer, aspects: Sequence[str]) -> list[object]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Final
 
 from scoring.errors import EventError, SettingsError
 from streams.importing.cells import is_blank, read_anything, read_number, read_texts
-from streams.importing.fields import FieldSet, name_of, plain
+from streams.importing.fields import FieldSet, Kind, name_of, plain
 from streams.importing.presets import Names
 from streams.importing.times import TimeReader
 
@@ -40,12 +41,16 @@ class Columns:
         Raises :class:`EventError`, naming the column, for a cell that is not what its field needs.
         """
         told: dict[str, Value] = {}
-        for field, indexes in self.of_field.items():
+        for field, kind, indexes in self._kinds:
             for index in indexes:
                 if index < len(cells) and not is_blank(cells[index]):
-                    told[field] = self._read_cell(field, cells[index], self.names[index])
+                    told[field] = self._read_cell(field, kind, cells[index], self.names[index])
                     break
         return told
+
+    @cached_property
+    def _kinds(self) -> list[tuple[str, Kind, Sequence[int]]]:
+        return [(field, self.fields.kind(field), indexes) for field, indexes in self.of_field.items()]
 
     def read_others(self, cells: Sequence[str]) -> Iterator[tuple[str, Value]]:
         """Yield what the columns tell that nothing knows, with their own names."""
@@ -64,11 +69,11 @@ class Columns:
         """The names of the columns that nothing knows."""
         return [self.names[index] for index in self.others]
 
-    def _read_cell(self, field: str, cell: str, column: str) -> Value:
-        match self.fields.kind(field):
+    def _read_cell(self, field: str, kind: Kind, cell: str, column: str) -> Value:
+        match kind:
             case "time":
                 return self.times.read(cell, column)
-            case "number" | "whole" as kind:
+            case "number" | "whole":
                 try:
                     return read_number(cell, whole=kind == "whole", decimal_comma=self.decimal_comma)
                 except ValueError as error:

@@ -153,8 +153,8 @@ def read_customers(
     Raises :class:`SettingsError` with the faults of all rows, each with its line: cells that cannot be read, or in two
     ways, customers that are there twice or have no name; and where there are none, or too many.
     """
-    faults, book, rows = _Faults(), ValueBook(mapped.section), list(islice(rows, CUSTOMERS_MAX + 1))
-    decimal = decimal or find_decimal(cell for row in rows for _, cell in _numbers(row, mapped.columns))
+    faults, book, rows = _Faults(), ValueBook(_about_words(mapped.section)), list(islice(rows, CUSTOMERS_MAX + 1))
+    decimal = decimal or find_decimal(_numbers(rows, mapped.columns))
     if decimal is Decimal.COMMA:
         mapped = replace(mapped, columns=replace(mapped.columns, decimal_comma=True))
     customers: list[Customer] = []
@@ -186,19 +186,34 @@ def read_customers(
     return customers
 
 
-def _numbers(row: Row, columns: Columns) -> Iterator[tuple[str, str]]:
-    """Yield the cells of a row in which numbers should be, each with its column."""
-    for fact, indexes in columns.of_field.items():
-        if columns.fields.kind(fact) == "number":
-            yield from ((columns.names[index], row.cells[index]) for index in indexes if index < len(row.cells))
+def _about_words(section: Customers) -> Customers:
+    """Return the section without the criteria about numbers, of which reading a cell tells every fault."""
+    criteria = {name: each for name, each in section.criteria.items() if not isinstance(each, OfNumbers)}
+    return section.model_copy(update={"criteria": criteria})
+
+
+def _number_columns(columns: Columns) -> list[int]:
+    return [
+        index
+        for fact, indexes in columns.of_field.items()
+        if columns.fields.kind(fact) == "number"
+        for index in indexes
+    ]
+
+
+def _numbers(rows: Iterable[Row], columns: Columns) -> Iterator[str]:
+    """Yield the cells in which numbers should be."""
+    for index in _number_columns(columns):
+        yield from (row.cells[index] for row in rows if index < len(row.cells))
 
 
 def _refuse_either(row: Row, columns: Columns) -> None:
-    for column, cell in _numbers(row, columns):
+    for index in _number_columns(columns):
+        cell = row.cells[index] if index < len(row.cells) else ""
         if is_either(cell):
             raise EventError(
                 "wrong_type",
-                column,
+                columns.names[index],
                 f"{show(cell.strip())} is a thousand times more where points part thousands, or commas do, and nothing "
                 "in the table tells; say --decimal point or --decimal comma",
             )

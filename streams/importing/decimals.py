@@ -28,7 +28,9 @@ def find_decimal(cells: Iterable[str]) -> Decimal | None:
     """
     found: set[Decimal] = set()
     for cell in cells:
-        if "," in cell or "." in cell:
+        points = cell.count(".")
+        # One point alone tells at most that points stand before decimals, which is asked only once.
+        if "," in cell or points > 1 or (points and Decimal.POINT not in found):
             number = _EDGES.sub("", cell).replace(" ", "")
             if _OF_COMMA.fullmatch(number):
                 found.add(Decimal.COMMA)
