@@ -1,4 +1,4 @@
-"""Faults that need a stage of their own: a small disk that fills up."""
+"""Faults that need a stage of their own: a small disk that fills up, and a million leads to restore."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.injections import fill_disk
+from scoring.model import load_model
+from streams.clock import now_ms
+from streams.settings import Settings
+from tests.faults import long_ago, shapes
+from tests.faults.injections import fill_disk, kill_all_workers
 from tests.faults.rows import Fault, Row, run_row
-from tests.faults.stage import Options, Stage
+from tests.faults.stage import MODEL, Options, Stage
 
 DISK_MB = 160
+MILLION = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -41,3 +46,33 @@ class DiskFull:
             stage = await stack.enter_async_context(Stage(options))
             fault = Fault(name=self.name, count=1, in_ci=0, inject=fill_disk, seconds=16, http_share=0.0)
             return await run_row(stage, fault, 0, 1, 1.0)
+
+
+@dataclass(frozen=True)
+class ManyLeads:
+    """A million leads are to be restored, while events of them and of others arrive."""
+
+    name: str = "restore of 1,000,000 leads while events arrive"
+
+    async def run(self, directory: Path, seed: int) -> Row | str:
+        """Return the row."""
+        home = directory / f"many-leads-{seed}"
+        home.mkdir()
+        states: list[dict[bytes, bytes]] = []
+
+        async def prepare(settings: Settings) -> None:
+            states.extend(await asyncio.to_thread(long_ago.make_states, load_model(MODEL), MILLION, settings, now_ms()))
+            await long_ago.leave(settings, states)
+
+        async with Stage(Options(directory=home, seed=seed, is_whole=False, prepare=prepare)) as stage:
+            stage.auditor.start_from(states)
+            fault = Fault(
+                name=self.name,
+                count=2,
+                in_ci=0,
+                inject=kill_all_workers,
+                shape=shapes.of_long_ago(MILLION),
+                seconds=20,
+                http_share=0.0,
+            )
+            return await run_row(stage, fault, 0, fault.count, 1.0)

@@ -110,6 +110,8 @@ class Replica:
         self.partition = partition
         self.following: dict[str, int] = defaultdict(int)
         self.entries = 0
+        self.leads: dict[bytes, bytes] = {}
+        """What the shard holds."""
         self.published: dict[Topic, dict[bytes, bytes]] = {topic: {} for topic in LATEST}
         self.alerts: Counter[str] = Counter()
         self.muted: Counter[str] = Counter()
@@ -120,16 +122,11 @@ class Replica:
         self._place = Place(partition, lambda identity: partition_of(identity.encode(), partitions))
         self._shard: Shard | None = None
 
-    @property
-    def leads(self) -> dict[bytes, bytes]:
-        """What the shard holds."""
-        return {} if self._shard is None else self._shard.leads
-
     def do(self, steps: Sequence[Done]) -> list[Message]:
         """Do what a transaction did, once more; returns what it told other shards."""
         if self._shard is None:
             first = next((step.number for step in steps if isinstance(step, Adopt)), self._models.latest)
-            self._shard = Shard(self._models.model(first), {}, place=self._place, publication=first)
+            self._shard = Shard(self._models.model(first), self.leads, place=self._place, publication=first)
         messages: list[Message] = []
         for step in steps:
             outcome = self._do(self._shard, step)
@@ -204,6 +201,15 @@ class Auditor:
         self._unread: list[dict[str, dict[int, ConsumerRecord]]] = [defaultdict(dict) for _ in self._replicas]
         self._known: set[bytes] = set()
         self._told: Counter[tuple[int, bytes | None]] = Counter()
+
+    def start_from(self, states: Sequence[Mapping[bytes, bytes]]) -> None:
+        """Take it that shards held ``states``, one of each partition, before anything else was done.
+
+        The oracle is not asked of these leads, since it sums events.
+        """
+        for replica, held in zip(self._replicas, states, strict=True):
+            replica.leads.update(held)
+            self._known.update(held)
 
     def judge(self, evidence: Mapping[Topic, Records]) -> Findings:
         """Return everything that is wrong with what is new in the topics."""

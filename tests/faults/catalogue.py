@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.faults import injections, shapes
-from tests.faults.apart import DiskFull
+from tests.faults.apart import DiskFull, ManyLeads
 from tests.faults.mutants import Mutant
 from tests.faults.rows import Fault
 from tests.faults.traffic import DAY_MS
@@ -127,5 +127,5 @@ MUTANTS: Final = (
     Mutant("absorb", "absorb applied twice", seconds=8),
 )
 
-APART: Final = (DiskFull(),)
+APART: Final = (DiskFull(), ManyLeads())
 """Faults that need a stage of their own."""

@@ -33,6 +33,15 @@ async def kill_workers(stage: Stage, rng: random.Random, count: int) -> list[str
     return []
 
 
+async def kill_all_workers(stage: Stage, rng: random.Random, count: int) -> list[str]:
+    """Kill all workers (-9) at once: everything has to be restored."""
+    for _ in range(count):
+        await asyncio.sleep(5)
+        await asyncio.gather(*(stage.processes.kill(name) for name in WORKERS))
+        await asyncio.sleep(10)
+    return []
+
+
 async def end_workers(stage: Stage, rng: random.Random, count: int) -> list[str]:
     """End workers by SIGTERM: within 10 s, without an error, and with nothing that has to be done again."""
     problems: list[str] = []

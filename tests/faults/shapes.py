@@ -8,13 +8,27 @@ from collections.abc import Iterable, Iterator
 
 from streams.clock import now_ms
 from streams.topics import EMAIL_EVENTS, WEB_EVENTS
-from tests.faults.rows import Event
+from tests.faults import long_ago
+from tests.faults.rows import Event, Shape
 from tests.faults.stage import Stage
 from tests.faults.traffic import DAY_MS, Sending, to_sending
 
 RING = 48
 """A lead knows its last 64 events again: what repeats does so before that many others of the lead have come."""
 HOUR_MS = 3_600_000
+
+
+def of_long_ago(count: int) -> Shape:
+    """Let every second event be one of a lead whose state was there before, of which there are ``count``."""
+
+    def shape(events: Iterable[Event], stage: Stage, rng: random.Random) -> Iterator[Sending]:
+        for event in events:
+            if "email" in event and rng.random() < 0.5:
+                event["email"] = long_ago.address(rng.randrange(count))
+                event.pop("anonymous_id", None)
+            yield to_sending(event, stage.settings)
+
+    return shape
 
 
 def three_times(events: Iterable[Event], stage: Stage, rng: random.Random) -> Iterator[Sending]:

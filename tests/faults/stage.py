@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -49,6 +49,8 @@ class Options:
     is_whole: bool = True
     """Whether gateway, Redis, projector and delivery run, too."""
     settings: dict[str, object] = field(default_factory=dict)
+    prepare: Callable[[Settings], Awaitable[None]] | None = None
+    """Awaited once topics are there, before any worker is."""
     worker_environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -95,6 +97,8 @@ class Stage:
             **({"partitions": 4, "model": MODEL} | changes | self.options.settings),
         )
         await create_topics(self.settings)
+        if self.options.prepare is not None:
+            await self.options.prepare(self.settings)
         if self.options.is_whole:
             for name in ("gateway", "projector", "delivery"):
                 self._start(name, module(f"streams.cli {name}"), instance=name)
