@@ -171,6 +171,7 @@ class Shards:
         self._latest_fetch = dict.fromkeys(self.sources, 0)
         self._taken, self._taking = dict.fromkeys(self.sources, 0), dict.fromkeys(self.sources, 0)
         self._is_draining = False
+        self._closed = asyncio.Event()
         # One chunk at a time, whichever shard's, and no fetch meanwhile: what piles up costs less by the record.
         self._turn, self._idle = asyncio.Lock(), asyncio.Event()
         self._idle.set()
@@ -391,12 +392,19 @@ class Shards:
         self._open, self._waiting = {}, {}
         await asyncio.gather(*(writer.stop() for writer in writers))
 
+    async def close(self) -> None:
+        """Stop for good: a rebalance that is still under way, or comes yet, gives this worker nothing to own."""
+        self._closed.set()
+        await self.stop()
+
     async def own(self, partitions: set[int]) -> None:
         """Fence the assigned partitions anew, keep what is still true, and start to restore the rest.
 
         Every assigned partition is fenced, also one that we had: a worker that was stalled may have lost it and
         got it back without noticing.
         """
+        if self._closed.is_set():
+            return
         previous = self._open
         await self.stop()
         self._is_draining = False
@@ -407,6 +415,9 @@ class Shards:
         await asyncio.gather(*(writer.start() for writer in writers.values()))
         await self._prepare(partitions)  # whatever an earlier owner went over to was there before we fenced it
         await self._read_bounds(partitions)
+        if self._closed.is_set():
+            await asyncio.gather(*(writer.stop() for writer in writers.values()))
+            return
         for partition, writer in writers.items():
             kept = previous.get(partition)
             is_kept = kept is not None and kept.writer.end == self._ends[partition]
@@ -586,7 +597,7 @@ class ShardStore(MemoryStore):
 
     async def on_stop(self) -> None:
         """Commit and let go when the worker stops."""
-        await self.shards.stop()
+        await self.shards.close()
         await super().on_stop()
 
 

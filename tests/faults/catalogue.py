@@ -39,6 +39,13 @@ ON_THE_STAGE: Final = (
     ),
     Fault(name="SIGTERM of a worker", count=20, in_ci=3, inject=injections.end_workers, seconds=4.3),
     Fault(
+        name="SIGTERM during restore or hand-over",
+        count=4,
+        in_ci=2,
+        inject=injections.at_points("during-restore", "during-hand-over", action="end"),
+        seconds=6,
+    ),
+    Fault(
         name="SIGSTOP of a worker for 60 s",
         count=1,
         in_ci=0,

@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import time
+from collections import Counter
 from pathlib import Path
 
 from redis.asyncio import Redis
@@ -14,6 +15,7 @@ from redis.asyncio import Redis
 from streams.read_model.layout import Layout
 from streams.topics import CHANGELOG, LEAD_SCORES
 from tests.faults.evidence import Reader, latest, read
+from tests.faults.rows import Inject
 from tests.faults.stage import MODEL_2, WORKERS, Stage
 
 KILL_PAUSE_S = 3.0
@@ -84,15 +86,16 @@ async def stop_a_worker(stage: Stage, rng: random.Random, count: int) -> list[st
     return []
 
 
-def at_points(*points: str) -> object:
-    """Return the injection that kills workers at named points of their code, one after the other."""
+def at_points(*points: str, action: str = "kill") -> Inject:
+    """Return the injection that kills or ends workers at named points of their code, one after the other."""
 
-    async def kill_at_points(stage: Stage, rng: random.Random, count: int) -> list[str]:
+    async def act_at_points(stage: Stage, rng: random.Random, count: int) -> list[str]:
         problems: list[str] = []
+        ended_before = Counter(stage.processes.ended)
         for number in range(count):
             point = points[number % len(points)]
             file = stage.points / point
-            file.write_text("kill\n")
+            file.write_text(f"{action}\n")
             if point in ("during-restore", "during-hand-over"):
                 await asyncio.sleep(1)
                 await stage.processes.kill(rng.choice(WORKERS))
@@ -102,9 +105,13 @@ def at_points(*points: str) -> object:
             if file.exists():
                 file.unlink()
                 problems.append(f"no worker came to the point {point} within {POINT_TIMEOUT_S} s")
+        await asyncio.sleep(GRACE_S if action == "end" else 0)
+        codes = set(Counter(stage.processes.ended) - ended_before) - {0, -signal.SIGTERM, -signal.SIGKILL}
+        if action == "end" and codes:
+            problems.append(f"workers ended with {', '.join(map(str, sorted(codes)))} after SIGTERM")
         return problems
 
-    return kill_at_points
+    return act_at_points
 
 
 async def hang_a_worker(stage: Stage, rng: random.Random, count: int) -> list[str]:

@@ -1,11 +1,11 @@
 """The real worker, run as ``python -m tests.faults.worker``, with places where a test can have it die, stop or hang.
 
 A *point* is a place in the worker's code. A test arms it by writing actions, one a line, into a file of its name in the
-directory that ``FAULT_POINTS`` names; whichever worker comes to it first takes the next one: ``kill`` (-9), ``stop 12``
-(SIGSTOP for 12 s) or ``hang``. Besides, the worker now and then loses a chunk (``LOST_CHUNKS``, a share): such losses
-happen, since Faust drops what it fetched when a rebalance stops its flow at the wrong moment; here they happen often
-enough to be tested. ``MUTATE`` takes a safeguard out of the product, to show that a test notices (see
-:mod:`tests.faults.mutations`).
+directory that ``FAULT_POINTS`` names; whichever worker comes to it first takes the next one: ``kill`` (-9), ``end``
+(SIGTERM), ``stop 12`` (SIGSTOP for 12 s) or ``hang``. Besides, the worker now and then loses a chunk (``LOST_CHUNKS``,
+a share): such losses happen, since Faust drops what it fetched when a rebalance stops its flow at the wrong moment;
+here they happen often enough to be tested. ``MUTATE`` takes a safeguard out of the product, to show that a test
+notices (see :mod:`tests.faults.mutations`).
 """
 
 from __future__ import annotations
@@ -66,6 +66,8 @@ class Points:
         verb, _, seconds = action.partition(" ")
         if verb == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if verb == "end":
+            os.kill(os.getpid(), signal.SIGTERM)
         if verb == "stop":
             subprocess.Popen(["sh", "-c", f"sleep {float(seconds)}; kill -CONT {os.getpid()}"])
             os.kill(os.getpid(), signal.SIGSTOP)
