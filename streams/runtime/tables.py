@@ -445,8 +445,11 @@ class Shards:
             self._on_failure(-1, error)
 
     def _progress(self) -> object:
-        """Return what is another value whenever anything has been worked on, committed or restored."""
-        return self._turns, {partition: shard.writer.meta.journal for partition, shard in self._open.items()}
+        """Return what is another value whenever records have been worked on or committed, or a shard is restored.
+
+        The journal alone would not tell: time passes, and leads cool, also where no chunk is taken any more.
+        """
+        return self._turns, {partition: dict(shard.writer.meta.next) for partition, shard in self._open.items()}
 
     def _continues(self) -> dict[TopicPartition, int]:
         return {

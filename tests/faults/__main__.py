@@ -90,7 +90,8 @@ async def _run_one(stage: Stage, fault: Fault, number: int, arguments: argparse.
 
 def _tell(row: Row, console: Console) -> Row:
     mark = "[green]good[/]" if row.is_good else "[red]BAD[/]"
-    console.print(f"{mark} {row.fault} × {row.count}: {row.events:,} events in {row.seconds:.0f} s")
+    took = f"{row.seconds:.0f} s, of which {row.judged_s:.0f} s to judge them"
+    console.print(f"{mark} {row.fault} × {row.count}: {row.events:,} events in {took}")
     for problem in row.problems[:5]:
         console.print(f"     {problem}", markup=False, highlight=False)
     return row

@@ -79,6 +79,7 @@ class Row:
     recovered_s: float = 0.0
     stopped_s: float = 0.0
     seconds: float = 0.0
+    judged_s: float = 0.0
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -103,6 +104,7 @@ async def run_row(stage: Stage, fault: Fault, number: int, count: int, scale: fl
     if not await stage.progress.wait(fault.recovers_within_s):
         row.problems.append(f"after {fault.recovers_within_s:.0f} s not everything was scored (see {stage.log})")
     row.recovered_s = time.monotonic() - healed
+    began_to_judge = time.monotonic()
     findings, stops = await stage.judge(sender.accepted - accepted_before, sender.unusable - unusable_before)
     row.problems += findings.problems
     row.problems += await fault.check(stage)
@@ -118,5 +120,6 @@ async def run_row(stage: Stage, fault: Fault, number: int, count: int, scale: fl
         findings.wrong,
     )
     row.missing_or_extra_alerts = findings.missing_alerts + findings.extra_alerts
-    row.seconds = time.monotonic() - began
+    ended = time.monotonic()
+    row.judged_s, row.seconds = ended - began_to_judge, ended - began
     return row
