@@ -52,6 +52,7 @@ async def run_mutant(mutant: Mutant, kafka: EmbeddedKafka, directory: Path, seed
         worker_environment={"MUTATE": mutant.mutation, **mutant.environment},
     )
     async with Stage(options) as stage:
+        await stage.until_workers_are_ready()
         for point, actions in mutant.points.items():
             (stage.points / point).write_text(actions)
         events = make_events("m", int(PER_SECOND * mutant.seconds), 300, now_ms(), rng)

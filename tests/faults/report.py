@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +11,8 @@ from rich.table import Table
 from tests.faults.rows import Row
 
 BEGIN, END = "<!-- faults: begin -->", "<!-- faults: end -->"
+GREEN = "Every promise held in the last runs of the whole suite, with the seeds "
+SEEDS_KEPT = 5
 HEADINGS = (
     "fault",
     "count",
@@ -53,10 +56,19 @@ def print_table(rows: list[Row], seed: int, seconds: float, console: Console) ->
 
 
 def write_report(file: Path, rows: list[Row], seed: int) -> None:
-    """Write the table into a file, between its marks."""
-    text = file.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    lines = [f"Seed {seed}:", "", f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
+    """Write the table into a file, between its marks, with the seeds of the green runs before it.
+
+    A run in which a promise was broken begins that list anew.
+    """
+    before, _, rest = file.read_text().partition(BEGIN)
+    known, _, after = rest.partition(END)
+    if all(row.is_good for row in rows):
+        found = re.search(rf"{re.escape(GREEN)}([\d, ]+)", known)
+        earlier = found[1].split(", ") if found else []
+        seeds = [str(seed), *(one for one in earlier if one != str(seed))][:SEEDS_KEPT]
+        said = f"{GREEN}{', '.join(seeds)}. The table is of the first of these."
+    else:
+        said = f"A promise was broken with seed {seed}:"
+    lines = [said, "", f"| {' | '.join(HEADINGS)} |", f"|{'---|' * len(HEADINGS)}"]
     lines += [f"| {' | '.join(cells(row))} |" for row in rows]
     file.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")

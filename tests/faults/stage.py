@@ -21,7 +21,7 @@ from streams.embedded.redis import EmbeddedRedis, find_redis
 from streams.embedded.stack import environment
 from streams.published_models import PublishedModels, read_publications
 from streams.settings import Settings
-from streams.topics import HOT_LEADS, JOURNAL, SOURCES, Topic, create_topics
+from streams.topics import CHANGELOG, HOT_LEADS, JOURNAL, SOURCES, Topic, create_topics
 from tests.delivery.builders import write_file
 from tests.delivery.receiver import SECRET, Receiver
 from tests.faults.audit import AUDITED, Auditor, Findings
@@ -161,6 +161,15 @@ class Stage:
                     pass
                 await asyncio.sleep(0.2)
         raise RuntimeError(f"the gateway was not ready within {READY_TIMEOUT_S} s: see {self.log}")
+
+    async def until_workers_are_ready(self) -> None:
+        """Wait until every shard has begun: each writes of itself when it opens for the first time."""
+        reader, silent = Reader(self.settings, [CHANGELOG]), set(range(self.settings.partitions))
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while silent:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"shards {silent} have not begun within {READY_TIMEOUT_S} s: see {self.log}")
+            silent -= {partition for partition, new in (await reader.read_new())[CHANGELOG].items() if new}
 
     # ---- judging
 
