@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 
 import structlog
 
@@ -19,6 +21,32 @@ _CHATTY = {
     # While the broker is away it warns ten times a second; we say it once, in our own words.
     "aiokafka": logging.ERROR,
 }
+
+
+_REPEATS_AFTER_S = 10.0
+
+
+class Seldom(logging.Filter):
+    """Lets each kind of error that aiokafka tells pass once in 10 s.
+
+    While a broker is away each of its connections tells so ten times a second, as an error: a thousand lines a second
+    of a whole leadheat, behind which nothing else can be seen.
+    """
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        super().__init__()
+        self._now_s = now_s
+        self._said_s: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a line passes."""
+        if not record.name.startswith("aiokafka") or record.levelno < logging.ERROR:
+            return True
+        place, now_s = (record.pathname, record.lineno), self._now_s()
+        if now_s - self._said_s.get(place, -_REPEATS_AFTER_S) < _REPEATS_AFTER_S:
+            return False
+        self._said_s[place] = now_s
+        return True
 
 
 def set_up_logs(settings: Settings) -> None:
@@ -42,6 +70,7 @@ def set_up_logs(settings: Settings) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],
         )
     )
+    handler.addFilter(Seldom(time.monotonic))
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
     if settings.log_level != "debug":
         for name, level in _CHATTY.items():

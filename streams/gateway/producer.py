@@ -176,7 +176,8 @@ class KafkaEventProducer:
                 f"Kafka at {self._brokers} did not acknowledge within LEADHEAT_PRODUCE_TIMEOUT_S={self._timeout_s:g}"
             ) from None
         except KafkaError as error:
-            if not error.retriable:
+            # What was under way on a connection that has been given up fails too, and says nothing of the new one.
+            if not error.retriable and client is self._client:
                 self._broken.set()
             raise BrokerUnavailable(f"Kafka at {self._brokers} refused: {error!r}") from error
         finally:
