@@ -117,7 +117,7 @@ ON_THE_STAGE: Final = (
         count=1,
         in_ci=0,
         inject=injections.hang_a_worker,
-        seconds=25,
+        seconds=45,
         why_not_in_ci="`make test-thorough` has it",
     ),
     Fault(name="model changed mid-stream", count=1, in_ci=1, inject=injections.change_model, seconds=14),
@@ -130,7 +130,7 @@ MUTANTS: Final = (
     Mutant("contiguity", "no contiguity check", environment={"LOST_CHUNKS": "0.2"}, settings={"chunk_records": 20}),
     Mutant("fencing", "no fencing", points={"before-commit": "stop 12\n"}, seconds=30),
     Mutant("read_uncommitted", "read_uncommitted", points={"before-commit": "kill\n" * 2}, seconds=15),
-    Mutant("persisted_offset", "stale persisted_offset", kills=2, seconds=12, stands_still=True),
+    Mutant("persisted_offset", "stale persisted_offset", joins=2, seconds=24),
     Mutant("absorb", "absorb applied twice", seconds=8),
 )
 

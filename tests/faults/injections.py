@@ -120,7 +120,6 @@ async def hang_a_worker(stage: Stage, rng: random.Random, count: int) -> list[st
         stage.options.worker_environment["LEADHEAT_STUCK_AFTER_S"] = "8"
         await stage.processes.stop(name)
         stage.start_worker(name)
-    await stage.progress.wait(30)
     problems = []
     for _ in range(count):
         before = stage.processes.ended.count(70)

@@ -43,14 +43,17 @@ def with_read_uncommitted() -> None:
 
 
 def with_stale_persisted_offset() -> None:
-    """Tell Faust of a table that is a hundred records behind its changelog, so that it recovers by itself."""
-    persisted_offset = tables.ShardStore.persisted_offset
+    """Take a changelog to end where it ended when this worker first had the shard."""
+    read_bounds = tables.Shards._read_bounds
 
-    def stale(self: tables.ShardStore, tp: Any) -> int | None:
-        offset = persisted_offset(self, tp)
-        return None if offset is None else max(0, offset - 100)
+    async def read_bounds_once(self: tables.Shards, partitions: set[int]) -> None:
+        known = dict(self._ends)
+        await read_bounds(self, partitions)
+        known_before.setdefault(self, {}).update(known)
+        self._ends.update({each: end for each, end in known_before[self].items() if each in partitions})
 
-    tables.ShardStore.persisted_offset = stale  # type: ignore[method-assign]
+    known_before: dict[tables.Shards, dict[int, int]] = {}
+    tables.Shards._read_bounds = read_bounds_once  # type: ignore[method-assign]
 
 
 def with_absorb_applied_twice() -> None:
