@@ -43,9 +43,8 @@ faults: $(DEV)  ## Kill, stop, fill up and lie to a whole leadheat, and hold it 
 endurance: $(DEV)  ## Run a whole leadheat at a steady load for an hour, and see what grows
 	$(BIN)/python -m tests.faults.endurance $(ENDURANCE)
 
-bench: $(DEV)  ## Measure throughput and latency on this machine
-	$(BIN)/python -m tests.benchmarks
-	$(BIN)/python -m tests.benchmarks.dashboard
+bench: $(DEV)  ## Measure everything on this machine, beside its peers (half an hour; see docs/performance.md)
+	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 lock: $(DEV)  ## Pin and hash the newest requirements (needs uv)
 	uv pip compile --upgrade --quiet $(LOCK) --extra install -o requirements.txt pyproject.toml

@@ -1,6 +1,7 @@
-"""Child process: a FastAPI endpoint that does nothing but produce: what HTTP and Kafka cost by themselves.
+"""Child process: FastAPI endpoints that do the least: what HTTP, Kafka and Redis cost by themselves.
 
-It reads JSON, writes each item under its user's key with acks=all, and answers when the broker has them all.
+One reads JSON, writes each item under its user's key with acks=all, and answers when the broker has them all. One
+answers any question with one value from Redis.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ from contextlib import asynccontextmanager
 import uvicorn
 import uvloop
 from aiokafka import AIOKafkaProducer
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
+from redis.asyncio import Redis
 
 from streams.settings import load_settings
 from streams.topics import WEB_EVENTS
+
+BARE_KEY = "bench:answer"
+"""Where in Redis the value is that the endpoint answers questions with."""
 
 
 def main() -> None:
@@ -49,6 +54,12 @@ def main() -> None:
         acknowledged = [await send(topic, json.dumps(item).encode(), item["userId"].encode()) for item in items]
         await asyncio.gather(*acknowledged)
         return {"success": True}
+
+    redis = Redis.from_url(settings.redis_url or "redis://127.0.0.1")
+
+    @app.get("/api/{question:path}")
+    async def answer(question: str) -> Response:
+        return Response(await redis.get(BARE_KEY), media_type="application/json")
 
     config = uvicorn.Config(
         app, host="127.0.0.1", port=settings.gateway_port, http="httptools", access_log=False, log_config=None

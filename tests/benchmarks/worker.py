@@ -14,6 +14,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
@@ -22,7 +23,7 @@ from scoring.model import load_model_text, parse_model
 from scoring.models import DEFAULT_MODEL
 from streams.metrics import WorkerMetrics
 from streams.published_models import Publication
-from streams.settings import load_settings
+from streams.settings import Settings, load_settings
 from streams.topics import ROUTED, WEB_EVENTS
 from tests.benchmarks.traffic import simple_model_text
 
@@ -31,45 +32,55 @@ QUIET_S = 0.1
 """Without a transaction for so long, and with all messages taken, all is done."""
 
 
-def watch(registry: CollectorRegistry, topic: str, count: int, partitions: int) -> None:
-    """Wait until all shards are ready, then for the last commit, and print what lay between."""
-
-    def value(name: str, **labels: str) -> float:
-        return registry.get_sample_value(name, labels) or 0.0
-
-    while value("leadheat_shards", state="ready") < partitions:
-        time.sleep(POLL_S)
-    wall, cpu = time.perf_counter(), time.process_time()
-    while value("leadheat_events_total", topic=topic) < count:
-        time.sleep(POLL_S)
-    routed = topic.replace(WEB_EVENTS.name, ROUTED.name)
-    transactions = -1.0
-    while transactions != (transactions := value("leadheat_transaction_seconds_count")) or value(
-        "leadheat_events_total", topic=routed
-    ) < value("leadheat_messages_total"):
-        time.sleep(QUIET_S)
-    wall, cpu = time.perf_counter() - wall - QUIET_S, time.process_time() - cpu
-    alerts = value("leadheat_alerts_total", kind="entered", band="hot")
-    scoring = value("leadheat_chunk_seconds_sum")
-    result = {"wall_s": wall, "cpu_s": cpu, "scoring_s": scoring, "alerts": alerts, "transactions": transactions}
-    result["messages"] = value("leadheat_messages_total")
-    print(json.dumps(result), flush=True)
-    os._exit(0)
+def sample(registry: CollectorRegistry, name: str, **labels: str) -> float:
+    """Return what a metric stands at."""
+    return registry.get_sample_value(name, labels) or 0.0
 
 
-def main() -> None:
-    """Run ``python -m tests.benchmarks.worker TOPIC COUNT [default]``; settings from the environment."""
-    topic, count = sys.argv[1], int(sys.argv[2])
-    text = load_model_text(DEFAULT_MODEL)[1] if sys.argv[3:] == ["default"] else simple_model_text()
-    settings = load_settings()
+def run_watched(settings: Settings, model: str, watch: Callable[[CollectorRegistry], None]) -> None:
+    """Run a worker by the ``default`` model or the simple one, with ``watch`` on its metrics in a thread."""
+    text = load_model_text(DEFAULT_MODEL)[1] if model == "default" else simple_model_text()
 
-    def remember(registry: CollectorRegistry, now_ms: object) -> WorkerMetrics:
-        threading.Thread(target=watch, args=(registry, topic, count, settings.partitions), daemon=True).start()
-        return WorkerMetrics(registry, now_ms)  # type: ignore[arg-type]
+    def remember(registry: CollectorRegistry, now_ms: Callable[[], int]) -> WorkerMetrics:
+        threading.Thread(target=watch, args=(registry,), daemon=True).start()
+        return WorkerMetrics(registry, now_ms)
 
     worker_app.WorkerMetrics = remember  # type: ignore[misc, assignment]
     version = parse_model(text, "model").version
     worker_app.run_worker(settings, [Publication(number=1, kind="file", version=version, text=text, at_ms=0, by="me")])
 
 
-main()
+def watch_events(registry: CollectorRegistry, topic: str, count: int, partitions: int) -> None:
+    """Wait until all shards are ready, then for the last commit, and print what lay between."""
+    while sample(registry, "leadheat_shards", state="ready") < partitions:
+        time.sleep(POLL_S)
+    wall, cpu = time.perf_counter(), time.process_time()
+    while sample(registry, "leadheat_events_total", topic=topic) < count:
+        time.sleep(POLL_S)
+    routed = topic.replace(WEB_EVENTS.name, ROUTED.name)
+    transactions = -1.0
+    while transactions != (transactions := sample(registry, "leadheat_transaction_seconds_count")) or sample(
+        registry, "leadheat_events_total", topic=routed
+    ) < sample(registry, "leadheat_messages_total"):
+        time.sleep(QUIET_S)
+    result = {
+        "wall_s": time.perf_counter() - wall - QUIET_S,
+        "cpu_s": time.process_time() - cpu,
+        "scoring_s": sample(registry, "leadheat_chunk_seconds_sum"),
+        "alerts": sample(registry, "leadheat_alerts_total", kind="entered", band="hot"),
+        "transactions": transactions,
+        "messages": sample(registry, "leadheat_messages_total"),
+    }
+    print(json.dumps(result), flush=True)
+    os._exit(0)
+
+
+def main() -> None:
+    """Run ``python -m tests.benchmarks.worker TOPIC COUNT [default]``; settings from the environment."""
+    topic, count, model = sys.argv[1], int(sys.argv[2]), (sys.argv[3:] or ["simple"])[0]
+    settings = load_settings()
+    run_watched(settings, model, lambda registry: watch_events(registry, topic, count, settings.partitions))
+
+
+if __name__ == "__main__":
+    main()
