@@ -14,9 +14,10 @@ from typing import Any
 import faust
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
-from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+from streams.runtime.bare_records import read_bare
 
 _ANSWER_MS = 100  # an answer is some milliseconds older than its receipt
 _PAUSED_S = 0.02  # how soon a consumer without any partition to read looks again
@@ -48,7 +49,7 @@ class Chunk:
     checksum = None
     serialized_key_size = serialized_value_size = 0
 
-    def __init__(self, topic: str, partition: int, start: int, records: list[ConsumerRecord], fetch: int) -> None:
+    def __init__(self, topic: str, partition: int, start: int, records: list[Any], fetch: int) -> None:
         self.topic, self.partition, self.start, self.records, self.fetch = topic, partition, start, records, fetch
         last = records[-1]
         self.offset, self.timestamp, self.timestamp_type = last.offset, last.timestamp, last.timestamp_type
@@ -101,6 +102,11 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = self.consumer.fetch_wait_ms
         return consumer
 
+    async def on_start(self) -> None:
+        """Connect; from here on records of sources are bare ones."""
+        await super().on_start()
+        read_bare(self._consumer, self.consumer.sources)
+
     async def _fetch_records(
         self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
     ) -> Mapping[TopicPartition, list[Any]]:
@@ -131,7 +137,7 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
                 known.pop(tp, None)
         await super()._seek_wait(consumer, partitions)
 
-    def _chunks(self, tp: TopicPartition, position: int | None, records: list[ConsumerRecord]) -> list[Any]:
+    def _chunks(self, tp: TopicPartition, position: int | None, records: list[Any]) -> list[Any]:
         if not self.consumer.is_source(tp.topic):
             return records
         start, skipped_to = self._skipped.pop(tp, (position, position))

@@ -19,6 +19,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.stores.memory import Store as MemoryStore
 
+from streams.runtime.bare_records import read_bare
 from streams.runtime.chunks import Chunk, ChunkConsumer
 from streams.runtime.inheritance import Inheritance
 from streams.runtime.journal import (
@@ -541,6 +542,7 @@ class Shards:
             left = {TopicPartition(self.changelog, partition) for partition in partitions}
             tables: dict[int, dict[bytes, bytes]] = {partition: {} for partition in partitions}
             counts = dict.fromkeys(partitions, 0)
+            read_bare(consumer, [self.changelog])
             consumer.assign(list(left))
             for tp in left:
                 # Not seek_to_beginning: it races with the reset that assign has begun.
