@@ -129,6 +129,14 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
                 self.read_until[tp] = polled_ms - _ANSWER_MS, self.delivered[tp][0]
         return chunks
 
+    def verify_event_path(self, now: float, tp: Any) -> None:
+        """Look after fetching only.
+
+        Faust would also report that nothing is committed, and that the changelog is not read: offsets are committed in
+        transactions, and restores are ours. Who stands still is noticed by :mod:`streams.runtime.liveness`.
+        """
+        self.verify_recovery_event_path(now, tp)
+
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TopicPartition, int]) -> None:
         """Seek, and forget what was known of the partitions: also while a fetch waits, which then begins anew."""
         for tp, offset in partitions.items():

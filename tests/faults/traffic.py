@@ -23,6 +23,7 @@ SPAN_DAYS = 20
 HTTP_EVENTS = 20
 """Events of one request, and records that are sent to Kafka together."""
 HTTP_SHARE = 0.3
+HTTP_AT_ONCE = 16
 ANONYMOUS_SHARE = 0.15
 PAUSE_S = 0.5
 
@@ -93,14 +94,17 @@ class Sender:
     """Acknowledged records that are no events: each of them is to become a dead letter."""
     refused: int = 0
     """Requests that were answered by something other than 2xx, or not at all."""
+    _at_once: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(HTTP_AT_ONCE))
 
     async def send(self, sendings: Iterable[Sending], per_second: float, http_share: float = HTTP_SHARE) -> None:
         """Send at a steady pace; returns when all is acknowledged."""
         loop = asyncio.get_running_loop()
         started, handed = loop.time(), 0
         batch: list[Sending] = []
+        # What waits for a connection waits here: a pool on which hundreds wait does nothing but look through them.
+        limits = httpx.Limits(max_connections=HTTP_AT_ONCE, max_keepalive_connections=HTTP_AT_ONCE)
         async with (
-            httpx.AsyncClient(trust_env=False, timeout=15, base_url=self._gateway) as client,
+            httpx.AsyncClient(trust_env=False, timeout=15, base_url=self._gateway, limits=limits) as client,
             _Kafka(self.settings) as kafka,
             asyncio.TaskGroup() as under_way,
         ):
@@ -132,7 +136,8 @@ class Sender:
         body = json.dumps({"events": [each.event for each in batch]})
         while True:
             with suppress(httpx.TransportError):
-                answer = await client.post("/v1/events", content=body, headers={"content-type": "application/json"})
+                async with self._at_once:
+                    answer = await client.post("/v1/events", content=body, headers={"content-type": "application/json"})
                 if answer.is_success:
                     self._note(batch)
                     return
