@@ -26,7 +26,7 @@ test: $(DEV)  ## Run the tests (a real Kafka is started for them)
 	$(BIN)/pytest -n 2 --dist worksteal -m "not thorough"
 
 test-thorough: $(DEV)  ## Run the tests that take long, about rare cases, and all examples
-	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --dist worksteal -m "thorough or hypothesis or share"
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 3 --dist worksteal -m "thorough or hypothesis or share"
 
 check: $(DEV)  ## Check format, style, types and the direction of imports
 	$(BIN)/ruff format --check .
