@@ -41,17 +41,18 @@ from scoring.score_records import snapshot_of
 from scoring.sums import Sums
 from scoring.telling import Standing, Teller, account_of
 from scoring.timers import NEVER
-from scoring.touches import ATTRIBUTING, subject_of, touch_of
+from scoring.touches import ATTRIBUTING, SUBJECT_MAX, TELLING, subject_of, touch_of
 from scoring.traits import TraitBook
 from scoring.visit_rules import VisitCounter
+from scoring.visits import last_visit_ms
 
 _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
 _EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
 _encode_snapshot = msgspec.json.Encoder().encode
 _digest = xxhash.xxh3_64_digest
 # By the length of a remembered event's marks in bytes: of something that a person did, and of anything else.
-_ACTIVE_LENGTHS: Final = [(length // 2 | ACTIVITY_MARK).to_bytes() for length in range(256)]
-_OTHER_LENGTHS: Final = [(length // 2).to_bytes() for length in range(256)]
+_ACTIVE_LENGTHS: Final = [length // 2 | ACTIVITY_MARK for length in range(256)]
+_OTHER_LENGTHS: Final = [length // 2 for length in range(256)]
 
 ACTIONS_OF_LEADS: Final = frozenset({*STATUSES[1:], "adjusted", "suppressed", "released"})
 """Follow-ups that change a lead; others are for people to read."""
@@ -64,7 +65,7 @@ Raised = list[tuple[int, list[Alert]]]
 
 # As tuples, since unpacking one is quicker than reading six attributes. A rule that only counts is not special.
 _Planned = tuple[int, Test | None, float, float, bytes, CompiledRule | None]
-_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, int, list[bytes]]
+_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, int, list[int]]
 _NO_PLAN: Final[_Plan] = ([], None, lambda text: [], False, 0, _OTHER_LENGTHS)
 
 _CLICK, _OPEN, _WITHDRAWAL = 1, 2, 3
@@ -133,6 +134,9 @@ class LeadScorer:
         sales = state.sales
         lapses_at = NEVER if sales is None else sales.lapses_at
         latest_day = int.from_bytes(days[-3:-1])
+        visits, goes_on_ms = state.visits, self._visits.goes_on_ms
+        visit_end, visit_goes_on = last_visit_ms(visits), False
+        alerts: list[Alert] = []
         for index, event, received_ms in events:
             event_id = _digest(event.id.encode())
             found = remembered.find(event_id)
@@ -143,7 +147,6 @@ class LeadScorer:
             now = state.last
             if time_ms > now:
                 now = time_ms
-            alerts: list[Alert] = []
             if decides and (waiting := state.waiting) and received_ms >= waiting.received_ms + ANSWER_WAIT_MS:
                 self._bands.wait_no_more(state, lead, alerts)
             if state.band and now >= abs(state.cools_at):
@@ -164,15 +167,17 @@ class LeadScorer:
                     del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
                 remembered += event_id + time_ms.to_bytes(TIME_BYTES)
                 remembered_rules += b"\x00"
-                if watch and self._follow(watch, state, lead, event, event_id, now, alerts):
+                if watch and watch != _OPEN and self._follow(watch, state, lead, event, event_id, now, alerts):
                     self._bands.reband(state, lead, cause_of(event), event.id, now, received_ms, alerts)
                 if alerts:
                     raised.append((index, alerts))
+                    alerts = []
                 continue
             if key is not None:
                 text = properties.get(key)
                 if text.__class__ is str and len(text) <= TEXT_LENGTH_MAX:
                     planned = of_text(text)
+            is_plain = TELLING.isdisjoint(properties) if properties else False
             subject = None
             for number, test, rate, gain, mark, special in planned:
                 if test is not None and not test(properties):
@@ -184,7 +189,11 @@ class LeadScorer:
                     recheck = recheck or change == _MOVED or special.rechecks
                 if special is None or change == _COUNTED:
                     if subject is None:
-                        subject = subject_of(properties) if properties else ""
+                        path = properties.get("path") if is_plain else None
+                        if path and path.__class__ is str:
+                            subject = path[:SUBJECT_MAX]
+                        else:
+                            subject = subject_of(properties) if properties else ""
                     try:
                         column = rules.index(number)
                     except ValueError:
@@ -216,7 +225,14 @@ class LeadScorer:
                     note_activity(days, time_ms)
                     latest_day = int.from_bytes(days[-3:-1])
             if is_visit:
-                changed, recheck = self._visits.see(state, time_ms, changed, recheck)
+                if visit_end < time_ms <= visit_end + goes_on_ms:  # nearly always; written down when it is over
+                    visit_end, visit_goes_on = time_ms, True
+                else:
+                    if visit_goes_on:
+                        visits[-TIME_BYTES:] = visit_end.to_bytes(TIME_BYTES)
+                        visit_goes_on = False
+                    changed, recheck = self._visits.see(state, time_ms, changed, recheck)
+                    visit_end = last_visit_ms(visits)
             account = event.account_id
             if account is not None and time_ms >= state.account_at:
                 # The newest event's holds; of equal times, the larger.
@@ -231,7 +247,7 @@ class LeadScorer:
                     and (
                         (first := state.first_touch) is None
                         or time_ms <= first.time_ms
-                        or not ATTRIBUTING.isdisjoint(properties)
+                        or not (is_plain or ATTRIBUTING.isdisjoint(properties))
                     )
                 )
             ):
@@ -246,8 +262,10 @@ class LeadScorer:
                 del remembered[:EVENT_BYTES]
                 del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
             remembered += event_id + time_ms.to_bytes(TIME_BYTES)
-            remembered_rules += lengths[len(marks)] + marks
-            if watch and self._follow(watch, state, lead, event, event_id, now, alerts):
+            remembered_rules.append(lengths[len(marks)])
+            if marks:
+                remembered_rules += marks
+            if watch and watch != _OPEN and self._follow(watch, state, lead, event, event_id, now, alerts):
                 changed = recheck = True
             if changed:
                 if state.band:
@@ -260,6 +278,9 @@ class LeadScorer:
                     self._bands.remind(state, lead, cause_of(event), now, received_ms, alerts)
             if alerts:
                 raised.append((index, alerts))
+                alerts = []
+        if visit_goes_on:
+            visits[-TIME_BYTES:] = visit_end.to_bytes(TIME_BYTES)
         state.cooled_ms = state.last - seen_at
         return raised, duplicates
 
@@ -267,8 +288,6 @@ class LeadScorer:
         self, watch: int, state: LeadState, lead: str, event: Event, event_id: bytes, now: int, alerts: list[Alert]
     ) -> bool:
         """Take back what a click or a withdrawal shows not to count, in place; return whether that was anything."""
-        if watch == _OPEN:
-            return False
         time_ms, clicks = int(event.time), []
         if watch == _CLICK:
             clicks = self._retractor.note_click(state, event, event_id, time_ms)

@@ -168,7 +168,11 @@ class TraitBook:
             known.setdefault(OWNER, state.facts.owner)
         if lead.startswith(_EMAIL_PREFIX):
             known.setdefault(EMAIL, lead.removeprefix(_EMAIL_PREFIX))
-        return {name: known[name] for name in self._contact if name in known}
+        found = {}
+        for name in self._contact:
+            if name in known:
+                found[name] = known[name]
+        return found
 
     def unknown(self, state: LeadState, lead: str) -> tuple[list[str], float | None]:
         """Return the questions without an answer, and the share of those with one (0 to 1; None without any)."""
