@@ -113,7 +113,8 @@ class LeadScorer:
     def new_state(self, lead: str) -> LeadState:
         """Return the state of a lead that nothing is known of but its id."""
         state = LeadState(generation=self._generation)
-        self._rate_traits(state, lead)
+        self.traits.rate(state, lead)
+        state.gains = state.fixed
         return state
 
     def take(self, state: LeadState, lead: str, events: LeadEvents, adopted: list[Adopted]) -> tuple[Raised, int]:
@@ -125,7 +126,7 @@ class LeadScorer:
         if state.generation != self._generation:
             self.adopt(state, lead, adopted)
         raised: Raised = []
-        duplicates, seen_at = 0, state.seen_at
+        duplicates, seen_at = 0, state.last - state.cooled_ms
         remembered, remembered_rules = state.events, state.event_rules
         rules, counts, times, subjects = state.rules, state.counts, state.times, state.subjects
         plan_of, next_enter, decides = self._by_type.get, self._bands.next_enter, self._decides_by_events
@@ -452,15 +453,15 @@ class LeadScorer:
 
     def standing(self, state: LeadState) -> Standing:
         """Return what :meth:`tell` needs to know of a state from before it was changed."""
-        return Standing(account_of(state) if state.told_score >= 0 else "", state.seen_at, state.band)
+        return Standing(account_of(state) if state.told_score >= 0 else "", state.last - state.cooled_ms, state.band)
 
     def snapshot(self, state: LeadState, lead: str, was: Standing) -> bytes | None:
         """Return a record for the lead-history topic of the lead that was settled last, where one is due.
 
         That is when its band has changed, and with its first event of a day (UTC). Visitors have no history.
         """
-        is_same_band = was.band == state.band
-        if lead.startswith(VISITOR) or (is_same_band and was.seen_ms // DAY_MS == state.seen_at // DAY_MS):
+        is_same_band, seen_at = was.band == state.band, state.last - state.cooled_ms
+        if lead.startswith(VISITOR) or (is_same_band and was.seen_ms // DAY_MS == seen_at // DAY_MS):
             return None
         bands = self.book.bands
         from_band = "" if is_same_band or was.band >= len(bands) else bands[was.band].name  # of another model's bands

@@ -90,7 +90,10 @@ class TraitBook:
             person = state.person = person or Person()
             person.traits = [number for number, _ in traits]
             person.points = [points for _, points in traits]
-        state.fixed = sum((points for _, points in traits), adjusted_points(state.sales))
+        fixed = adjusted_points(state.sales)
+        for _, points in traits:
+            fixed += points
+        state.fixed = fixed
         self._place(state, lead)
 
     def _rate_untold(self, domain: str, facts: AccountFacts | None) -> list[tuple[int, float]]:
