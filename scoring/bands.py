@@ -97,7 +97,7 @@ class Bands:
 
     def has_account(self, state: LeadState, lead: str) -> bool:
         """Whether a lead counts as one of its account's people: visitors do not, and neither do our own."""
-        if not state.account or lead.startswith(VISITOR):
+        if not state.account or lead[0] == "a":
             return False
         return not (self._has_own and self.book.model.is_own(lead))
 

@@ -47,7 +47,6 @@ from scoring.visit_rules import VisitCounter
 from scoring.visits import last_visit_ms
 
 _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
-_EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
 _encode_snapshot = msgspec.json.Encoder().encode
 _digest = xxhash.xxh3_64_digest
 # By the length of a remembered event's marks in bytes: of something that a person did, and of anything else.
@@ -128,13 +127,15 @@ class LeadScorer:
         raised: Raised = []
         duplicates, seen_at = 0, state.last - state.cooled_ms
         remembered, remembered_rules = state.events, state.event_rules
+        room = EVENTS_KEPT - len(remembered) // EVENT_BYTES
         rules, counts, times, subjects = state.rules, state.counts, state.times, state.subjects
         plan_of, next_enter, decides = self._by_type.get, self._bands.next_enter, self._decides_by_events
         self._forget_due(state)
         days = state.days
         sales = state.sales
         lapses_at = NEVER if sales is None else sales.lapses_at
-        latest_day = int.from_bytes(days[-3:-1])
+        day_begins = int.from_bytes(days[-3:-1]) * DAY_MS  # the latest day
+        day_ends = day_begins + DAY_MS
         visits, goes_on_ms = state.visits, self._visits.goes_on_ms
         visit_end, visit_goes_on = last_visit_ms(visits), False
         alerts: list[Alert] = []
@@ -163,7 +164,9 @@ class LeadScorer:
             if (verdict is not None and verdict != "human") or (watch == _OPEN and _lacks_consent(state, event)):
                 # It is remembered, and no more: it counts only for what it says of the clicks beside it.
                 state.last = now
-                if len(remembered) == _EVENTS_BYTES:
+                if room:
+                    room -= 1
+                else:
                     del remembered[:EVENT_BYTES]
                     del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
                 remembered += event_id + time_ms.to_bytes(TIME_BYTES)
@@ -213,18 +216,18 @@ class LeadScorer:
                             if time_ms == at and subject > subjects[column]:
                                 subjects[column] = subject
                 state.gains += gain
-                marks += mark
+                marks = marks + mark if marks else mark
                 changed = True
             if lengths is _ACTIVE_LENGTHS:
-                day = time_ms // DAY_MS
-                if day == latest_day and days[-1] < EVENTS_MAX:
+                if day_begins <= time_ms < day_ends and days[-1] < EVENTS_MAX:
                     days[-1] += 1
-                elif day > latest_day and len(days) < DAYS_BYTES:
-                    days += day.to_bytes(2) + b"\x01"
-                    latest_day = day
                 else:
-                    note_activity(days, time_ms)
-                    latest_day = int.from_bytes(days[-3:-1])
+                    if time_ms >= day_ends and len(days) < DAYS_BYTES:
+                        days += (time_ms // DAY_MS).to_bytes(2) + b"\x01"
+                    else:
+                        note_activity(days, time_ms)
+                    day_begins = int.from_bytes(days[-3:-1]) * DAY_MS
+                    day_ends = day_begins + DAY_MS
             if is_visit:
                 if visit_end < time_ms <= visit_end + goes_on_ms:  # nearly always; written down when it is over
                     visit_end, visit_goes_on = time_ms, True
@@ -259,7 +262,9 @@ class LeadScorer:
             state.last = now
             if time_ms > seen_at:
                 seen_at = time_ms
-            if len(remembered) == _EVENTS_BYTES:
+            if room:
+                room -= 1
+            else:
                 del remembered[:EVENT_BYTES]
                 del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
             remembered += event_id + time_ms.to_bytes(TIME_BYTES)
@@ -461,7 +466,7 @@ class LeadScorer:
         That is when its band has changed, and with its first event of a day (UTC). Visitors have no history.
         """
         is_same_band, seen_at = was.band == state.band, state.last - state.cooled_ms
-        if lead.startswith(VISITOR) or (is_same_band and was.seen_ms // DAY_MS == seen_at // DAY_MS):
+        if lead[0] == "a" or (is_same_band and was.seen_ms // DAY_MS == seen_at // DAY_MS):
             return None
         bands = self.book.bands
         from_band = "" if is_same_band or was.band >= len(bands) else bands[was.band].name  # of another model's bands

@@ -11,7 +11,7 @@ from scoring.explain import stage_of
 from scoring.lead_state import LeadState
 from scoring.rules import PHASES, Rulebook
 from scoring.sales import STATUSES, Sales
-from scoring.score_records import AdjustedLine, LeadScore, SalesNow, ScoreLine
+from scoring.score_records import AdjustedLine, LeadScore, SalesNow, ScoreLine, to_millionths
 from scoring.sums import Sums
 from scoring.timers import NEVER
 from scoring.traits import TraitBook
@@ -84,7 +84,7 @@ class Publisher:
         # In the order of the fields, since giving them by name takes twice as long, and setting them afterwards thrice.
         self.record = record = LeadScore(
             lead,
-            round(total, 6) if total > 0.0 else 0.0,
+            to_millionths(total) if total > 0.0 else 0.0,
             now,
             book.bands[state.band].name,
             lines,

@@ -147,6 +147,22 @@ def snapshot_of(record: LeadScore, from_band: str) -> LeadSnapshot:
     )
 
 
+def to_millionths(points: float) -> float:
+    """Return what ``round(points, 6)`` returns, nearly always in a third of the time.
+
+    The whole number of millionths is that of the exact product, unless this lies so near a half that its own rounding
+    may decide; divided by a million, it is the number that is nearest to those six places.
+
+    >>> to_millionths(2 / 3), to_millionths(0.1234565), to_millionths(-1e20)
+    (0.666667, 0.123456, -1e+20)
+    """
+    millionths = points * 1e6
+    whole = millionths + _TO_WHOLE - _TO_WHOLE
+    if -0.499 < millionths - whole < 0.499 and -1e12 < whole < 1e12:
+        return whole / 1e6
+    return round(points, 6)
+
+
 def _magnitude(line: tuple[str, float]) -> float:
     return abs(line[1])
 

@@ -38,14 +38,15 @@ def touch_of(event: Event) -> Touch | None:
     >>> touch_of(Event(id="e", type="page_viewed", time=0, properties={"path": "/", "utm_source": "news"}))
     Touch(time_ms=0, source='news', medium='', campaign='', page='/')
     """
-    properties, context = event.properties, event.context or {}
-    page_context = _mapping(context.get("page"))
+    properties, context = event.properties, event.context
     source = medium = name = ""
     if context or not ATTRIBUTING.isdisjoint(properties):  # most events tell nothing of it
-        source, medium, name = _attribution(properties, context)
+        source, medium, name = _attribution(properties, context or {})
     if not (source or name) and event.type == "email_clicked":
         source, medium, name = "email", medium or "email", _text(properties.get("campaign"))
-    page = _page(properties) or (_page(page_context) if page_context else "")
+    page = _page(properties)
+    if context and not page:
+        page = _page(_mapping(context.get("page")))
     if not (source or name or page):
         return None
     return Touch(int(event.time), source[:TEXT_MAX], medium[:TEXT_MAX], name[:TEXT_MAX], page[:TEXT_MAX])
