@@ -17,7 +17,7 @@ from scoring.visits import last_visit_ms
 
 EVIDENCE_MAX: Final = 10
 VISITOR: Final = "anon:"
-"""How the id of somebody begins who is not identified. Its first letter tells it, ten times as fast: no other has it."""
+"""How the id of somebody begins who is not identified; its first letter is enough to tell."""
 
 
 def stage_of(state: LeadState, lead: str) -> str:
