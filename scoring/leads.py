@@ -172,6 +172,7 @@ class LeadScorer:
                 remembered += event_id + time_ms.to_bytes(TIME_BYTES)
                 remembered_rules += b"\x00"
                 if watch and watch != _OPEN and self._follow(watch, state, lead, event, event_id, now, alerts):
+                    day_begins = day_ends = -1  # a day may be gone with what was done on it
                     self._bands.reband(state, lead, cause_of(event), event.id, now, received_ms, alerts)
                 if alerts:
                     raised.append((index, alerts))
@@ -222,7 +223,7 @@ class LeadScorer:
                 if day_begins <= time_ms < day_ends and days[-1] < EVENTS_MAX:
                     days[-1] += 1
                 else:
-                    if time_ms >= day_ends and len(days) < DAYS_BYTES:
+                    if 0 < day_ends <= time_ms and len(days) < DAYS_BYTES:
                         days += (time_ms // DAY_MS).to_bytes(2) + b"\x01"
                     else:
                         note_activity(days, time_ms)
@@ -272,6 +273,7 @@ class LeadScorer:
             if marks:
                 remembered_rules += marks
             if watch and watch != _OPEN and self._follow(watch, state, lead, event, event_id, now, alerts):
+                day_begins = day_ends = -1  # a day may be gone with what was done on it
                 changed = recheck = True
             if changed:
                 if state.band:
