@@ -97,7 +97,7 @@ class Bands:
 
     def has_account(self, state: LeadState, lead: str) -> bool:
         """Whether a lead counts as one of its account's people: visitors do not, and neither do our own."""
-        if not state.account or lead.startswith(VISITOR):
+        if not state.account or lead[0] == "a":
             return False
         return not (self._has_own and self.book.model.is_own(lead))
 
@@ -132,16 +132,18 @@ class Bands:
 
     def held_back(self, state: LeadState, lead: str, total: float) -> str:
         """Return why a lead with these points is not in a higher band; nothing where it is where they put it."""
-        if not self.book.rates_fit:
+        bands, top = self.book.bands, len(self.book.bands) - 1
+        if not self.book.rates_fit or state.band == top:
             return ""
-        top = len(self.book.bands) - 1
+        if total + ROUNDING < bands[state.band + 1].enter and state.held_until <= state.last:
+            return ""  # nearly always
         wanted = top if state.held_until > state.last else self.entered(total + ROUNDING)
         if wanted <= state.band:
             return ""
         if state.waiting is not None:
             return "waits for what is known of the account"
         shut = next((band for band in range(state.band + 1, wanted + 1) if self.opens(state, lead, band) is False), 0)
-        facts, fit_min = state.facts, self.book.bands[shut].fit_min
+        facts, fit_min = state.facts, bands[shut].fit_min
         if facts is None or facts.fit is None or fit_min is None:
             return ""
         if facts.level == EXCLUDED:

@@ -101,6 +101,9 @@ NESTING_MAX = 100
 """Levels of arrays and objects in an event. A JSON reader's own limit depends on the stack it is called from, so
 that one process would refuse what another scores."""
 
+_SHALLOW_BYTES: Final = 2 * NESTING_MAX
+"""In so few bytes nothing can be nested deeper than that."""
+
 TIME_MIN_MS = 100_000_000_000
 """1973-03-03. A smaller number is seconds, not milliseconds (as milliseconds, seconds of today fall in 1970)."""
 
@@ -165,7 +168,7 @@ def decode_event(raw: bytes, received_ms: int) -> Event:
 
     Raises :class:`EventError` with one of :data:`REASONS`, naming the field.
     """
-    is_long = len(raw) > 2 * NESTING_MAX
+    is_long = len(raw) > _SHALLOW_BYTES
     if is_long and len(raw) > EVENT_BYTES_MAX:
         raise too_large(len(raw))
     try:

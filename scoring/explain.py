@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from scoring.alerts import Alert, Cause, Evidence, LedgerLine, Origin
-from scoring.lead_state import LeadState, read_events
+from scoring.lead_state import ACTIVITY_MARK, EVENT_BYTES, ID_BYTES, LeadState
 from scoring.rules import Rulebook
 from scoring.sales import Sales
 from scoring.touches import Touch
@@ -17,12 +17,12 @@ from scoring.visits import last_visit_ms
 
 EVIDENCE_MAX: Final = 10
 VISITOR: Final = "anon:"
-"""How the id of somebody begins who is not identified."""
+"""How the id of somebody begins who is not identified; its first letter is enough to tell."""
 
 
 def stage_of(state: LeadState, lead: str) -> str:
     """Return how far a lead has come: ``visitor``, ``inactive`` (no conversion yet) or ``converted``."""
-    return "visitor" if lead.startswith(VISITOR) else "converted" if state.converted_at else "inactive"
+    return "visitor" if lead[0] == "a" else "converted" if state.converted_at else "inactive"
 
 
 class Explainer:
@@ -91,7 +91,7 @@ class Explainer:
                     points_max=book.stated_ceilings[number],
                     phase=book.phases[number],
                     subject=subject,
-                    events=evidence.get(number, [])[:EVIDENCE_MAX],
+                    events=evidence.get(number, []),
                 )
             )
         return lines
@@ -133,16 +133,24 @@ def _adjusted_lines(sales: Sales) -> list[LedgerLine]:
 
 
 def _evidence_by_rule(state: LeadState) -> dict[int, list[Evidence]]:
-    """Return the remembered events that matched each rule, the latest first; of equal times, the last to come."""
-    found: dict[int, list[Evidence]] = {}
-    for event_id, time_ms, mark in read_events(state):
-        for at in range(1, len(mark), 2):
-            number = int.from_bytes(mark[at : at + 2])
-            found.setdefault(number, []).append(Evidence(time_ms=time_ms, hash=event_id.hex()))
-    for events in found.values():
-        events.reverse()
-        events.sort(key=lambda event: -event.time_ms)
-    return found
+    """Return the latest remembered events of each rule, the latest first; of equal times, the last to come."""
+    found: dict[int, list[int]] = {}
+    rules, position = state.event_rules, 0
+    for place in range(0, len(state.events), EVENT_BYTES):
+        end = position + 1 + 2 * (rules[position] & ~ACTIVITY_MARK)
+        for at in range(position + 1, end, 2):
+            found.setdefault(rules[at] << 8 | rules[at + 1], []).append(place)
+        position = end
+    return {number: _latest(state.events, places) for number, places in found.items()}
+
+
+def _latest(events: bytearray, places: list[int]) -> list[Evidence]:
+    """Return the latest of the remembered events at ``places`` (byte positions), as far as they are shown."""
+    ordered = sorted(((events[place + ID_BYTES : place + EVENT_BYTES], place) for place in places), reverse=True)
+    return [
+        Evidence(time_ms=int.from_bytes(time), hash=events[place : place + ID_BYTES].hex())
+        for time, place in ordered[:EVIDENCE_MAX]
+    ]
 
 
 def _origin(touch: Touch | None) -> Origin | None:

@@ -34,6 +34,9 @@ ACTIVITY_MARK: Final = 0x80
 """Set in a remembered event's length byte where the event is something that a person did."""
 
 _COOLS_AT: Final = slice(4, 12)  # after the array's header (3 bytes) and the integer's (1)
+_FIRST_BYTE: Final = 0xDC
+"""An array of more than 15: a pointer is a shorter one, and so is an account's state."""
+_NEVER_BYTES: Final = NEVER.to_bytes(8)
 
 HELD: Final = -1
 """As the margin of an alert: it rests on no points."""
@@ -183,6 +186,15 @@ def cools_at_of(state: bytes) -> int:
     1767225600000
     """
     return int.from_bytes(state[_COOLS_AT])
+
+
+def never_cools(value: bytes) -> bool:
+    """Tell whether what is kept under a key is the state of a lead that does not cool: most are.
+
+    >>> never_cools(encode_state(LeadState())), never_cools(encode_state(LeadState(cools_at=1767225600000)))
+    (True, False)
+    """
+    return value[_COOLS_AT] == _NEVER_BYTES and value[0] == _FIRST_BYTE
 
 
 def read_events(state: LeadState) -> Iterator[Remembered]:

@@ -41,17 +41,17 @@ from scoring.score_records import snapshot_of
 from scoring.sums import Sums
 from scoring.telling import Standing, Teller, account_of
 from scoring.timers import NEVER
-from scoring.touches import ATTRIBUTING, subject_of, touch_of
+from scoring.touches import ATTRIBUTING, SUBJECT_MAX, TELLING, subject_of, touch_of
 from scoring.traits import TraitBook
 from scoring.visit_rules import VisitCounter
+from scoring.visits import last_visit_ms
 
 _UNCHANGED, _COUNTED, _MOVED = 0, 1, 2  # what a rule that holds does to a state
-_EVENTS_BYTES: Final = EVENTS_KEPT * EVENT_BYTES
 _encode_snapshot = msgspec.json.Encoder().encode
 _digest = xxhash.xxh3_64_digest
 # By the length of a remembered event's marks in bytes: of something that a person did, and of anything else.
-_ACTIVE_LENGTHS: Final = [(length // 2 | ACTIVITY_MARK).to_bytes() for length in range(256)]
-_OTHER_LENGTHS: Final = [(length // 2).to_bytes() for length in range(256)]
+_ACTIVE_LENGTHS: Final = [length // 2 | ACTIVITY_MARK for length in range(256)]
+_OTHER_LENGTHS: Final = [length // 2 for length in range(256)]
 
 ACTIONS_OF_LEADS: Final = frozenset({*STATUSES[1:], "adjusted", "suppressed", "released"})
 """Follow-ups that change a lead; others are for people to read."""
@@ -64,7 +64,7 @@ Raised = list[tuple[int, list[Alert]]]
 
 # As tuples, since unpacking one is quicker than reading six attributes. A rule that only counts is not special.
 _Planned = tuple[int, Test | None, float, float, bytes, CompiledRule | None]
-_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, int, list[bytes]]
+_Plan = tuple[list[_Planned], str | None, Callable[[str], list[_Planned]], bool, int, list[int]]
 _NO_PLAN: Final[_Plan] = ([], None, lambda text: [], False, 0, _OTHER_LENGTHS)
 
 _CLICK, _OPEN, _WITHDRAWAL = 1, 2, 3
@@ -112,7 +112,8 @@ class LeadScorer:
     def new_state(self, lead: str) -> LeadState:
         """Return the state of a lead that nothing is known of but its id."""
         state = LeadState(generation=self._generation)
-        self._rate_traits(state, lead)
+        self.traits.rate(state, lead)
+        state.gains = state.fixed
         return state
 
     def take(self, state: LeadState, lead: str, events: LeadEvents, adopted: list[Adopted]) -> tuple[Raised, int]:
@@ -124,15 +125,20 @@ class LeadScorer:
         if state.generation != self._generation:
             self.adopt(state, lead, adopted)
         raised: Raised = []
-        duplicates, seen_at = 0, state.seen_at
+        duplicates, seen_at = 0, state.last - state.cooled_ms
         remembered, remembered_rules = state.events, state.event_rules
+        room = EVENTS_KEPT - len(remembered) // EVENT_BYTES
         rules, counts, times, subjects = state.rules, state.counts, state.times, state.subjects
         plan_of, next_enter, decides = self._by_type.get, self._bands.next_enter, self._decides_by_events
         self._forget_due(state)
         days = state.days
         sales = state.sales
         lapses_at = NEVER if sales is None else sales.lapses_at
-        latest_day = int.from_bytes(days[-3:-1])
+        day_begins = int.from_bytes(days[-3:-1]) * DAY_MS  # the latest day
+        day_ends = day_begins + DAY_MS
+        visits, goes_on_ms = state.visits, self._visits.goes_on_ms
+        visit_end, visit_goes_on = last_visit_ms(visits), False
+        alerts: list[Alert] = []
         for index, event, received_ms in events:
             event_id = _digest(event.id.encode())
             found = remembered.find(event_id)
@@ -143,7 +149,6 @@ class LeadScorer:
             now = state.last
             if time_ms > now:
                 now = time_ms
-            alerts: list[Alert] = []
             if decides and (waiting := state.waiting) and received_ms >= waiting.received_ms + ANSWER_WAIT_MS:
                 self._bands.wait_no_more(state, lead, alerts)
             if state.band and now >= abs(state.cools_at):
@@ -159,20 +164,25 @@ class LeadScorer:
             if (verdict is not None and verdict != "human") or (watch == _OPEN and _lacks_consent(state, event)):
                 # It is remembered, and no more: it counts only for what it says of the clicks beside it.
                 state.last = now
-                if len(remembered) == _EVENTS_BYTES:
+                if room:
+                    room -= 1
+                else:
                     del remembered[:EVENT_BYTES]
                     del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
                 remembered += event_id + time_ms.to_bytes(TIME_BYTES)
                 remembered_rules += b"\x00"
-                if watch and self._follow(watch, state, lead, event, event_id, now, alerts):
+                if watch and watch != _OPEN and self._follow(watch, state, lead, event, event_id, now, alerts):
+                    day_begins = day_ends = -1  # a day may be gone with what was done on it
                     self._bands.reband(state, lead, cause_of(event), event.id, now, received_ms, alerts)
                 if alerts:
                     raised.append((index, alerts))
+                    alerts = []
                 continue
             if key is not None:
                 text = properties.get(key)
                 if text.__class__ is str and len(text) <= TEXT_LENGTH_MAX:
                     planned = of_text(text)
+            is_plain = TELLING.isdisjoint(properties) if properties else False
             subject = None
             for number, test, rate, gain, mark, special in planned:
                 if test is not None and not test(properties):
@@ -184,7 +194,11 @@ class LeadScorer:
                     recheck = recheck or change == _MOVED or special.rechecks
                 if special is None or change == _COUNTED:
                     if subject is None:
-                        subject = subject_of(properties) if properties else ""
+                        path = properties.get("path") if is_plain else None
+                        if path and path.__class__ is str:
+                            subject = path[:SUBJECT_MAX]
+                        else:
+                            subject = subject_of(properties) if properties else ""
                     try:
                         column = rules.index(number)
                     except ValueError:
@@ -203,20 +217,27 @@ class LeadScorer:
                             if time_ms == at and subject > subjects[column]:
                                 subjects[column] = subject
                 state.gains += gain
-                marks += mark
+                marks = marks + mark if marks else mark
                 changed = True
             if lengths is _ACTIVE_LENGTHS:
-                day = time_ms // DAY_MS
-                if day == latest_day and days[-1] < EVENTS_MAX:
+                if day_begins <= time_ms < day_ends and days[-1] < EVENTS_MAX:
                     days[-1] += 1
-                elif day > latest_day and len(days) < DAYS_BYTES:
-                    days += day.to_bytes(2) + b"\x01"
-                    latest_day = day
                 else:
-                    note_activity(days, time_ms)
-                    latest_day = int.from_bytes(days[-3:-1])
+                    if 0 < day_ends <= time_ms and len(days) < DAYS_BYTES:
+                        days += (time_ms // DAY_MS).to_bytes(2) + b"\x01"
+                    else:
+                        note_activity(days, time_ms)
+                    day_begins = int.from_bytes(days[-3:-1]) * DAY_MS
+                    day_ends = day_begins + DAY_MS
             if is_visit:
-                changed, recheck = self._visits.see(state, time_ms, changed, recheck)
+                if visit_end < time_ms <= visit_end + goes_on_ms:  # nearly always; written down when it is over
+                    visit_end, visit_goes_on = time_ms, True
+                else:
+                    if visit_goes_on:
+                        visits[-TIME_BYTES:] = visit_end.to_bytes(TIME_BYTES)
+                        visit_goes_on = False
+                    changed, recheck = self._visits.see(state, time_ms, changed, recheck)
+                    visit_end = last_visit_ms(visits)
             account = event.account_id
             if account is not None and time_ms >= state.account_at:
                 # The newest event's holds; of equal times, the larger.
@@ -231,7 +252,7 @@ class LeadScorer:
                     and (
                         (first := state.first_touch) is None
                         or time_ms <= first.time_ms
-                        or not ATTRIBUTING.isdisjoint(properties)
+                        or not (is_plain or ATTRIBUTING.isdisjoint(properties))
                     )
                 )
             ):
@@ -242,12 +263,17 @@ class LeadScorer:
             state.last = now
             if time_ms > seen_at:
                 seen_at = time_ms
-            if len(remembered) == _EVENTS_BYTES:
+            if room:
+                room -= 1
+            else:
                 del remembered[:EVENT_BYTES]
                 del remembered_rules[: 1 + 2 * (remembered_rules[0] & ~ACTIVITY_MARK)]
             remembered += event_id + time_ms.to_bytes(TIME_BYTES)
-            remembered_rules += lengths[len(marks)] + marks
-            if watch and self._follow(watch, state, lead, event, event_id, now, alerts):
+            remembered_rules.append(lengths[len(marks)])
+            if marks:
+                remembered_rules += marks
+            if watch and watch != _OPEN and self._follow(watch, state, lead, event, event_id, now, alerts):
+                day_begins = day_ends = -1  # a day may be gone with what was done on it
                 changed = recheck = True
             if changed:
                 if state.band:
@@ -260,6 +286,9 @@ class LeadScorer:
                     self._bands.remind(state, lead, cause_of(event), now, received_ms, alerts)
             if alerts:
                 raised.append((index, alerts))
+                alerts = []
+        if visit_goes_on:
+            visits[-TIME_BYTES:] = visit_end.to_bytes(TIME_BYTES)
         state.cooled_ms = state.last - seen_at
         return raised, duplicates
 
@@ -267,8 +296,6 @@ class LeadScorer:
         self, watch: int, state: LeadState, lead: str, event: Event, event_id: bytes, now: int, alerts: list[Alert]
     ) -> bool:
         """Take back what a click or a withdrawal shows not to count, in place; return whether that was anything."""
-        if watch == _OPEN:
-            return False
         time_ms, clicks = int(event.time), []
         if watch == _CLICK:
             clicks = self._retractor.note_click(state, event, event_id, time_ms)
@@ -433,15 +460,15 @@ class LeadScorer:
 
     def standing(self, state: LeadState) -> Standing:
         """Return what :meth:`tell` needs to know of a state from before it was changed."""
-        return Standing(account_of(state) if state.told_score >= 0 else "", state.seen_at, state.band)
+        return Standing(account_of(state) if state.told_score >= 0 else "", state.last - state.cooled_ms, state.band)
 
     def snapshot(self, state: LeadState, lead: str, was: Standing) -> bytes | None:
         """Return a record for the lead-history topic of the lead that was settled last, where one is due.
 
         That is when its band has changed, and with its first event of a day (UTC). Visitors have no history.
         """
-        is_same_band = was.band == state.band
-        if lead.startswith(VISITOR) or (is_same_band and was.seen_ms // DAY_MS == state.seen_at // DAY_MS):
+        is_same_band, seen_at = was.band == state.band, state.last - state.cooled_ms
+        if lead[0] == "a" or (is_same_band and was.seen_ms // DAY_MS == seen_at // DAY_MS):
             return None
         bands = self.book.bands
         from_band = "" if is_same_band or was.band >= len(bands) else bands[was.band].name  # of another model's bands

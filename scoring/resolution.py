@@ -168,7 +168,7 @@ class Resolution:
             other = self._unpack(message)
             return True, scorer.absorb(state, lead, other, message.weak, message.cause, received_ms, outcome.adopted)
         facts = message.facts
-        if scorer.standing(state)[0] != message.account or facts.version == state.facts_version:
+        if scorer.standing(state).account != message.account or facts.version == state.facts_version:
             return False, []  # it has moved to another account since, or knows it already
         if facts.is_empty and state.facts is None and state.waiting is None:
             state.facts_version = facts.version  # nothing is known, as before

@@ -284,6 +284,8 @@ def compile_condition(condition: Condition) -> Test:
 
     def test(properties: Mapping[str, Any]) -> bool:
         value = properties.get(name)
+        if value is None:
+            return False
         if isinstance(value, str) and len(value) <= TEXT_LENGTH_MAX:
             return text_meets(value)
         return holds(condition, properties)
@@ -294,7 +296,9 @@ def compile_condition(condition: Condition) -> Test:
 def _all_of(tests: list[Test]) -> Test | None:
     if len(tests) <= 1:
         return tests[0] if tests else None
-    return lambda properties: all(test(properties) for test in tests)
+    first, rest = tests[0], _all_of(tests[1:])
+    assert rest is not None
+    return lambda properties: first(properties) and rest(properties)
 
 
 def _compile_rule(number: int, rule: Rule) -> CompiledRule:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from heapq import nlargest
 from math import exp2
 from typing import Final
 
@@ -122,6 +121,10 @@ class LeadSnapshot(msgspec.Struct, omit_defaults=True, gc=False):
 
 REASONS_KEPT: Final = 5
 
+_TO_WHOLE: Final = 1.5 * 2**52
+"""Added and taken away again it rounds to a whole number, a half to the even one, as round() does in ten times as long;
+up to 2 to the power of 51, which no points reach."""
+
 
 def snapshot_of(record: LeadScore, from_band: str) -> LeadSnapshot:
     """Return what is kept of a published score; ``from_band`` is the band before, where it was another.
@@ -130,15 +133,34 @@ def snapshot_of(record: LeadScore, from_band: str) -> LeadSnapshot:
     >>> snapshot_of(record, "cold").rules
     {'visit': 10.0}
     """
-    points = {line.rule: line.points for line in record.rules}
+    points: dict[str, float] = {}
+    for line in record.rules:
+        points[line.rule] = line.points
     for trait in record.traits:
         points[trait.trait] = trait.points
     if len(points) > REASONS_KEPT:
-        points = dict(nlargest(REASONS_KEPT, points.items(), key=_magnitude))
-    rules = {name: round(amount * 100) / 100 for name, amount in points.items()}  # far quicker than to two places
+        points = dict(sorted(points.items(), key=_magnitude, reverse=True)[:REASONS_KEPT])
+    for name, amount in points.items():
+        points[name] = (amount * 100.0 + _TO_WHOLE - _TO_WHOLE) / 100.0
     return LeadSnapshot(
-        record.lead, record.at_ms, record.score, record.band, from_band, record.phase, rules, record.model
+        record.lead, record.at_ms, record.score, record.band, from_band, record.phase, points, record.model
     )
+
+
+def to_millionths(points: float) -> float:
+    """Return what ``round(points, 6)`` returns, nearly always in a third of the time.
+
+    The whole number of millionths is that of the exact product, unless this lies so near a half that its own rounding
+    may decide; divided by a million, it is the number that is nearest to those six places.
+
+    >>> to_millionths(2 / 3), to_millionths(0.1234565), to_millionths(-1e20)
+    (0.666667, 0.123456, -1e+20)
+    """
+    millionths = points * 1e6
+    whole = millionths + _TO_WHOLE - _TO_WHOLE
+    if -0.499 < millionths - whole < 0.499 and -1e12 < whole < 1e12:
+        return whole / 1e6
+    return round(points, 6)
 
 
 def _magnitude(line: tuple[str, float]) -> float:

@@ -22,7 +22,7 @@ from scoring.events import Event, decode_event
 from scoring.follow_ups import decode_follow_up
 from scoring.forgetting import Sweep, forget
 from scoring.grouping import ForeignKeyError, Grouping, Record, group_by_identity, group_by_key
-from scoring.lead_state import LeadState, cools_at_of, decode_state, encode_state
+from scoring.lead_state import LeadState, cools_at_of, decode_state, encode_state, never_cools
 from scoring.leads import LeadEvents, LeadScorer, Raised
 from scoring.model import ScoringModel
 from scoring.outcomes import Outcome, Refusal
@@ -508,7 +508,7 @@ def _in_order(outcome: Outcome, raised: Raised) -> Outcome:
 def _coolings(states: Mapping[bytes, bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield when (ms) which of the leads will cool, in silence."""
     for key, state in states.items():
-        if (cools_at := _cools_at(key, state)) != NEVER:
+        if not never_cools(state) and (cools_at := _cools_at(key, state)) != NEVER:
             yield cools_at, key
 
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from math import exp2, log2
 
-from scoring.cooling import HORIZON_MS, Course, Term, first_below
+from scoring.cooling import HORIZON_MS, Course, Line, first_below
 from scoring.lead_state import LeadState
 from scoring.rules import Rulebook
 from scoring.timers import NEVER
 
 
 class Sums:
-    """Sums up lead states by one rulebook; the hot path reads ``facts``, by rule number."""
+    """Sums up lead states by one rulebook.
+
+    The hot path reads ``facts``, by rule number, and copies ``nothing``, the sums by channel of no rules at all.
+    """
 
     def __init__(self, book: Rulebook) -> None:
         self._book = book
         self.facts = list(zip(book.points, book.rates, book.ceilings, book.channels, strict=True))
+        self.nothing = [0.0] * len(book.channel_caps)
         self._capped = list(enumerate(book.channel_caps))[1:]
         self._watches_inactivity = book.inactive_after_ms > 0
 
     def total(self, state: LeadState, now: int) -> float:
         """Return the sum of all contributions at ``now`` (points, not before the last event), without the floor."""
         facts = self.facts
-        sums = [0.0] * len(self._book.channel_caps)
-        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+        sums = self.nothing.copy()
+        for number, count, at in zip(state.rules, state.counts, state.times):
             points, rate, ceiling, channel = facts[number]
             amount = points * count * exp2((at - now) * rate)
             sums[channel] += amount if -ceiling <= amount <= ceiling else ceiling if amount > 0 else -ceiling
@@ -44,8 +48,8 @@ class Sums:
 
     def gains(self, state: LeadState, now: int) -> float:
         """Return the sum of the gains at ``now``, each channel within its ceiling: the score is not above it."""
-        facts, sums = self.facts, [0.0] * len(self._book.channel_caps)
-        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+        facts, sums = self.facts, self.nothing.copy()
+        for number, count, at in zip(state.rules, state.counts, state.times):
             points, rate, ceiling, channel = facts[number]
             if points > 0.0:
                 amount = points * count * exp2((at - now) * rate)
@@ -67,9 +71,9 @@ class Sums:
         """
         if state.held_until > now and state.band == len(self._book.bands) - 1:
             return state.held_until - 1  # at its end it is over
-        sums, penalties, fastest = [0.0] * len(self._book.channel_caps), state.fixed, 0.0
+        sums, penalties, fastest = self.nothing.copy(), state.fixed, 0.0
         facts = self.facts
-        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+        for number, count, at in zip(state.rules, state.counts, state.times):
             points, rate, ceiling, channel = facts[number]
             if points > 0.0:
                 amount = points * count * exp2((at - now) * rate)
@@ -110,11 +114,11 @@ class Sums:
         """Return the first time at which the lead leaves its band if all that does not fade is ``fixed`` points."""
         book = self._book
         start = max(since, state.held_until) if state.band == len(book.bands) - 1 else since
-        terms: list[Term] = []
-        by_channel: list[list[Term]] = [terms, *([] for _ in book.channel_caps[1:])]
-        for number, count, at in zip(state.rules, state.counts, state.times, strict=True):
+        terms: list[Line] = []
+        by_channel: list[list[Line]] = [terms, *([] for _ in book.channel_caps[1:])]
+        for number, count, at in zip(state.rules, state.counts, state.times):
             points, rate, ceiling, channel = self.facts[number]
-            by_channel[channel].append(Term(points * count * exp2((at - start) * rate), rate, ceiling))
+            by_channel[channel].append((points * count * exp2((at - start) * rate), rate, ceiling))
         leave = book.bands[state.band].leave
         channels = zip(book.channel_caps[1:], by_channel[1:], strict=True)
         capped = [(cap, channel_terms) for cap, channel_terms in channels if channel_terms]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from scoring.bands import Bands
 from scoring.contacts import MARKS_TOLD, SESSIONS_TOLD, Contact, Mark
@@ -19,12 +20,11 @@ from scoring.visits import read_starts
 ROLES: Final = ("decision_role", "buying_role", "role", "job_title", "title")
 """Traits that say what somebody's part in a purchase is, the most telling first."""
 
-_MARKS_KEPT: Final = 4096
 _SIZES: Final = [1 + 2 * (length & ~ACTIVITY_MARK) for length in range(256)]
 """The bytes that a remembered event takes, by its length byte: that, and two a matched rule."""
 
 
-class Standing(NamedTuple):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """What a lead was before it was changed: its account's key, its last event's time (ms), and its band."""
 
     account: str
@@ -51,7 +51,7 @@ class Teller:
         self.is_active = book.follows_accounts
         asked = book.model.signal_rules
         self._asked = {number: name for number, name in enumerate(book.names) if name in asked}
-        self._asked_of = lru_cache(maxsize=_MARKS_KEPT)(self._find_asked)
+        self._marks_asked = [(number, number.to_bytes(2)) for number in self._asked]
 
     def tell(
         self,
@@ -111,25 +111,10 @@ class Teller:
             contact.role = next((str(known[role]) for role in ROLES if role in known), "")
         return contact
 
-    def _find_asked(self, mark: bytes) -> list[int]:
-        """Return which of the rules that an event has matched are asked about."""
-        numbers = (int.from_bytes(mark[at : at + 2]) for at in range(0, len(mark), 2))
-        return [number for number in numbers if number in self._asked]
-
     def _marks(self, state: LeadState) -> list[Mark]:
         """Return the latest matches of the rules that signals ask about, as far as the lead remembers its events."""
-        if self._asked.keys().isdisjoint(state.rules):
-            return []
-        times: dict[int, list[int]] = {}
-        memory, asked_of, position = bytes(state.event_rules), self._asked_of, 0
-        for start in range(0, len(state.events), EVENT_BYTES):
-            end = position + _SIZES[memory[position]]
-            for number in asked_of(memory[position + 1 : end]):
-                time_ms = int.from_bytes(state.events[start + EVENT_BYTES - TIME_BYTES : start + EVENT_BYTES])
-                times.setdefault(number, []).append(time_ms)
-            position = end
         marks = []
-        for number, found in times.items():
+        for number, found in self._times_of_asked(state).items():
             found.sort()
             subject = state.subjects[state.rules.index(number)] if number in state.rules else ""
             latest = found[-1]
@@ -137,3 +122,28 @@ class Teller:
             marks += [Mark(at, name, subject if at == latest else "") for at in found[-MARKS_TOLD:]]
         marks.sort()
         return marks
+
+    def _times_of_asked(self, state: LeadState) -> dict[int, list[int]]:
+        """Return when (ms) the rules that are asked about were matched, by number.
+
+        Most events match none of them. So these are looked for, and only then counted which event each is of.
+        """
+        found: dict[int, list[int]] = {}
+        if self._asked.keys().isdisjoint(state.rules):
+            return found
+        memory, times = state.event_rules, state.events
+        places: list[tuple[int, int]] = []
+        for number, mark in self._marks_asked:
+            place = memory.find(mark)
+            while place >= 0:
+                places.append((place, number))
+                place = memory.find(mark, place + 1)
+        places.sort()
+        event = begin = end = 0
+        for place, number in places:
+            while end <= place:
+                begin, end, event = end, end + _SIZES[memory[end]], event + EVENT_BYTES
+            if (place - begin) % 2:  # else the bytes are parts of two numbers
+                time_ms = int.from_bytes(times[event - TIME_BYTES : event])
+                found.setdefault(number, []).append(time_ms)
+        return found

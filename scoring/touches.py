@@ -18,6 +18,8 @@ ATTRIBUTING: Final = frozenset({"referrer", *(utm for _, utm in _CAMPAIGN_KEYS)}
 
 _SUBJECTS: Final = ("form", "asset", "webinar", "link", "path", "name", "url", "campaign")
 _BEFORE_PATH: Final = frozenset(_SUBJECTS[: _SUBJECTS.index("path")])
+TELLING: Final = ATTRIBUTING | _BEFORE_PATH
+"""Properties of which a plain page view has none: where it came from is not said, and its path is what it is about."""
 
 
 class Touch(msgspec.Struct, array_like=True, gc=False, frozen=True, order=True):
@@ -36,22 +38,26 @@ def touch_of(event: Event) -> Touch | None:
     >>> touch_of(Event(id="e", type="page_viewed", time=0, properties={"path": "/", "utm_source": "news"}))
     Touch(time_ms=0, source='news', medium='', campaign='', page='/')
     """
-    properties, context = event.properties, event.context or {}
-    page_context = _mapping(context.get("page"))
+    properties, context = event.properties, event.context
     source = medium = name = ""
     if context or not ATTRIBUTING.isdisjoint(properties):  # most events tell nothing of it
-        source, medium, name = _attribution(properties, context)
+        source, medium, name = _attribution(properties, context or {})
     if not (source or name) and event.type == "email_clicked":
         source, medium, name = "email", medium or "email", _text(properties.get("campaign"))
-    page = (
-        _text(properties.get("path"))
-        or _path(_text(properties.get("url")))
-        or _text(page_context.get("path"))
-        or _path(_text(page_context.get("url")))
-    )
+    page = _page(properties)
+    if context and not page:
+        page = _page(_mapping(context.get("page")))
     if not (source or name or page):
         return None
-    return Touch(int(event.time), *(text[:TEXT_MAX] for text in (source, medium, name, page)))
+    return Touch(int(event.time), source[:TEXT_MAX], medium[:TEXT_MAX], name[:TEXT_MAX], page[:TEXT_MAX])
+
+
+def _page(place: Mapping[str, Any]) -> str:
+    path = place.get("path")
+    if path and isinstance(path, str):
+        return path
+    url = place.get("url")
+    return _path(url) if url and isinstance(url, str) else ""
 
 
 def _attribution(properties: Mapping[str, Any], context: Mapping[str, Any]) -> tuple[str, str, str]:

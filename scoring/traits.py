@@ -49,7 +49,9 @@ class TraitBook:
     def __init__(self, model: ScoringModel, properties: list[str]) -> None:
         self.names = list(model.traits)
         self._properties = properties
-        self._read = [(properties.index(name), name, name.split(".")) for name in model.trait_properties]
+        self._read = [
+            (properties.index(name), name, name.split(".") if "." in name else None) for name in model.trait_properties
+        ]
         self._contact = model.contact
         self._email = properties.index(EMAIL) if EMAIL in properties else -1
         self._entries = [_compile_trait(name, trait) for name, trait in model.traits.items()]
@@ -62,7 +64,10 @@ class TraitBook:
         """Remember what an event's ``traits`` tell, in place; return whether any answer is another now."""
         changed = False
         for number, name, path in self._read:
-            answer = _as_answer(traits.get(name) if name in traits else _reach(traits, path))
+            if name in traits:
+                answer = _as_answer(traits[name])
+            else:
+                answer = None if path is None else _as_answer(_reach(traits, path))
             if answer is None:
                 continue
             person = state.person = state.person or Person()
@@ -90,7 +95,10 @@ class TraitBook:
             person = state.person = person or Person()
             person.traits = [number for number, _ in traits]
             person.points = [points for _, points in traits]
-        state.fixed = sum((points for _, points in traits), adjusted_points(state.sales))
+        fixed = adjusted_points(state.sales)
+        for _, points in traits:
+            fixed += points
+        state.fixed = fixed
         self._place(state, lead)
 
     def _rate_untold(self, domain: str, facts: AccountFacts | None) -> list[tuple[int, float]]:
@@ -106,11 +114,12 @@ class TraitBook:
 
     def _rate(self, known: Mapping[str, Answer]) -> list[tuple[int, float]]:
         """Return the traits, by number, that are worth anything."""
-        rated = (
-            (number, _rate_question(entry, known) if isinstance(entry, _Question) else _rate_flag(entry, known))
-            for number, entry in enumerate(self._entries)
-        )
-        return [(number, points) for number, points in rated if points]
+        rated: list[tuple[int, float]] = []
+        for number, entry in enumerate(self._entries):
+            points = _rate_question(entry, known) if isinstance(entry, _Question) else _rate_flag(entry, known)
+            if points:
+                rated.append((number, points))
+        return rated
 
     def told(self, state: LeadState) -> dict[str, Answer]:
         """Return what a lead has told, by property."""
@@ -161,14 +170,19 @@ class TraitBook:
 
     def contact(self, state: LeadState, lead: str) -> dict[str, Answer]:
         """Return how a lead can be reached: the known ones of the model's ``contact``."""
-        if state.person is None and not lead.startswith(_EMAIL_PREFIX):
+        has_address = lead[0] == "e"  # email:…
+        if state.person is None and not has_address:
             return {}
         known = {} if state.person is None else self.told(state)
         if state.facts is not None and state.facts.owner:
             known.setdefault(OWNER, state.facts.owner)
-        if lead.startswith(_EMAIL_PREFIX):
-            known.setdefault(EMAIL, lead.removeprefix(_EMAIL_PREFIX))
-        return {name: known[name] for name in self._contact if name in known}
+        if has_address and EMAIL not in known:
+            known[EMAIL] = lead[len(_EMAIL_PREFIX) :]
+        found = {}
+        for name in self._contact:
+            if name in known:
+                found[name] = known[name]
+        return found
 
     def unknown(self, state: LeadState, lead: str) -> tuple[list[str], float | None]:
         """Return the questions without an answer, and the share of those with one (0 to 1; None without any)."""
@@ -207,7 +221,10 @@ def _rater(trait: Trait) -> Callable[[Answer], float]:
 
 
 def _rate_question(question: _Question, known: Mapping[str, Answer]) -> float:
-    return next((question.rate(known[source]) for source in question.sources if source in known), 0.0)
+    for source in question.sources:
+        if source in known:
+            return question.rate(known[source])
+    return 0.0
 
 
 def _rate_flag(flag: _Flag, known: Mapping[str, Answer]) -> float:

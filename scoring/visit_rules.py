@@ -6,15 +6,19 @@ from math import exp2, inf
 
 from scoring.lead_state import TIME_BYTES, LeadState
 from scoring.rules import Rulebook
-from scoring.visits import Seen, count_repeats, read_starts, see_visit, start_of
+from scoring.visits import ONE_MORE, OTHERS, count_repeats, read_starts, see_visit, start_of
 
 
 class VisitCounter:
-    """Counts visits by one rulebook."""
+    """Counts visits by one rulebook.
+
+    An event at most ``goes_on_ms`` after the last one of a visit only moves the end of that, and changes nothing else.
+    """
 
     def __init__(self, book: Rulebook) -> None:
         self._book = book
         self._watches_inactivity = book.inactive_after_ms > 0
+        self.goes_on_ms = 0 if self._watches_inactivity else book.gap_ms
 
     def see(self, state: LeadState, time_ms: int, changed: bool, recheck: bool) -> tuple[bool, bool]:
         """Let an event count as part of a visit; returns whether the score changed, and whether it may have sunk."""
@@ -26,9 +30,9 @@ class VisitCounter:
                 return changed or watches_inactivity, recheck
         inactive_from = self._book.inactive_from(visits) if watches_inactivity else None
         seen = see_visit(visits, time_ms, self._book.gap_ms)
-        if seen is Seen.ONE_MORE:
+        if seen is ONE_MORE:
             changed = self._count_last(state, time_ms) or changed
-        elif seen is Seen.OTHERS and self.recount(state):
+        elif seen is OTHERS and self.recount(state):
             changed = recheck = True
         if watches_inactivity and self._book.inactive_from(visits) != inactive_from:
             # From the first visit on a lead may be inactive; each later one can only put that off.

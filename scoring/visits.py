@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 VISITS_KEPT: Final = 32
 _TIME_BYTES: Final = 6
 _VISIT_BYTES: Final = 2 * _TIME_BYTES
-_START: Final = Struct(">HI6x")  # a visit's start, in two parts: there is no integer of six bytes
+_START: Final = Struct(">Q4x")  # a visit's start, and two bytes of its end: there is no integer of six bytes
 
 
 class Visit(NamedTuple):
@@ -40,7 +40,7 @@ def read_starts(memory: bytes | bytearray) -> list[int]:
     >>> read_starts((5).to_bytes(6) * 2 + (9).to_bytes(6) * 2)
     [5, 9]
     """
-    return [high << 32 | low for high, low in _START.iter_unpack(memory)]
+    return [start >> 16 for (start,) in _START.iter_unpack(memory)]
 
 
 def last_visit_ms(memory: bytes | bytearray) -> int:
@@ -59,6 +59,10 @@ class Seen(IntEnum):
     """Anything else: a late event, or a visit was forgotten."""
 
 
+SAME, ONE_MORE, OTHERS = Seen
+"""By names of their own, since finding a class's member takes longer than all else that is done with it."""
+
+
 def see_visit(memory: bytearray, time_ms: int, gap_ms: int) -> Seen:
     """Add an event at ``time_ms`` to the visits in ``memory``, in place.
 
@@ -72,14 +76,14 @@ def see_visit(memory: bytearray, time_ms: int, gap_ms: int) -> Seen:
         end = int.from_bytes(memory[-_TIME_BYTES:])
         if end <= time_ms <= end + gap_ms:  # nearly always: the visit goes on
             memory[-_TIME_BYTES:] = time_ms.to_bytes(_TIME_BYTES)
-            return Seen.SAME
+            return SAME
         if time_ms < end:
             return _insert(memory, time_ms, gap_ms)
     memory += time_ms.to_bytes(_TIME_BYTES) * 2
     if len(memory) > VISITS_KEPT * _VISIT_BYTES:
         del memory[:_VISIT_BYTES]
-        return Seen.OTHERS
-    return Seen.ONE_MORE
+        return OTHERS
+    return ONE_MORE
 
 
 def _insert(memory: bytearray, time_ms: int, gap_ms: int) -> Seen:
@@ -90,7 +94,7 @@ def _insert(memory: bytearray, time_ms: int, gap_ms: int) -> Seen:
     joined = Visit(min([time_ms, *(v.start_ms for v in near)]), max([time_ms, *(v.end_ms for v in near)]))
     visits = sorted([*(visit for visit in visits if visit not in near), joined])[-VISITS_KEPT:]
     memory[:] = b"".join(time.to_bytes(_TIME_BYTES) for visit in visits for time in visit)
-    return Seen.SAME if [visit.start_ms for visit in visits] == starts else Seen.OTHERS
+    return SAME if [visit.start_ms for visit in visits] == starts else OTHERS
 
 
 def merge_visits(memory: bytearray, other: bytes | bytearray, gap_ms: int) -> None:

@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scoring.activity import read_activity
 from scoring.alerts import retracted_id
 from scoring.lead_state import decode_state
+from scoring.model import load_model
+from scoring.models import DEFAULT_MODEL
 from scoring.replay import Replay
 from scoring.score_records import score_later
+from scoring.shard import Shard
 from tests.share import share
 from tests.unit.builders import NOW, days, event, live, model_of, run, to_record
 
@@ -296,3 +300,19 @@ def test_an_alert_that_did_not_rest_on_what_a_visitor_clicked_is_not_retracted_w
     raised = [alert for each in happened for alert in replay.take([to_record(each)]).alerts]
     assert [alert.kind for alert in raised] == ["entered"]
     assert [round(record.score) for record in replay.scores()] == [120]
+
+
+# ── what accounts are told ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("chunk", [1, 9])
+def test_a_day_on_which_only_a_machine_was_active_is_no_day_of_activity_in_any_chunk(chunk):
+    views = [
+        event(name, NOW + at, **ANN, properties={"path": "/"}) for name, at in (("v1", 0), ("v2", days(1) + 5_000))
+    ]
+    records = [to_record(each) for each in [views[0], *burst(days(1)), views[1]]]
+    shard = Shard(load_model(DEFAULT_MODEL), {})
+    for first in range(0, len(records), chunk):
+        shard.take(records[first : first + chunk])
+    (state,) = (decode_state(value) for key, value in shard.leads.items() if key.startswith(b"email:"))
+    assert [events for _, events in read_activity(state.days)] == [1, 1]
