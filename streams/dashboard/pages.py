@@ -149,12 +149,13 @@ def _add_leads(router: APIRouter, context: Context, templates: Templates) -> Non
         now_ms = context.clock()
         account = await store.account(record.account) if record.account else None
         owner = "" if account is None else account.owner
+        signals = [] if account is None else await store.signals(account.account)
         view = lead_view(record, await store.past(record.lead), now_ms, owner)
         values = {
             "view": view,
             "record": record,
             "account": None if account is None else account_row(account, now_ms),
-            "timeline": make_timeline(view),
+            "timeline": make_timeline(view, record, signals),
             "chart": _chart(view, context.model, now_ms),
             "rules": context.model.rules,
             "describe_rule": describe_rule,
