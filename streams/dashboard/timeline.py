@@ -123,11 +123,13 @@ def _of_history(history: Sequence[Snapshot], alerts: Sequence[Alert], record: Le
     before = None
     for each in history:
         news = _news(before, each, half_lives)
-        if each.from_band and (each.at_ms, each.band) not in told:
+        before = each
+        if (each.at_ms, each.band) in told:
+            continue  # the alert says so, and its events stand beside it
+        if each.from_band:
             yield Moment(each.at_ms, "band", f"From {each.from_band} to {each.band} at {each.score:.1f} points", news)
         elif news:
             yield Moment(each.at_ms, "active", f"Active, at {each.score:.1f} points", news)
-        before = each
     if before is not None and record.seen_ms > before.at_ms and (news := _news(before, now, half_lives)):
         yield Moment(record.seen_ms, "active", f"Active, now {record.score:.1f} points", news)
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 
 from scoring.alerts import Alert, Evidence, LedgerLine, Origin
-from scoring.score_records import LeadScore, ScoreLine
+from scoring.score_records import AdjustedLine, LeadScore, ScoreLine
 from scoring.signal_records import BuyingSignal
 from streams.dashboard.rows import lead_view
 from streams.dashboard.store import Past
 from streams.dashboard.timeline import Moment, make_timeline
+from streams.lead_now import explain
 from streams.read_model.happenings import FollowUpRead, Snapshot
 from tests.topic_records import alert
 
@@ -90,7 +92,7 @@ def test_a_line_that_a_full_snapshot_does_not_name_counts_as_its_smallest() -> N
 
 def test_what_an_alert_tells_its_change_of_band_does_not_tell_again() -> None:
     change = Snapshot(lead=ANN, at_ms=9, score=120.0, band="hot", from_band="warm", rules={"demo": 50.0})
-    assert [each.kind for each in told(alert(ANN, 9), history=(change,))] == ["active", "alert"]
+    assert [each.kind for each in told(alert(ANN, 9), history=(change,))] == ["alert"]
     assert [each.kind for each in told(history=(change,))] == ["band"]
 
 
@@ -106,3 +108,14 @@ def test_follow_ups_tell_points_and_until_when_and_signals_of_the_account_stand_
         Moment(9, "follow-up", "Adjusted the score", "+20 points until 1970-01-02 · met · fair", "jo"),
         Moment(4, "signal", "At the account: surge", "3 people"),
     ]
+
+
+def test_points_by_hand_are_a_line_of_the_explanation_until_they_end() -> None:
+    adjusted = [AdjustedLine("met at the fair", 20.0, DAY)]
+    lead = LeadScore(ANN, 30.0, 0, "warm", [ScoreLine("demo", 10.0, 1.0)], "1", adjusted=adjusted)
+    for now_ms, points in ((0, 20.0), (DAY - 1, 20.0), (DAY, 0.0)):
+        now = explain(lead, [], now_ms)
+        assert [(line.kind, line.name, line.points_now) for line in now.others] == [
+            ("adjusted", "met at the fair", points)
+        ]
+        assert now.score_now == pytest.approx(sum(line.points_now for line in (*now.rules, *now.others)), abs=1e-5)
