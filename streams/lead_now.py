@@ -25,9 +25,9 @@ class RuleNow(msgspec.Struct, kw_only=True):
 
 
 class OtherNow(msgspec.Struct, kw_only=True):
-    """What else counts: a trait, what a channel's ceiling cuts off, inactivity, or the floor."""
+    """What else counts: a trait, points by hand, what a channel's ceiling cuts off, inactivity, or the floor."""
 
-    kind: Literal["trait", "channel", "inactivity", "floor"]
+    kind: Literal["trait", "adjusted", "channel", "inactivity", "floor"]
     name: str
     points: float
     points_now: float
@@ -72,6 +72,9 @@ def _explain_others(record: LeadScore, rules: list[RuleNow], now_ms: int) -> Ite
     found = [
         OtherNow(kind="trait", name=line.trait, points=line.points, points_now=line.points) for line in record.traits
     ]
+    for line in record.adjusted:
+        then, now = (line.points * (at < line.until_ms) for at in (record.at_ms, now_ms))
+        found.append(OtherNow(kind="adjusted", name=line.reason, points=then, points_now=now))
     for channel, ceiling in record.channels.items():
         names = {line.rule for line in record.rules if line.channel == channel}
         then, now = (

@@ -120,6 +120,8 @@ def _lines(record: LeadScore, now_ms: int) -> Iterator[tuple[str, float]]:
     for rule in now.rules:
         yield rule.rule, rule.points_now
     for other in now.others:
+        if other.kind == "adjusted":
+            continue  # one line of all, below: two may have the same reason
         yield other.name if other.kind == "trait" else f"{other.kind} {other.name}".strip(), other.points_now
     adjusted = sum(line.points for line in record.adjusted if now_ms < line.until_ms)
     if adjusted:

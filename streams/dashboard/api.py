@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Query, Request, Response
@@ -30,7 +30,7 @@ from streams.dashboard.lists import Listed, read_list
 from streams.dashboard.live import Message, TooMany, is_number
 from streams.dashboard.queries import BadQuery, make_query, write_cursor
 from streams.dashboard.queries import Query as Question
-from streams.dashboard.routes import ApiRoute, encode_json, json_answer, json_bytes
+from streams.dashboard.routes import ApiRoute, encode_json, found, json_answer, json_bytes
 from streams.dashboard.rows import AccountView, LeadView, account_row, lead_view
 from streams.read_model.entries import account_key_of
 
@@ -39,6 +39,7 @@ _AGO: Final = re.compile(r"(\d{1,5})([hd])")
 _decode_asked = msgspec.json.Decoder(FollowUpAsked).decode
 _decode_ratings = msgspec.json.Decoder(RatingAsked).decode
 _Text = Annotated[str, Query(max_length=200)]
+Asked = TypeVar("Asked")
 
 
 def api_router(context: Context) -> APIRouter:
@@ -49,9 +50,35 @@ def api_router(context: Context) -> APIRouter:
     return router
 
 
-def _add_leads(router: APIRouter, context: Context) -> None:
-    async def ask(
+def _others(context: Context) -> Any:
+    """Return the parameter that gathers what every list is asked with, whatever is in it."""
+
+    def others(
         q: _Text = "",
+        fit_min: Annotated[float | None, Query(ge=0, le=10)] = None,
+        score_min: Annotated[float | None, Query(ge=0)] = None,
+        since: _Text = "",
+        sort: _Text = "score",
+        limit: int = 50,
+        cursor: Annotated[str, Query(max_length=1_000)] = "",
+    ) -> dict[str, Any]:
+        return {
+            "text": q,
+            "fit_min": fit_min,
+            "score_min": score_min,
+            "since_ms": read_since(since, context.clock()),
+            "sort": sort,
+            "limit": limit,
+            "cursor": cursor,
+        }
+
+    return documentation.depends(others)
+
+
+def _add_leads(router: APIRouter, context: Context) -> None:
+    others = _others(context)
+
+    async def ask(
         band: _Text = "",
         phase: _Text = "",
         stage: _Text = "",
@@ -59,27 +86,12 @@ def _add_leads(router: APIRouter, context: Context) -> None:
         industry: _Text = "",
         account: _Text = "",
         level: _Text = "",
-        fit_min: Annotated[float | None, Query(ge=0, le=10)] = None,
-        score_min: Annotated[float | None, Query(ge=0)] = None,
-        since: _Text = "",
-        sort: _Text = "score",
-        limit: int = 50,
-        cursor: Annotated[str, Query(max_length=1_000)] = "",
+        others: dict[str, Any] = others,
     ) -> Question:
         filters = {"band": band, "phase": phase, "stage": stage, "owner": owner, "industry": industry, "level": level}
         known = await context.store.account(account) if account else None
         account = account_key_of(account.strip()) if known is None else known.account
-        return make_query(
-            "leads",
-            filters | {"account": account},
-            text=q,
-            fit_min=fit_min,
-            score_min=score_min,
-            since_ms=read_since(since, context.clock()),
-            sort=sort,
-            limit=limit,
-            cursor=cursor,
-        )
+        return make_query("leads", filters | {"account": account}, **others)
 
     _add_list(router, context, "leads", ask, documentation.LEADS, documentation.LEADS_CSV)
 
@@ -96,13 +108,8 @@ def _add_leads(router: APIRouter, context: Context) -> None:
     @router.post("/leads/{lead:path}/follow-ups", tags=["leads"], **documentation.FOLLOW_UP)
     async def add_follow_up(request: Request, lead: str) -> Response:
         who = context.require(request, "admin")
-        record = await context.store.lead(lead)
-        if record is None:
-            raise _no_such("lead", lead)
-        try:
-            asked = _decode_asked(await read_body(request))
-        except msgspec.MsgspecError as error:
-            raise HTTPException(400, f"body: {error}") from None
+        record = found("lead", lead, await context.store.lead(lead))
+        asked = await _read_asked(request, _decode_asked)
         done = await follow_up(context.broker, record.lead, asked, who, context.clock())
         return json_answer(done, 202)
 
@@ -135,9 +142,7 @@ def _add_list(
 
 async def _view(context: Context, request: Request, lead: str) -> LeadView:
     context.require(request, "read")
-    record = await context.store.lead(lead)
-    if record is None:
-        raise _no_such("lead", lead)
+    record = found("lead", lead, await context.store.lead(lead))
     past = await context.store.past(record.lead)
     own = record.contact.get("owner")
     owners = {} if own else await context.store.owners([record.account])
@@ -145,54 +150,33 @@ async def _view(context: Context, request: Request, lead: str) -> LeadView:
 
 
 def _add_accounts(router: APIRouter, context: Context) -> None:
+    others = _others(context)
+
     def ask(
-        q: _Text = "",
         band: _Text = "",
         level: _Text = "",
         profile: _Text = "",
         industry: _Text = "",
         owner: _Text = "",
         country: _Text = "",
-        fit_min: Annotated[float | None, Query(ge=0, le=10)] = None,
-        score_min: Annotated[float | None, Query(ge=0)] = None,
-        since: _Text = "",
-        sort: _Text = "score",
-        limit: int = 50,
-        cursor: Annotated[str, Query(max_length=1_000)] = "",
+        others: dict[str, Any] = others,
     ) -> Question:
         filters = {"band": band, "level": level, "profile": profile, "industry": industry, "owner": owner}
-        return make_query(
-            "accounts",
-            filters | {"country": country},
-            text=q,
-            fit_min=fit_min,
-            score_min=score_min,
-            since_ms=read_since(since, context.clock()),
-            sort=sort,
-            limit=limit,
-            cursor=cursor,
-        )
+        return make_query("accounts", filters | {"country": country}, **others)
 
     _add_list(router, context, "accounts", ask, documentation.ACCOUNTS, documentation.ACCOUNTS_CSV)
 
     @router.get("/accounts/{account:path}/signals", tags=["accounts"], **documentation.SIGNALS)
     async def show_signals(request: Request, account: str) -> Response:
         context.require(request, "read")
-        record = await context.store.account(account)
-        if record is None:
-            raise _no_such("account", account)
+        record = found("account", account, await context.store.account(account))
         return json_answer({"account": record.account, "signals": await context.store.signals(record.account)})
 
     @router.post("/accounts/{account:path}/ratings", tags=["accounts"], **documentation.RATING)
     async def add_rating(request: Request, account: str) -> Response:
         who = context.require(request, "admin")
-        record = await context.store.account(account)
-        if record is None:
-            raise _no_such("account", account)
-        try:
-            asked = _decode_ratings(await read_body(request))
-        except msgspec.MsgspecError as error:
-            raise HTTPException(400, f"body: {error}") from None
+        record = found("account", account, await context.store.account(account))
+        asked = await _read_asked(request, _decode_ratings)
         section = context.model.customers
         return json_answer(
             await rate_customer(context.broker, record.account, asked, section, who, context.clock()), 202
@@ -201,9 +185,7 @@ def _add_accounts(router: APIRouter, context: Context) -> None:
     @router.get("/accounts/{account:path}", tags=["accounts"], **documentation.ACCOUNT)
     async def show_account(request: Request, account: str) -> Response:
         context.require(request, "read")
-        record = await context.store.account(account)
-        if record is None:
-            raise _no_such("account", account)
+        record = found("account", account, await context.store.account(account))
         row = account_row(record, context.clock())
         return json_answer(AccountView(row=row, record=record, signals=await context.store.signals(record.account)))
 
@@ -218,8 +200,8 @@ def _add_operations(router: APIRouter, context: Context) -> None:
     async def show_health(request: Request) -> Response:
         context.require(request, "read")
         latencies = await context.store.latencies_ms()
-        found = {"p50": share(latencies, 50), "p99": share(latencies, 99)}
-        return json_answer({"health": await context.store.health(), "alert_latency_ms": found})
+        shares = {"p50": share(latencies, 50), "p99": share(latencies, 99)}
+        return json_answer({"health": await context.store.health(), "alert_latency_ms": shares})
 
     @router.get("/dead-letters", tags=["operations"], **documentation.LETTERS)
     async def list_letters(request: Request, limit: Annotated[int, Query(ge=1, le=500)] = 50) -> Response:
@@ -230,12 +212,10 @@ def _add_operations(router: APIRouter, context: Context) -> None:
     @router.post("/dead-letters/{letter}/{what}", tags=["operations"], **documentation.SETTLE)
     async def settle(request: Request, letter: str, what: Literal["replay", "drop"]) -> Response:
         who = context.require(request, "admin")
-        found = await context.store.letter(letter)
-        if found is None:
-            raise _no_such("dead letter", letter)
+        settled = found("dead letter", letter, await context.store.letter(letter))
         do = replay_letter if what == "replay" else drop_letter
-        await do(context.broker, found, who, context.prefix)
-        return json_answer({"id": found.id, "settled": f"{what}ed" if what == "replay" else "dropped"}, 202)
+        await do(context.broker, settled, who, context.prefix)
+        return json_answer({"id": settled.id, "settled": f"{what}ed" if what == "replay" else "dropped"}, 202)
 
 
 def _add_live(router: APIRouter, context: Context) -> None:
@@ -301,6 +281,14 @@ async def read_body(request: Request) -> bytes:
     return body
 
 
+async def _read_asked(request: Request, decode: Callable[[bytes], Asked]) -> Asked:
+    """Return what a body asks for; raises 400 where it is something else."""
+    try:
+        return decode(await read_body(request))
+    except msgspec.MsgspecError as error:
+        raise HTTPException(400, f"body: {error}") from None
+
+
 def _listed(name: str, listed: Listed, now_ms: int) -> bytes:
     page, rows = listed
     following = None if page.next is None else write_cursor(page.next)
@@ -310,7 +298,3 @@ def _listed(name: str, listed: Listed, now_ms: int) -> bytes:
 def _csv(lines: AsyncIterator[bytes], name: str) -> Response:
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
     return StreamingResponse(lines, headers=headers, media_type="text/csv; charset=utf-8")
-
-
-def _no_such(what: str, name: str) -> HTTPException:
-    return HTTPException(404, f"there is no {what} {name[:200]!r}")

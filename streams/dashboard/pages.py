@@ -36,7 +36,7 @@ from streams.dashboard.lists import read_list
 from streams.dashboard.picture import make_picture
 from streams.dashboard.queries import Query as Question
 from streams.dashboard.queries import make_query, write_cursor
-from streams.dashboard.routes import Handler, as_http
+from streams.dashboard.routes import Handler, as_http, found
 from streams.dashboard.rows import account_row, lead_row, lead_view
 from streams.dashboard.templating import Templates
 from streams.dashboard.timeline import make_timeline
@@ -143,18 +143,17 @@ def _add_leads(router: APIRouter, context: Context, templates: Templates) -> Non
     @router.get("/leads/{lead:path}")
     async def lead(request: Request, lead: str) -> Response:
         who, store = context.require(request, "read"), context.store
-        record = await store.lead(lead)
-        if record is None:
-            raise HTTPException(404, f"There is no lead {lead[:200]}.")
+        record = found("lead", lead, await store.lead(lead))
         now_ms = context.clock()
         account = await store.account(record.account) if record.account else None
         owner = "" if account is None else account.owner
+        signals = [] if account is None else await store.signals(account.account)
         view = lead_view(record, await store.past(record.lead), now_ms, owner)
         values = {
             "view": view,
             "record": record,
             "account": None if account is None else account_row(account, now_ms),
-            "timeline": make_timeline(view),
+            "timeline": make_timeline(view, record, signals),
             "chart": _chart(view, context.model, now_ms),
             "rules": context.model.rules,
             "describe_rule": describe_rule,
@@ -165,9 +164,7 @@ def _add_leads(router: APIRouter, context: Context, templates: Templates) -> Non
     @router.post("/leads/{lead:path}/follow-ups")
     async def act(request: Request, lead: str) -> Response:
         who = context.require(request, "admin")
-        record = await context.store.lead(lead)
-        if record is None:
-            raise HTTPException(404, f"There is no lead {lead[:200]}.")
+        record = found("lead", lead, await context.store.lead(lead))
         form = await _form(request)
         if form.get("action") not in OFFERED:
             raise HTTPException(400, f"action: expected one of {', '.join(OFFERED)}")
@@ -205,9 +202,7 @@ def _add_accounts(router: APIRouter, context: Context, templates: Templates) -> 
     @router.get("/accounts/{account:path}")
     async def account(request: Request, account: str) -> Response:
         who, store = context.require(request, "read"), context.store
-        record = await store.account(account)
-        if record is None:
-            raise HTTPException(404, f"There is no account {account[:200]}.")
+        record = found("account", account, await store.account(account))
         now_ms = context.clock()
         asked = make_query("leads", {"account": record.account}, limit=ACCOUNT_LEADS)
         page = await store.page(asked)
@@ -227,9 +222,7 @@ def _add_accounts(router: APIRouter, context: Context, templates: Templates) -> 
     @router.post("/accounts/{account:path}/ratings")
     async def rate(request: Request, account: str) -> Response:
         who = context.require(request, "admin")
-        record = await context.store.account(account)
-        if record is None:
-            raise HTTPException(404, f"There is no account {account[:200]}.")
+        record = found("account", account, await context.store.account(account))
         form = await _form(request)
         asked = RatingAsked(ratings={form.get("criterion", ""): _read_answer(form.get("answer", ""))})
         section = context.model.customers
@@ -293,11 +286,11 @@ def _add_health(router: APIRouter, context: Context, templates: Templates) -> No
     @router.post("/health/dead-letters/{letter}/{what}")
     async def settle(request: Request, letter: str, what: str) -> Response:
         who = context.require(request, "admin")
-        found = await context.store.letter(letter)
-        if found is None or what not in ("replay", "drop"):
-            raise HTTPException(404, "There is no such dead letter any more.")
+        if what not in ("replay", "drop"):
+            raise HTTPException(404, "a dead letter can be replayed, or dropped")
+        settled = found("dead letter", letter, await context.store.letter(letter))
         do = replay_letter if what == "replay" else drop_letter
-        await do(context.broker, found, who, context.prefix)
+        await do(context.broker, settled, who, context.prefix)
         if "hx-request" in request.headers:
             return templates.answer("_settled.html", what=what, by=who.name)
         return RedirectResponse("/health", 303)

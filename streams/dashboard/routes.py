@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from fastapi import Request, Response
@@ -18,6 +18,18 @@ RETRY_AFTER_S: Final = "2"
 encode_json = msgspec.json.Encoder().encode
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+T = TypeVar("T")
+
+
+def found(what: str, name: str, record: T | None) -> T:
+    """Return a record that was looked for; raises 404 where there is none of this ``name``.
+
+    >>> found("lead", "user:7", 12.5)
+    12.5
+    """
+    if record is None:
+        raise HTTPException(404, f"there is no {what} {name[:200]!r}")
+    return record
 
 
 def json_answer(content: object, status: int = 200) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from streams.read_model.entries import read_listing
@@ -35,7 +36,10 @@ class Batch:
         self._members.setdefault(key, {})[member] = is_in
 
     def ranks(self, key: str) -> dict[bytes | str, float | None]:
-        """Return the changes to a sorted set, to be added to; None takes a member out."""
+        """Return the changes to a sorted set, to be added to; None takes a member out.
+
+        What is written is rounded to a thousandth.
+        """
         return self._ranked.setdefault(key, {})
 
     def set_rank(self, key: str, member: bytes | str, value: float | None) -> None:
@@ -77,25 +81,26 @@ class Batch:
     def queue(self, pipe: Any, feed: str) -> None:
         """Queue the commands that write all of it; ``feed`` is the key of the live feed."""
         for key, fields in self._fields.items():
-            items = [part for name, value in fields.items() if value is not None for part in (name, value)]
-            if items:
-                pipe.execute_command("HSET", key, *items)
-            if names := [name for name, value in fields.items() if value is None]:
-                pipe.hdel(key, *names)
+            kept, gone = _parted(fields)
+            if kept:
+                pipe.execute_command("HSET", key, *chain.from_iterable(kept.items()))
+            if gone:
+                pipe.hdel(key, *gone)
         for key, members in self._members.items():
             if found := [member for member, is_in in members.items() if is_in]:
                 pipe.sadd(key, *found)
             if found := [member for member, is_in in members.items() if not is_in]:
                 pipe.srem(key, *found)
         for key, ranked in self._ranked.items():
-            values = [part for name, rank in ranked.items() if rank is not None for part in (b"%.15g" % rank, name)]
-            if values:
-                pipe.execute_command("ZADD", key, *values)
-            if found := [member for member, value in ranked.items() if value is None]:
-                pipe.zrem(key, *found)
-        for key, (kept, values_) in self._lists.items():
-            pipe.lpush(key, *values_)
-            pipe.ltrim(key, 0, kept - 1)
+            ranks, gone = _parted(ranked)
+            if ranks:
+                values = map(b"%.3f".__mod__, ranks.values())
+                pipe.execute_command("ZADD", key, *chain.from_iterable(zip(values, ranks, strict=True)))
+            if gone:
+                pipe.zrem(key, *gone)
+        for key, (length, pushed) in self._lists.items():
+            pipe.lpush(key, *pushed)
+            pipe.ltrim(key, 0, length - 1)
         for key, (expire_s, sums) in self._sums.items():
             for name, value in sums.items():
                 pipe.hincrbyfloat(key, name, value)
@@ -104,3 +109,10 @@ class Batch:
             pipe.unlink(*self._gone)
         for entry in self._feed:
             pipe.xadd(feed, entry, maxlen=FEED_KEPT, approximate=True)
+
+
+def _parted(changes: dict[bytes | str, Any]) -> tuple[dict[bytes | str, Any], list[bytes | str]]:
+    """Return what is set, and what is taken out."""
+    gone = [name for name, value in changes.items() if value is None]
+    kept = {name: value for name, value in changes.items() if value is not None} if gone else changes
+    return kept, gone

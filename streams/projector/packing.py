@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import chain
+from typing import Any, Final
+
+
+def _head(length: int) -> bytes:
+    """Return what stands before a part of so many bytes, from the end of what stands before that."""
+    return b"\r\n$%d\r\n" % length
+
+
+_HEADS: Final = tuple(map(_head, range(2048)))
+"""Those of most parts: thousands are sent at a time."""
 
 
 class Packing:
@@ -17,8 +27,7 @@ class Packing:
         parts = arguments
         if " " in arguments[0]:  # such as CLIENT SETINFO
             parts = (*arguments[0].split(), *arguments[1:])
-        packed = [b"*%d\r\n" % len(parts)]
-        for part in parts:
-            raw = part if part.__class__ is bytes else str(part).encode()
-            packed += (b"$%d\r\n" % len(raw), raw, b"\r\n")
-        return [b"".join(packed)]
+        raws = [part if part.__class__ is bytes else str(part).encode() for part in parts]
+        lengths = list(map(len, raws))
+        heads = map(_HEADS.__getitem__, lengths) if max(lengths) < len(_HEADS) else map(_head, lengths)
+        return [b"".join((b"*%d" % len(raws), *chain.from_iterable(zip(heads, raws, strict=True)), b"\r\n"))]

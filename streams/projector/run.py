@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -225,8 +226,19 @@ def make_redis(settings: Settings) -> Any:
     return redis
 
 
+def collect_rarely() -> None:
+    """Look for garbage rarely from now on, and never at what is here.
+
+    A chunk is thousands of short-lived lists and no cycles: to look at them took a tenth of the projector's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 10, 10)
+
+
 async def run_projector(settings: Settings, *, rebuild: bool, until_caught_up: bool) -> None:
     """Run a projector with its metrics until cancelled, or until it has caught up."""
+    collect_rarely()
     registry = CollectorRegistry()
     metrics = ProjectorMetrics(registry)
     if settings.metrics_port:

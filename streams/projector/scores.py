@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -12,8 +12,11 @@ from scoring.score_records import LeadScore
 from streams.projector.batch import Batch
 from streams.read_model.entries import (
     Brief,
-    account_entry,
+    LeadTexts,
+    Ranks,
     account_key_of,
+    account_listing,
+    account_ranks,
     brief_of,
     is_listed,
     lead_listing,
@@ -25,7 +28,6 @@ from streams.read_model.happenings import Happening, Reason
 from streams.read_model.layout import Collection, Layout
 from streams.read_model.packing import LeadCodec
 
-RANKS: Final = ("score", "priority", "fit", "seen")
 NEWS_MS: Final = 3_600_000
 """The feed tells what is as new as this: a rebuild does not tell of last year."""
 
@@ -46,8 +48,42 @@ class Listed(NamedTuple):
 
 _NOT_LISTED: Final = Listed(0, "")
 
-Decoded = tuple[str, bytes | None, Any]
-"""Key, value, and what the value holds; of a record without value, None twice."""
+Record = TypeVar("Record", LeadScore, AccountScore)
+
+
+class Chunk(Generic[Record]):
+    """The scores of one chunk: the last record of each lead or account, and which turned out to be which."""
+
+    def __init__(self) -> None:
+        self.raw: dict[str, bytes | None] = {}
+        self.decoded: dict[str, Record | None] = {}
+        self.merged: dict[str, str] = {}
+
+
+def read_chunk(
+    records: Iterable[Any], decode: Callable[[bytes], Record], unreadable: Callable[[], None]
+) -> Chunk[Record]:
+    """Return what the records of a topic hold; of one that holds something else, ``unreadable`` is told."""
+    chunk: Chunk[Record] = Chunk()
+    for record in records:
+        value = record.value
+        try:
+            name, decoded = record.key.decode(), None if value is None else decode(value)
+        except (msgspec.MsgspecError, UnicodeDecodeError, AttributeError):
+            unreadable()
+            continue
+        if decoded is not None and decoded.merged_into:
+            # The last word on one that is no more; the record without value may come in the next chunk.
+            chunk.merged[name] = decoded.merged_into
+            decoded = None
+        chunk.raw[name], chunk.decoded[name] = value, decoded
+    return chunk
+
+
+def accounts_named(leads: Iterable[LeadScore | None]) -> list[str]:
+    """Return the keys of leads' accounts, as the leads name them."""
+    named = {record.account for record in leads if record is not None and record.account}
+    return sorted(map(account_key_of, named))
 
 
 class Companies:
@@ -65,45 +101,28 @@ class Companies:
         return key, self.briefs.get(key, NO_BRIEF)
 
 
-class LeadChunk:
-    """The lead-scores of one chunk: the last record of each lead, and who turned out to be whom."""
-
-    def __init__(self, records: Iterable[Decoded]) -> None:
-        self.raw: dict[str, bytes | None] = {}
-        self.decoded: dict[str, LeadScore | None] = {}
-        self.merged: dict[str, str] = {}
-        for lead, value, record in records:
-            self.raw[lead], self.decoded[lead] = value, record
-            if record is not None and record.merged_into:
-                # The last word on a lead that is no more; the record without value may come in the next chunk.
-                self.merged[lead] = record.merged_into
-                self.decoded[lead] = None
-
-    @property
-    def accounts(self) -> list[str]:
-        """The keys of its leads' accounts, as the leads name them."""
-        named = {record.account for record in self.decoded.values() if record is not None and record.account}
-        return sorted(map(account_key_of, named))
-
-
 class Shelf:
     """Where the records of a collection are put by a batch, and taken from."""
 
     def __init__(self, batch: Batch, collection: Collection) -> None:
         self._batch, self._collection = batch, collection
         self._records = batch.fields(collection.records)
-        self._ranks = {rank: batch.ranks(collection.by(rank)) for rank in RANKS}
+        self._ranked = Ranks(*(batch.ranks(collection.by(rank)) for rank in Ranks._fields))
 
-    def put(self, member: bytes, raw: bytes, ranks: Mapping[str, float]) -> None:
-        """Write a record with its ranks, or those of them that are others than before."""
+    def put(self, member: bytes, raw: bytes, ranks: Ranks[float], known_fit: float | None = None) -> None:
+        """Write a record with its ranks; that by fit, which seldom changes, where it is another one than is known."""
+        ranked = self._ranked
         self._records[member] = raw
-        for rank, value in ranks.items():
-            self._ranks[rank][member] = value
+        ranked.score[member] = ranks.score
+        ranked.priority[member] = ranks.priority
+        ranked.seen[member] = ranks.seen
+        if ranks.fit != known_fit:
+            ranked.fit[member] = ranks.fit
 
     def take_out(self, member: bytes, listed: str) -> None:
         """Take a record out, with all under which it is listed."""
         self._records[member] = None
-        for ranked in self._ranks.values():
+        for ranked in self._ranked:
             ranked[member] = None
         self._batch.relist(self._collection, member, listed, "")
 
@@ -124,7 +143,7 @@ class LeadProjection:
         self._listed, self._companies, self._now_ms = listed, companies, now_ms
         self._leads, self._shelf = layout.leads, Shelf(batch, layout.leads)
 
-    def take(self, chunk: LeadChunk) -> None:
+    def take(self, chunk: Chunk[LeadScore]) -> None:
         """Write a chunk's leads."""
         visitors = self._layout.visitors
         for lead, record in chunk.decoded.items():
@@ -134,10 +153,7 @@ class LeadProjection:
             elif record is None:
                 self._forget(lead)
             else:
-                before = self._listed.get(lead)
                 self.put(lead, record)
-                if before is not None and self._now_ms - record.at_ms < NEWS_MS:
-                    _tell_band(self._batch, record, before.listing)
         for lead, into in chunk.merged.items():
             if is_listed(lead):
                 self._batch.set_field(self._leads.merged, lead, into)
@@ -145,23 +161,29 @@ class LeadProjection:
     def put(self, lead: str, record: LeadScore) -> None:
         """Write a lead, and list it anew where that has changed."""
         account, brief = self._companies.of(record)
-        texts = lead_texts(record, account, brief)
-        known, leads = self._listed.get(lead, _NOT_LISTED), self._leads
-        # Most records of a lead differ in their points only: to make the listing takes longer than all the rest.
-        texts_hash, member = hash(texts), leads.member(lead)
-        is_same = known.texts_hash == texts_hash
-        listing = known.listing if is_same else lead_listing(texts)
+        known, member = self._listed.get(lead, _NOT_LISTED), self._leads.member(lead)
         ranks = lead_ranks(record, self._now_ms)
-        fit = ranks["fit"]
-        if known.fit == fit:
-            del ranks["fit"]
-        self._shelf.put(member, self._codec.pack(record, account, brief), ranks)
-        if listing != known.listing:
-            self._batch.relist(leads, member, known.listing, listing)
-            for word in read_listing(listing).company - read_listing(known.listing).company:
+        self._shelf.put(member, self._codec.pack(record, account, brief), ranks, known.fit)
+        texts = lead_texts(record, account, brief)
+        texts_hash = hash(texts)
+        if known.texts_hash != texts_hash:
+            # Most records of a lead differ in their points only: to make the listing takes longer than all the rest.
+            self._listed[lead] = Listed(
+                texts_hash, self._relist(member, known.listing, record, account, texts), ranks.fit
+            )
+        elif known.fit != ranks.fit:
+            self._listed[lead] = known._replace(fit=ranks.fit)
+
+    def _relist(self, member: bytes, before: str, record: LeadScore, account: str, texts: LeadTexts) -> str:
+        """List a lead anew, and tell of it if its band is another one; return the listing."""
+        leads, listing = self._leads, lead_listing(texts)
+        if listing != before:
+            self._batch.relist(leads, member, before, listing)
+            for word in read_listing(listing).company - read_listing(before).company:
                 self._batch.set_rank(leads.companies, f"{word}\0{account}", 0.0)
-        if not (is_same and known.fit == fit):
-            self._listed[lead] = Listed(texts_hash, listing, fit)
+            if self._now_ms - record.at_ms < NEWS_MS:
+                _tell_band(self._batch, record, before)
+        return listing
 
     def _forget(self, lead: str) -> None:
         layout = self._layout
@@ -209,32 +231,13 @@ def _band_of(listing: str) -> str:
     return first.removeprefix("band=") if first.startswith("band=") else ""
 
 
-class AccountChunk:
-    """The account-scores of one chunk: the last record of each account, and which turned out to be which."""
-
-    def __init__(self, records: Iterable[Decoded]) -> None:
-        self.raw: dict[str, bytes | None] = {}
-        self.decoded: dict[str, AccountScore | None] = {}
-        self.merged: dict[str, str] = {}
-        for account, value, record in records:
-            self.raw[account], self.decoded[account] = value, record
-            if record is not None and record.merged_into:
-                self.merged[account] = record.merged_into
-                self.decoded[account] = None
-
-    @property
-    def briefs(self) -> dict[str, Brief]:
-        """What leads are listed by of these accounts."""
-        return {name: NO_BRIEF if record is None else brief_of(record) for name, record in self.decoded.items()}
-
-
 def read_brief(raw: bytes | None) -> Brief:
     """Return what is kept of an account for its leads' listings."""
     return NO_BRIEF if raw is None else _decode_brief(raw)
 
 
 def project_accounts(
-    batch: Batch, layout: Layout, chunk: AccountChunk, listed: Mapping[str, str | None], now_ms: int
+    batch: Batch, layout: Layout, chunk: Chunk[AccountScore], listed: Mapping[str, str | None], now_ms: int
 ) -> None:
     """Write a chunk's accounts."""
     accounts = layout.accounts
@@ -246,10 +249,10 @@ def project_accounts(
             batch.set_field(layout.briefs, name, None)
             batch.forget(layout.signals(name))
             continue
-        entry = account_entry(record, now_ms)
-        shelf.put(member, raw, entry.ranks)
-        if entry.listing != before:
-            batch.relist(accounts, member, before or "", entry.listing)
+        shelf.put(member, raw, account_ranks(record, now_ms))
+        listing = account_listing(record)
+        if listing != before:
+            batch.relist(accounts, member, before or "", listing)
         brief = brief_of(record)
         batch.set_field(layout.briefs, name, None if brief == NO_BRIEF else encode(brief))
         from_band = "" if before is None else _band_of(before)

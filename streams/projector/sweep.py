@@ -14,7 +14,7 @@ import msgspec
 from redis.exceptions import WatchError
 
 from scoring.score_records import LeadScore, line_later
-from streams.read_model.entries import account_ranks, decode_account, lead_ranks
+from streams.read_model.entries import Ranks, account_ranks, decode_account, lead_ranks
 from streams.read_model.happenings import RuleStatistics, Statistics
 from streams.read_model.layout import LETTERS_KEPT, Collection, Layout
 from streams.read_model.packing import LeadCodec, unpack_leads
@@ -71,7 +71,7 @@ class Sweep:
             ranks: dict[str, dict[bytes, float]] = {name: {} for name in FADING}
             for member, found in (await self._ranks_of(pipe, collection, records, now_ms)).items():
                 for rank in FADING:
-                    ranks[rank][member] = found[rank]
+                    ranks[rank][member] = getattr(found, rank)
             changed = await self._changed(pipe, collection, ranks)
             if changed:
                 pipe.multi()
@@ -85,7 +85,7 @@ class Sweep:
 
     async def _ranks_of(
         self, pipe: Any, collection: Collection, records: dict[bytes, bytes], now_ms: int
-    ) -> dict[bytes, dict[str, float]]:
+    ) -> dict[bytes, Ranks[float]]:
         if collection == self._layout.accounts:
             return {member: account_ranks(decode_account(raw), now_ms) for member, raw in records.items()}
         unpacked = await unpack_leads(pipe, collection.kinds, self._codec, list(records.values()))

@@ -12,22 +12,27 @@ from typing import Any, Final
 import msgspec
 from redis.exceptions import WatchError
 
+from scoring.account_records import AccountScore
 from scoring.errors import LeadheatError
+from scoring.score_records import LeadScore
 from streams.projector.batch import Batch
 from streams.projector.happened import TOPICS, Happened, leads_of
 from streams.projector.scores import (
-    AccountChunk,
+    NO_BRIEF,
+    Chunk,
     Companies,
-    Decoded,
-    LeadChunk,
     LeadProjection,
     Listed,
+    Record,
+    accounts_named,
     project_accounts,
     read_brief,
+    read_chunk,
 )
 from streams.read_model.entries import (
-    account_entry,
     account_key_of,
+    account_listing,
+    brief_of,
     decode_account,
     decode_lead,
     fit_rank,
@@ -99,15 +104,16 @@ class Writer:
 
     async def _fill(self, pipe: Any, batch: Batch, chunk: Mapping[Topic, Sequence[Any]], now_ms: int) -> None:
         layout, companies = self._layout, self._companies
-        accounts = AccountChunk(self._decoded(ACCOUNT_SCORES, chunk.get(ACCOUNT_SCORES, ()), decode_account))
-        leads = LeadChunk(self._decoded(LEAD_SCORES, chunk.get(LEAD_SCORES, ()), decode_lead))
+        accounts = self._read(ACCOUNT_SCORES, chunk, decode_account)
+        leads = self._read(LEAD_SCORES, chunk, decode_lead)
+        briefs = {name: NO_BRIEF if record is None else brief_of(record) for name, record in accounts.decoded.items()}
         self._make_room()
-        await self._learn(pipe, [*leads.accounts, *accounts.briefs])
+        await self._learn(pipe, [*accounts_named(leads.decoded.values()), *briefs])
         projection = LeadProjection(batch, layout, self._codec, self._listed, companies, now_ms)
         if accounts.raw:
             project_accounts(batch, layout, accounts, await self._accounts_listed(pipe, [*accounts.raw]), now_ms)
-            changed = [name for name, brief in accounts.briefs.items() if companies.briefs[name] != brief]
-            companies.briefs |= accounts.briefs
+            changed = [name for name, brief in briefs.items() if companies.briefs[name] != brief]
+            companies.briefs |= briefs
             aliases = accounts.merged | await self._find_aliases(pipe, accounts, leads)
             for told, key in aliases.items():
                 batch.set_field(layout.accounts.merged, told, key)
@@ -126,9 +132,7 @@ class Writer:
         """Return how accounts are listed, of those that are."""
         raws = await pipe.hmget(self._layout.accounts.records, names)
         return {
-            name: account_entry(decode_account(raw), 0).listing
-            for name, raw in zip(names, raws, strict=True)
-            if raw is not None
+            name: account_listing(decode_account(raw)) for name, raw in zip(names, raws, strict=True) if raw is not None
         }
 
     async def _unpack(self, pipe: Any, members: list[bytes]) -> list[Unpacked]:
@@ -148,7 +152,7 @@ class Writer:
             texts = lead_texts(record, account, brief)
             self._listed[record.lead] = Listed(hash(texts), lead_listing(texts), fit_rank(record))
 
-    async def _find_aliases(self, pipe: Any, accounts: AccountChunk, leads: LeadChunk) -> dict[str, str]:
+    async def _find_aliases(self, pipe: Any, accounts: Chunk[AccountScore], leads: Chunk[LeadScore]) -> dict[str, str]:
         """Return keys by which leads name these accounts, other than the accounts' own.
 
         A lead names the account that it was told of; which one that is, a domain's or an id's, the accounts decide. An
@@ -187,7 +191,9 @@ class Writer:
             except (msgspec.MsgspecError, LeadheatError, UnicodeDecodeError):
                 self._unreadable(topic)
 
-    async def _relist_leads(self, pipe: Any, projection: LeadProjection, accounts: list[str], chunk: LeadChunk) -> None:
+    async def _relist_leads(
+        self, pipe: Any, projection: LeadProjection, accounts: list[str], chunk: Chunk[LeadScore]
+    ) -> None:
         """List the leads of accounts anew whose owner or industry has changed, or that turned out to be others."""
         leads = self._layout.leads
         for account in accounts:
@@ -235,13 +241,10 @@ class Writer:
             if len(known) > KEPT_MAX:
                 known.clear()
 
-    def _decoded(self, topic: Topic, records: Iterable[Any], decode: Callable[[bytes], Any]) -> Iterable[Decoded]:
-        """Yield what records hold; those that are not what their topic says are counted and left out."""
-        for record in records:
-            try:
-                yield record.key.decode(), record.value, None if record.value is None else decode(record.value)
-            except (msgspec.MsgspecError, UnicodeDecodeError, AttributeError):
-                self._unreadable(topic)
+    def _read(
+        self, topic: Topic, chunk: Mapping[Topic, Sequence[Any]], decode: Callable[[bytes], Record]
+    ) -> Chunk[Record]:
+        return read_chunk(chunk.get(topic, ()), decode, lambda: self._unreadable(topic))
 
 
 def offset_field(topic: str, partition: int) -> str:

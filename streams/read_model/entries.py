@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final
+from typing import Final, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -43,12 +43,16 @@ class Brief(msgspec.Struct, frozen=True, gc=False):
     owner: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """How one record is listed: values by rank, and the terms and words as one text that can be compared."""
+Place = TypeVar("Place")
 
-    ranks: dict[str, float]
-    listing: str
+
+class Ranks(NamedTuple, Generic[Place]):
+    """Something for each of the ranks that leads and accounts are kept in the order of."""
+
+    score: Place
+    priority: Place
+    fit: Place
+    seen: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +83,16 @@ def fit_rank(record: LeadScore | AccountScore) -> float:
     return -1.0 if record.fit is None else record.fit
 
 
-def lead_ranks(record: LeadScore, now_ms: int) -> dict[str, float]:
+def lead_ranks(record: LeadScore, now_ms: int) -> Ranks[float]:
     """Return where a lead stands as of ``now_ms``."""
     score = record.score if now_ms - record.at_ms < FRESH_MS else score_later(record, now_ms)
-    return {
-        "score": round(score, 3),
-        "priority": round(priority(score, record.fit), 3),
-        "fit": fit_rank(record),
-        "seen": float(record.seen_ms),
-    }
+    return Ranks(score, priority(score, record.fit), fit_rank(record), record.seen_ms)
 
 
-def account_ranks(record: AccountScore, now_ms: int) -> dict[str, float]:
+def account_ranks(record: AccountScore, now_ms: int) -> Ranks[float]:
     """Return where an account stands as of ``now_ms``."""
     score = account_score_later(record, max(now_ms, record.at_ms))
-    return {
-        "score": round(score, 3),
-        "priority": round(priority(score, record.fit), 3),
-        "fit": fit_rank(record),
-        "seen": float(record.at_ms),
-    }
+    return Ranks(score, priority(score, record.fit), fit_rank(record), record.at_ms)
 
 
 @lru_cache(maxsize=100_000)
@@ -148,8 +142,8 @@ def account_words(record: AccountScore) -> set[str]:
     return split_words(record.account, record.name)
 
 
-def account_entry(record: AccountScore, now_ms: int) -> Entry:
-    """Return how an account is listed."""
+def account_listing(record: AccountScore) -> str:
+    """Return the listing of an account."""
     brief = brief_of(record)
     terms = (
         term("band", record.band),
@@ -159,7 +153,7 @@ def account_entry(record: AccountScore, now_ms: int) -> Entry:
         term("owner", brief.owner),
         term("country", str(record.facts.get("country", ""))),
     )
-    return Entry(account_ranks(record, now_ms), listing_of(terms, account_words(record)))
+    return listing_of(terms, account_words(record))
 
 
 def brief_of(record: AccountScore) -> Brief:

@@ -46,16 +46,18 @@ class Snapshot(msgspec.Struct, kw_only=True, omit_defaults=True):
     score: float
     band: str
     from_band: str = ""
+    phase: str = ""
     rules: dict[str, float] = {}
 
 
-_PackedSnapshot = tuple[int, float, str, str, dict[str, float]]
+_PackedSnapshot = tuple[int, float, str, str, str, dict[str, float]]
 _decode_packed = msgspec.msgpack.Decoder(_PackedSnapshot).decode
 
 
 def pack_snapshot(snapshot: Snapshot) -> bytes:
     """Return a snapshot as it lies in its lead's list: half as long as its record."""
-    return msgspec.msgpack.encode((snapshot.at_ms, snapshot.score, snapshot.band, snapshot.from_band, snapshot.rules))
+    each = snapshot
+    return msgspec.msgpack.encode((each.at_ms, each.score, each.band, each.from_band, each.phase, each.rules))
 
 
 def unpack_snapshot(lead: str, raw: bytes) -> Snapshot:
@@ -65,8 +67,8 @@ def unpack_snapshot(lead: str, raw: bytes) -> Snapshot:
     >>> unpack_snapshot("user:7", pack_snapshot(snapshot)) == snapshot
     True
     """
-    at_ms, score, band, from_band, rules = _decode_packed(raw)
-    return Snapshot(lead=lead, at_ms=at_ms, score=score, band=band, from_band=from_band, rules=rules)
+    at_ms, score, band, from_band, phase, rules = _decode_packed(raw)
+    return Snapshot(lead=lead, at_ms=at_ms, score=score, band=band, from_band=from_band, phase=phase, rules=rules)
 
 
 class FollowUpRead(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -78,6 +80,8 @@ class FollowUpRead(msgspec.Struct, kw_only=True, omit_defaults=True):
     time: int | str
     reason: str = ""
     note: str = ""
+    points: float | None = None
+    until: int | str | None = None
     by: str = ""
     source: str = ""
 

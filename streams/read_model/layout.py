@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of this layout: a Redis that holds another one is filled anew."""
 
 MEMBER_BYTES: Final = 8
