@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Final, Literal
 
-from scoring.backtest import Judged
 from scoring.decay import DAY_MS
 from scoring.errors import DraftError
+from scoring.judged import Judged
 from scoring.judgement import Evidence, find_evidence, part, scores_of
 from scoring.model import ScoringModel, Trait
 from scoring.ranking import Z_95, Interval, compare_auc, find_auc

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from statistics import quantiles
 from typing import Final
 
-from scoring.backtest import Judged, Judgements, alerting_band
+from scoring.backtest import alerting_band
 from scoring.decay import WEEK_MS
+from scoring.judged import Judged, Judgements
 from scoring.model import ScoringModel
 from scoring.ranking import Interval, compare_auc, find_auc, lift_at
 
@@ -64,7 +65,7 @@ class Judgement:
     """What a model came to. ``precision`` (None without alerts) and ``recall`` are about leads alerted before the deal.
 
     Counts of deals that could not be judged are ``unknown``, ``too_early`` and ``same``; see
-    :class:`scoring.backtest.Judgements`.
+    :class:`scoring.judged.Judgements`.
     """
 
     model: str

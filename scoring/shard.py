@@ -106,13 +106,14 @@ class Shard:
         """What the next opening on the same states has to be given."""
         return _encode_memo(self.book.numbering)
 
-    def take(self, records: Sequence[Record], topic: str = "") -> Outcome:
+    def take(self, records: Sequence[Record], topic: str = "", group: Grouping | None = None) -> Outcome:
         """Score a chunk of ``topic`` in order and return what it caused; ``leads`` holds the new states afterwards.
 
         A record that cannot be scored becomes a :class:`Refusal`. Where scoring itself fails (our fault), the
-        chunk's work is thrown away and redone record by record, so that only the culprit is refused.
+        chunk's work is thrown away and redone record by record, so that only the culprit is refused. Who has read the
+        records already gives ``group``, which tells them apart by lead.
         """
-        return finish(self.steps(records, topic))
+        return finish(self.steps(records, topic, group))
 
     def take_updates(self, records: Sequence[Record], topic: str = "") -> Outcome:
         """Take a chunk of what was told of companies; all else is as in :meth:`take`."""
@@ -126,9 +127,9 @@ class Shard:
         """Take a chunk of what other shards have passed on or told of people; all else is as in :meth:`take`."""
         return finish(self.steps_of_routed(records))
 
-    def steps(self, records: Sequence[Record], topic: str) -> Steps:
+    def steps(self, records: Sequence[Record], topic: str, group: Grouping | None = None) -> Steps:
         """Do what :meth:`take` does, with pauses. Until the end nothing is changed, and nothing else may be begun."""
-        return self._take(records, lambda some, first_index: self._score(some, first_index, topic))
+        return self._take(records, lambda some, first_index: self._score(some, first_index, topic, group))
 
     def steps_of_updates(self, records: Sequence[Record], topic: str) -> Steps:
         """Do what :meth:`take_updates` does, with pauses."""
@@ -297,7 +298,7 @@ class Shard:
             outcome.extend(single)
         return outcome
 
-    def _score(self, records: Sequence[Record], first_index: int, topic: str) -> Steps:
+    def _score(self, records: Sequence[Record], first_index: int, topic: str, group: Grouping | None) -> Steps:
         """Score records lead by lead: a state is decoded once, sees all its events, and is encoded while still at hand.
 
         Alerts come out in the order of the records all the same.
@@ -307,7 +308,7 @@ class Shard:
             return self._origin(records[index - first_index], topic)
 
         try:
-            return (yield from self._score_grouped(group_by_key, records, first_index, origin))
+            return (yield from self._score_grouped(group or group_by_key, records, first_index, origin))
         except ForeignKeyError:
             return (yield from self._score_grouped(group_by_identity, records, first_index, origin))
 

@@ -17,7 +17,7 @@ from streams.cli.import_options import DatesOption, MapOption, TimezoneOption
 from streams.cli.output_files import open_output
 
 if TYPE_CHECKING:
-    from scoring.backtest import Judgements
+    from scoring.judged import Judgements
     from scoring.model import ScoringModel
     from streams.cli.backtest_reports import Report
     from streams.cli.deals_files import ToldDeals

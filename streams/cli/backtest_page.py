@@ -8,7 +8,7 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from scoring.backtest import Judged
+from scoring.judged import Judged
 from scoring.judgement import Evidence, part, scores_of
 from scoring.ranking import roc_points
 from streams.cli.backtest_reports import MEASURES, Report, describe_gain, show_ratio

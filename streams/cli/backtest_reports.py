@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from scoring.backtest import Judgements
 from scoring.deals import gather_deals
+from scoring.judged import Judgements
 from scoring.judgement import Evidence, Group, Judgement, compare, sum_up
 from scoring.model import ScoringModel
 from scoring.ranking import Interval

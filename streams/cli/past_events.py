@@ -8,18 +8,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
 
 import msgspec
 
+from scoring.backtest import in_chunks
 from scoring.errors import EventError
 from scoring.events import TIME_MIN_MS, parse_time
 from scoring.replay import FileRecord
 from streams.cli.json_lines import open_lines
 from streams.settings import Settings
-
-CHUNK_RECORDS: Final = 20_000
-"""Records scored in one go: a lead's state is decoded once for many of its events."""
 
 
 class _Head(msgspec.Struct):
@@ -64,9 +61,8 @@ class Past:
 
     def chunks(self) -> Iterator[list[FileRecord]]:
         """Yield all records, chunk by chunk, with progress on a terminal."""
-        starts = range(0, len(self.records), CHUNK_RECORDS)
-        for start in _with_progress(starts) if sys.stderr.isatty() else starts:
-            yield self.records[start : start + CHUNK_RECORDS]
+        chunks = in_chunks(self.records)
+        return _with_progress(chunks, len(self.records)) if sys.stderr.isatty() else chunks
 
 
 def read_past_file(file: str, now_ms: int) -> Past:
@@ -126,8 +122,12 @@ def rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
-def _with_progress(starts: Iterable[int]) -> Iterator[int]:
+def _with_progress(chunks: Iterable[list[FileRecord]], total: int) -> Iterator[list[FileRecord]]:
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import Progress
 
-    yield from track(list(starts), "replaying", console=Console(stderr=True), transient=True)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("replaying", total=total)
+        for chunk in chunks:
+            yield chunk
+            progress.advance(task, len(chunk))

@@ -18,7 +18,6 @@ from scoring.events import decode_event
 from scoring.model import load_model
 from scoring.models import DEFAULT_MODEL
 from scoring.replay import Replay
-from streams.cli.past_events import CHUNK_RECORDS
 from tests.benchmarks.realistic import realistic_records
 
 
@@ -35,12 +34,12 @@ def main() -> None:
     gc.set_threshold(1_000_000, 10, 10)
     started = time.process_time()
     replay = Replay(model)
-    for chunk in in_chunks(records, CHUNK_RECORDS):
+    for chunk in in_chunks(records):
         replay.tick(chunk[0].timestamp)
         replay.take(chunk)
     plain_s = time.process_time() - started
     started = time.process_time()
-    (found,) = run_backtest([model], in_chunks(records, CHUNK_RECORDS), chosen)
+    (found,) = run_backtest([model], in_chunks(records), chosen)
     backtest_s = time.process_time() - started
     print(
         json.dumps(

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from scoring.backtest import Judgements, in_chunks, run_backtest
+from scoring.backtest import in_chunks, run_backtest
 from scoring.deals import Deal
 from scoring.errors import SettingsError
+from scoring.judged import Judgements
 from scoring.judgement import sum_up
 from scoring.model import ScoringModel, parse_model
 from scoring.replay import FileRecord

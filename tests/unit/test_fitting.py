@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from scoring.backtest import Judged, in_chunks, run_backtest
+from scoring.backtest import in_chunks, run_backtest
 from scoring.errors import DraftError
 from scoring.fitting import Fit, fit_points
+from scoring.judged import Judged
 from scoring.judgement import compare
 from scoring.model import ScoringModel, parse_model
 from scoring.model_draft import write_draft
