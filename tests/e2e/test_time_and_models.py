@@ -17,7 +17,7 @@ from scoring.alerts import Alert
 from scoring.score_records import LeadScore
 from streams.clock import now_ms
 from streams.settings import Settings
-from streams.topics import HOT_LEADS, LEAD_SCORES, MODEL_REPORTS, WEB_EVENTS, Topic, create_topics
+from streams.topics import CHANGELOG, HOT_LEADS, LEAD_SCORES, MODEL_REPORTS, WEB_EVENTS, Topic, create_topics
 from tests.benchmarks.traffic import partition_of
 from tests.e2e.workers import Workers
 from tests.faults.audit import audit
@@ -99,6 +99,8 @@ async def cool(settings: Settings, cools_after_s: float, is_killed: bool) -> lis
     """Make two leads hot, then send nothing more; returns the alerts, each with when it was written (ms)."""
     await create_topics(settings)
     async with workers_on(settings, quick(cools_after_s)) as workers:
+        # On a busy machine a worker takes longer to start than these leads to cool.
+        await wait_for(lambda: read(settings, CHANGELOG), lambda found: all(found.values()))
         await send(settings, [demo_request("ann@example.com"), demo_request("bob@example.com")])
         assert await wait_until_scored(settings, timeout_s=60)
         if is_killed:
