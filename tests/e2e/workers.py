@@ -33,7 +33,9 @@ class Workers(Processes):
         return self
 
     async def kill_one(self, number: int) -> None:
-        """Kill a worker (-9); it is started again."""
+        """Kill a worker (-9), once it runs; it is started again."""
+        while self[f"w{number}"].pid is None:
+            await asyncio.sleep(0.1)
         await self.kill(f"w{number}")
 
     async def fail_at_random(self, rng: random.Random, kills: int, stops: int, within_s: float) -> None:
