@@ -127,7 +127,15 @@ async def endure(
         findings, _ = await stage.judge(stage.sender.accepted, stage.sender.unusable)
         bad += findings.problems
         bad += [f"a process ended with {code}" for code in ended]
+        if ended:
+            bad += _last_errors(stage.log)
     _report(memory, files, sizes, stage, seconds, console, bad)
+
+
+def _last_errors(log: Path) -> list[str]:
+    """Return what processes complained of last: their logs go with the directory."""
+    lines = log.read_text(errors="replace").splitlines()
+    return [line[:300] for line in lines if "[error" in line or "Error" in line][-10:]
 
 
 def _said(sizes: dict[str, float]) -> str:
