@@ -8,7 +8,7 @@ from typing import Final
 from scoring.alerts import Alert, Cause, alert_id, cooled_id, retracted_id
 from scoring.conditions_file import OWN_DOMAINS
 from scoring.cooling import ROUNDING
-from scoring.explain import VISITOR, Explainer
+from scoring.explain import VISITOR, VISITOR_INITIAL, Explainer
 from scoring.lead_state import HELD, LeadState, Waiting
 from scoring.rules import Rulebook
 from scoring.sales import keeps_quiet, lapse
@@ -97,7 +97,7 @@ class Bands:
 
     def has_account(self, state: LeadState, lead: str) -> bool:
         """Whether a lead counts as one of its account's people: visitors do not, and neither do our own."""
-        if not state.account or lead[0] == "a":
+        if not state.account or lead[0] == VISITOR_INITIAL:
             return False
         return not (self._has_own and self.book.model.is_own(lead))
 

@@ -17,12 +17,15 @@ from scoring.visits import last_visit_ms
 
 EVIDENCE_MAX: Final = 10
 VISITOR: Final = "anon:"
-"""How the id of somebody begins who is not identified; its first letter is enough to tell."""
+"""How the id of somebody begins who is not identified."""
+
+VISITOR_INITIAL: Final = VISITOR[0]
+"""No other id of a lead begins with it: for the hot path, where to compare a letter is quicker."""
 
 
 def stage_of(state: LeadState, lead: str) -> str:
     """Return how far a lead has come: ``visitor``, ``inactive`` (no conversion yet) or ``converted``."""
-    return "visitor" if lead[0] == "a" else "converted" if state.converted_at else "inactive"
+    return "visitor" if lead[0] == VISITOR_INITIAL else "converted" if state.converted_at else "inactive"
 
 
 class Explainer:

@@ -19,7 +19,7 @@ from scoring.contacts import AccountFacts
 from scoring.cooling import ROUNDING
 from scoring.decay import DAY_MS
 from scoring.events import ACTIVITIES, Event
-from scoring.explain import VISITOR, Explainer
+from scoring.explain import VISITOR, VISITOR_INITIAL, Explainer
 from scoring.follow_ups import FollowUp
 from scoring.lead_state import (
     ACTIVITY_MARK,
@@ -468,7 +468,7 @@ class LeadScorer:
         That is when its band has changed, and with its first event of a day (UTC). Visitors have no history.
         """
         is_same_band, seen_at = was.band == state.band, state.last - state.cooled_ms
-        if lead[0] == "a" or (is_same_band and was.seen_ms // DAY_MS == seen_at // DAY_MS):
+        if lead[0] == VISITOR_INITIAL or (is_same_band and was.seen_ms // DAY_MS == seen_at // DAY_MS):
             return None
         bands = self.book.bands
         from_band = "" if is_same_band or was.band >= len(bands) else bands[was.band].name  # of another model's bands

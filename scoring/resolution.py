@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import Event
+from scoring.explain import VISITOR_INITIAL
 from scoring.follow_ups import decode_follow_up
 from scoring.identity import IDENTITY_LENGTH_MAX, is_stronger, strongest_identity
 from scoring.lead_state import LeadState, decode_state, encode_state
@@ -120,7 +121,7 @@ class Resolution:
 
     def tell_links(self, state: LeadState, lead: str, shown: list[Event], outcome: Outcome) -> None:
         """Tell the partition of each weaker identity that events have ``shown`` who it is, in place; each once."""
-        if lead[0] == "a":
+        if lead[0] == VISITOR_INITIAL:
             return  # nothing is weaker
         user = lead[5:] if lead[0] == "u" else None
         several: dict[tuple[str | None, str | None], Event] = {}

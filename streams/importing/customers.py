@@ -154,7 +154,8 @@ def read_customers(
     ways, customers that are there twice or have no name; and where there are none, or too many.
     """
     faults, book, rows = _Faults(), ValueBook(_about_words(mapped.section)), list(islice(rows, CUSTOMERS_MAX + 1))
-    decimal = decimal or find_decimal(_numbers(rows, mapped.columns))
+    numbers = _number_columns(mapped.columns)
+    decimal = decimal or find_decimal(_cells(rows, numbers))
     if decimal is Decimal.COMMA:
         mapped = replace(mapped, columns=replace(mapped.columns, decimal_comma=True))
     customers: list[Customer] = []
@@ -166,7 +167,7 @@ def read_customers(
             if row.error is not None:
                 raise row.error
             if decimal is None:
-                _refuse_either(row, mapped.columns)
+                _refuse_either(row, numbers, mapped.columns.names)
             customer = _read_row(row.cells, mapped)
         except (EventError, CustomerError) as error:
             faults.add(row.line, str(error))
@@ -193,6 +194,7 @@ def _about_words(section: Customers) -> Customers:
 
 
 def _number_columns(columns: Columns) -> list[int]:
+    """Return the indexes of the columns in which numbers should be."""
     return [
         index
         for fact, indexes in columns.of_field.items()
@@ -201,19 +203,18 @@ def _number_columns(columns: Columns) -> list[int]:
     ]
 
 
-def _numbers(rows: Iterable[Row], columns: Columns) -> Iterator[str]:
-    """Yield the cells in which numbers should be."""
-    for index in _number_columns(columns):
+def _cells(rows: Iterable[Row], indexes: Sequence[int]) -> Iterator[str]:
+    for index in indexes:
         yield from (row.cells[index] for row in rows if index < len(row.cells))
 
 
-def _refuse_either(row: Row, columns: Columns) -> None:
-    for index in _number_columns(columns):
+def _refuse_either(row: Row, indexes: Sequence[int], names: Sequence[str]) -> None:
+    for index in indexes:
         cell = row.cells[index] if index < len(row.cells) else ""
         if is_either(cell):
             raise EventError(
                 "wrong_type",
-                columns.names[index],
+                names[index],
                 f"{show(cell.strip())} is a thousand times more where points part thousands, or commas do, and nothing "
                 "in the table tells; say --decimal point or --decimal comma",
             )
