@@ -17,6 +17,7 @@ import msgspec
 from rich.console import Console
 
 from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded.stack import environment
 from streams.settings import Settings
 
 TIMEOUT_S: Final = 900
@@ -140,20 +141,6 @@ class Bench:
                     yield number, side
 
 
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Return the environment of a measured process."""
-    return {
-        "LEADHEAT_BROKERS": settings.brokers,
-        "LEADHEAT_PREFIX": settings.prefix,
-        "LEADHEAT_APP_ID": settings.app_id,
-        "LEADHEAT_PARTITIONS": str(settings.partitions),
-        "LEADHEAT_DATA_DIR": str(settings.data_dir),
-        "LEADHEAT_LOG_LEVEL": "warning",
-        "LEADHEAT_METRICS_PORT": str(settings.metrics_port),
-        "LEADHEAT_REDIS_URL": settings.redis_url or "",
-    }
-
-
 def run_child(module: str, *arguments: object, settings: Settings | None = None) -> dict[str, float]:
     """Run one measured process of ours and return the JSON line that it prints."""
     return run_command([sys.executable, "-m", f"tests.benchmarks.{module}", *map(str, arguments)], settings)
@@ -161,7 +148,7 @@ def run_child(module: str, *arguments: object, settings: Settings | None = None)
 
 def run_command(command: Sequence[str], settings: Settings | None = None) -> dict[str, float]:
     """Run one measured process and return the JSON line that it prints last."""
-    told = {} if settings is None else environment_of(settings)
+    told = {} if settings is None else environment(settings)
     done = subprocess.run(
         command, env={**os.environ, **told}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )

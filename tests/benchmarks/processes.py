@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -16,8 +16,8 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from streams.embedded.ports import free_ports
+from streams.embedded.stack import environment
 from streams.settings import Settings
-from tests.benchmarks.figures import environment_of
 
 READY_TIMEOUT_S: Final = 180.0
 POLL_S: Final = 0.05
@@ -59,8 +59,9 @@ def workers(settings: Settings, count: int, cores: Sequence[int] | None = None) 
         ports = free_ports("127.0.0.1", count)
         running = []
         for number, port in enumerate(ports):
-            mine = settings.model_copy(update={"metrics_port": port, "data_dir": settings.data_dir / f"worker{number}"})
-            process = stack.enter_context(_process("worker", mine, instance=f"w{number}"))
+            name = f"worker{number}"
+            own = {"metrics_port": port, "instance": name, "data_dir": settings.data_dir / name}
+            process = stack.enter_context(_process("worker", settings.model_copy(update=own)))
             if cores is not None:
                 process.cpu_affinity([cores[number]])
             running.append(Running(process, f"http://127.0.0.1:{port}/metrics"))
@@ -71,15 +72,14 @@ def workers(settings: Settings, count: int, cores: Sequence[int] | None = None) 
 @contextmanager
 def running(command: str, settings: Settings) -> Iterator[Running]:
     """Run another of our processes until the block ends."""
-    with _process(command, settings, instance=command) as process:
+    with _process(command, settings) as process:
         yield Running(process, "")
 
 
 @contextmanager
-def _process(command: str, settings: Settings, instance: str) -> Iterator[psutil.Process]:
-    told = {**os.environ, **environment_of(settings), "LEADHEAT_INSTANCE": instance}
-    told["LEADHEAT_GATEWAY_PORT"] = str(settings.gateway_port)
-    with subprocess.Popen([sys.executable, "-m", "streams.cli", command], env=told) as child:
+def _process(command: str, settings: Settings) -> Iterator[psutil.Process]:
+    env = {**os.environ, **environment(settings)}
+    with subprocess.Popen([sys.executable, "-m", "streams.cli", command], env=env) as child:
         try:
             yield psutil.Process(child.pid)
         finally:
@@ -91,9 +91,9 @@ def _are_ready(those: Sequence[Running], partitions: int) -> bool:
     return sum(ready) == partitions and all(ready)
 
 
-def _wait_until(is_so: object) -> None:
+def _wait_until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + READY_TIMEOUT_S
-    while not is_so():  # type: ignore[operator]
+    while not is_so():
         if time.monotonic() > deadline:
             raise SystemExit(f"the workers were not ready within {READY_TIMEOUT_S:.0f} s")
         time.sleep(POLL_S)

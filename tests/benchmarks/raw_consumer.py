@@ -32,18 +32,28 @@ class RawEvent(msgspec.Struct, gc=False):
     properties: dict[str, object] = {}
 
 
-async def consume(topic: str, count: int) -> dict[str, float]:
-    """Read ``count`` events and keep the sums; returns the wall and CPU seconds from the first to the last."""
-    consumer = AIOKafkaConsumer(
+def make_consumer(fetch_bytes: int) -> AIOKafkaConsumer:
+    """Return a consumer that checks nothing and commits nothing; ``fetch_bytes`` is the most of one partition."""
+    return AIOKafkaConsumer(
         bootstrap_servers=os.environ["LEADHEAT_BROKERS"],
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         check_crcs=False,
-        max_partition_fetch_bytes=8 << 20,
+        max_partition_fetch_bytes=fetch_bytes,
         isolation_level="read_committed",
     )
+
+
+def partitions_of(topic: str) -> list[TopicPartition]:
+    """Return all partitions of a topic."""
+    return [TopicPartition(topic, partition) for partition in range(int(os.environ["LEADHEAT_PARTITIONS"]))]
+
+
+async def consume(topic: str, count: int) -> dict[str, float]:
+    """Read ``count`` events and keep the sums; returns the wall and CPU seconds from the first to the last."""
+    consumer = make_consumer(fetch_bytes=8 << 20)
     await consumer.start()
-    consumer.assign([TopicPartition(topic, partition) for partition in range(int(os.environ["LEADHEAT_PARTITIONS"]))])
+    consumer.assign(partitions_of(topic))
     decode = msgspec.json.Decoder(RawEvent).decode
     rate = 1 / (HALF_LIFE_DAYS * 86_400_000)
     sums: dict[str, tuple[float, int]] = {}

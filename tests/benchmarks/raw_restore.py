@@ -7,30 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
 
 import psutil
 import uvloop
-from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tests.benchmarks.raw_consumer import make_consumer, partitions_of
 
 
 async def copy(topic: str, count: int) -> dict[str, float]:
     """Copy so many records, and return what it took."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=os.environ["LEADHEAT_BROKERS"],
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        check_crcs=False,
-        max_partition_fetch_bytes=4 << 20,
-        isolation_level="read_committed",
-    )
+    consumer = make_consumer(fetch_bytes=4 << 20)
     await consumer.start()
-    partitions = [TopicPartition(topic, partition) for partition in range(int(os.environ["LEADHEAT_PARTITIONS"]))]
     process = psutil.Process()
     rss, wall, cpu = process.memory_info().rss, time.perf_counter(), time.process_time()
-    consumer.assign(partitions)
+    consumer.assign(partitions_of(topic))
     held: dict[bytes, bytes] = {}
     while len(held) < count:
         for records in (await consumer.getmany(timeout_ms=500, max_records=10_000)).values():

@@ -27,13 +27,14 @@ from redis.asyncio import Redis
 from streams.clock import now_ms
 from streams.embedded.ports import free_ports
 from streams.embedded.redis import find_redis
+from streams.embedded.stack import environment
 from streams.projector.metrics import ProjectorMetrics
 from streams.projector.run import Projector, collect_rarely, make_redis
 from streams.reading import open_topic
 from streams.settings import Settings
 from streams.topics import ACCOUNT_SCORES, HOT_LEADS, LEAD_SCORES, create_topics
 from tests.benchmarks.bare_endpoint import BARE_KEY
-from tests.benchmarks.figures import ITSELF, Bench, Measure, Target, environment_of
+from tests.benchmarks.figures import ITSELF, Bench, Measure, Target
 from tests.benchmarks.plain_http import ask_at_rate, get
 from tests.redis_server import running_redis
 from tests.topic_records import account_score, alert, keyed, lead_score, write
@@ -156,7 +157,7 @@ def _measure_api(bench: Bench, settings: Settings, leads: int) -> list[Measure]:
 
 @contextmanager
 def _serving(side: str, settings: Settings) -> Iterator[str]:
-    env = {**os.environ, **environment_of(settings), "LEADHEAT_GATEWAY_PORT": str(settings.gateway_port)}
+    env = {**os.environ, **environment(settings)}
     url = f"http://127.0.0.1:{settings.gateway_port}"
     with subprocess.Popen([sys.executable, *COMMANDS[side]], env=env) as process:
         try:
@@ -201,7 +202,7 @@ async def _ask(port: int, leads: int) -> dict[str, float]:
 
 
 def _measure_page(bench: Bench, settings: Settings) -> Measure:
-    env = {**os.environ, **environment_of(settings)}
+    env = {**os.environ, **environment(settings)}
     took_ms: list[float] = []
     with ExitStack() as stack, bench.console.status("from Kafka to an open page"):
         url = stack.enter_context(_serving(API, settings))

@@ -22,6 +22,11 @@ KIND_WEIGHTS = [40, 20, 7, 20, 4, 1.5, 2, 0.4, 4, 1.1]
 CAMPAIGN = {"campaign": {"source": "newsletter", "medium": "email", "name": "autumn"}}
 
 
+def address(lead: int) -> str:
+    """Return the address of one of the people: one in five has a private one."""
+    return f"person{lead}@{'gmail.com' if lead % 5 == 0 else f'company{lead % COMPANIES}.com'}"
+
+
 def realistic_records(count: int, leads: int, seed: int = 7) -> Iterator[FileRecord]:
     """Yield records as a shard takes them: a few leads are busy, most are seen now and then (Zipf, exponent 0.8).
 
@@ -29,7 +34,7 @@ def realistic_records(count: int, leads: int, seed: int = 7) -> Iterator[FileRec
     """
     encode = msgspec.json.Encoder().encode
     for number, (lead, event) in enumerate(_events(count, leads, random.Random(seed))):
-        email = f"person{lead}@{'gmail.com' if lead % 5 == 0 else f'company{lead % COMPANIES}.com'}"
+        email = address(lead)
         yield FileRecord(number, event["time"], encode(event | {"email": email}), b"email:" + email.encode())
 
 

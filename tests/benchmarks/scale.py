@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Mapping
 from typing import Final
 
 import psutil
@@ -31,31 +32,29 @@ def measure(bench: Bench) -> list[Measure]:
 
 
 def _leads(bench: Bench) -> Measure:
-    count, cpu = bench.count(_PURE_EVENTS), {side: list[float]() for side in LEADS}
-    for _, side in bench.alternate(list(LEADS), "scale: leads that a shard holds"):
-        done = run_child("pure_shard", count, bench.count(LEADS[side]), "held")
-        cpu[side].append(done["cpu_s"] / count * 1e6)
-    return Measure(
-        title="as leads grow, of all of whom there is a state: one shard's pure logic, default model",
-        unit="µs of CPU an event",
-        figures=cpu,
-        peer="100 k leads",
-        targets=[Target("3 M leads", of="100 k leads", most=2.0)],
+    return _pure(
+        bench,
+        "as leads grow, of all of whom there is a state: one shard's pure logic, default model",
+        {side: (bench.count(leads), "held") for side, leads in LEADS.items()},
+        Target("3 M leads", of="100 k leads", most=2.0),
     )
 
 
 def _rules(bench: Bench) -> Measure:
-    count, cpu = bench.count(_PURE_EVENTS), {side: list[float]() for side in RULES}
-    for _, side in bench.alternate(list(RULES), "scale: rules"):
-        done = run_child("pure_shard", count, 10_000, f"rules {RULES[side]}")
-        cpu[side].append(done["cpu_s"] / count * 1e6)
-    return Measure(
-        title="as rules grow, of which the same count for each event: one shard's pure logic",
-        unit="µs of CPU an event",
-        figures=cpu,
-        peer="10 rules",
-        targets=[Target("200 rules", of="10 rules", most=1.5)],
+    return _pure(
+        bench,
+        "as rules grow, of which the same count for each event: one shard's pure logic",
+        {side: (10_000, f"rules {rules}") for side, rules in RULES.items()},
+        Target("200 rules", of="10 rules", most=1.5),
     )
+
+
+def _pure(bench: Bench, title: str, sides: Mapping[str, tuple[int, str]], target: Target) -> Measure:
+    """Measure one shard's pure logic on each side: so many leads, and what the shard is to be."""
+    count, cpu = bench.count(_PURE_EVENTS), {side: list[float]() for side in sides}
+    for _, side in bench.alternate(list(sides), "scale"):
+        cpu[side].append(run_child("pure_shard", count, *sides[side])["cpu_s"] / count * 1e6)
+    return Measure(title=title, unit="µs of CPU an event", figures=cpu, peer=target.of, targets=[target])
 
 
 def _partitions(bench: Bench) -> Measure:

@@ -7,7 +7,7 @@ ten events come by a weaker identity and take a hop, and every lead tells its ac
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from functools import cache, partial
 from statistics import median
 from typing import Final
 
@@ -43,13 +43,16 @@ def measure_simple(bench: Bench) -> list[Measure]:
         notes.append(f"Kafka Streams was not run: {why_not}.")
     cpu: dict[str, list[float]] = {side: [] for side in sides}
     rate: dict[str, list[float]] = {side: [] for side in sides}
-    loaded = -1
-    settings, topic = bench.settings("unused"), ""
+
+    @cache
+    def load(number: int) -> Settings:
+        settings = bench.settings(f"simple{number}")
+        asyncio.run(load_events(settings, events))
+        return settings
+
     for number, side in bench.alternate(sides, "wire to wire, simple model"):
-        if number != loaded:
-            settings, loaded = bench.settings(f"simple{number}"), number
-            topic = WEB_EVENTS.full_name(settings.prefix)
-            asyncio.run(load_events(settings, events))
+        settings = load(number)
+        topic = WEB_EVENTS.full_name(settings.prefix)
         if side == STREAMS:
             done = kafka_streams.run(command, settings, topic, count)
         elif side == FAUST:
@@ -76,18 +79,23 @@ def measure_default(bench: Bench) -> list[Measure]:
         events, companies = list(mixed_events(count, bench.count(LEADS))), list(company_updates())
     cpu: dict[str, list[float]] = {RAW: [], WORKER: []}
     rate: dict[str, list[float]] = {RAW: [], WORKER: []}
-    loaded, settings, messages = -1, bench.settings("unused"), list[float]()
+    messages: list[float] = []
+
+    @cache
+    def load(number: int) -> Settings:
+        settings = bench.settings(f"default{number}")
+        asyncio.run(load_events(settings, events))
+        asyncio.run(load_events(settings, companies, ACCOUNT_UPDATES))
+        return settings
+
     for number, side in bench.alternate([RAW, WORKER], "wire to wire, default model"):
-        if number != loaded:
-            settings, loaded = bench.settings(f"default{number}"), number
-            asyncio.run(load_events(settings, events))
-            asyncio.run(load_events(settings, companies, ACCOUNT_UPDATES))
+        settings = load(number)
         topic = WEB_EVENTS.full_name(settings.prefix)
         done = run_child(side.replace(" ", "_"), topic, count, "default", settings=settings)
         _note(done, count, cpu[side], rate[side])
         if side == WORKER:
             messages.append(done["messages"] / count)
-    people, largest, accounts, per_account = asyncio.run(_measure_accounts(settings))
+    people, largest, accounts, per_account = asyncio.run(_measure_accounts(load(0)))
     notes = [
         f"{median(messages):.2f} messages between shards an event.",
         f"The largest account has {people:,} people and takes {largest:,} bytes; {accounts:,} accounts take "

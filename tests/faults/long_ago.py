@@ -1,7 +1,7 @@
 """Leads of long ago: states that earlier workers left behind, so many that a restore takes a while.
 
 To score a million people first would take most of the suite's time. So a few are scored, by the shard's own logic, and
-their states are left under as many addresses as are wanted: those say nothing of whose they are.
+their states are left under as many addresses as are wanted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from scoring.replay import FileRecord
 from scoring.shard import Shard
 from streams.settings import Settings
 from streams.topics import CHANGELOG
+from tests.benchmarks.long_lived import spread
 from tests.benchmarks.traffic import load_events, partition_of
 from tests.faults.traffic import DAY_MS
 
@@ -41,11 +42,9 @@ def make_states(model: ScoringModel, count: int, settings: Settings, now_ms: int
             for view in range(1 + template % 4)
         ]
         shard.take([FileRecord(n, event["time"], json.dumps(event).encode(), key) for n, event in enumerate(events)])
-    templates = list(shard.leads.values())
     states: list[dict[bytes, bytes]] = [{} for _ in range(settings.partitions)]
-    for number in range(count):
-        lead = f"email:{address(number)}"
-        states[partition_of(lead, settings.partitions)][lead.encode()] = templates[number % len(templates)]
+    for lead, state in spread(shard.leads, (f"email:{address(number)}" for number in range(count))).items():
+        states[partition_of(lead.decode(), settings.partitions)][lead] = state
     return states
 
 

@@ -45,6 +45,7 @@ def with_read_uncommitted() -> None:
 def with_stale_persisted_offset() -> None:
     """Take a changelog to end where it ended when this worker first had the shard."""
     read_bounds = tables.Shards._read_bounds
+    known_before: dict[tables.Shards, dict[int, int]] = {}
 
     async def read_bounds_once(self: tables.Shards, partitions: set[int]) -> None:
         known = dict(self._ends)
@@ -52,7 +53,6 @@ def with_stale_persisted_offset() -> None:
         known_before.setdefault(self, {}).update(known)
         self._ends.update({each: end for each, end in known_before[self].items() if each in partitions})
 
-    known_before: dict[tables.Shards, dict[int, int]] = {}
     tables.Shards._read_bounds = read_bounds_once  # type: ignore[method-assign]
 
 
