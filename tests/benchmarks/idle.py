@@ -38,6 +38,8 @@ def measure(bench: Bench) -> list[Measure]:
             with bench.console.status(f"idle, round {number + 1} of {bench.rounds}"):
                 before = {side: each.cpu_s() for side, each in those.items()}
                 time.sleep(SECONDS)
+                if waiting.poll() is not None:
+                    raise SystemExit(f"the {PEER} has ended: {waiting.returncode}")
                 for side, each in those.items():
                     shares[side].append(100 * (each.cpu_s() - before[side]) / SECONDS)
     return [

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer
 
 async def wait(brokers: str, topic: str) -> None:
     """Wait for records that do not come."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, group_id="idle")
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=brokers, group_id="idle-consumer")
     await consumer.start()
     try:
         await consumer.getone()

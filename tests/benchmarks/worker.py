@@ -45,6 +45,7 @@ def run_watched(settings: Settings, model: str, watch: Callable[[CollectorRegist
         threading.Thread(target=watch, args=(registry,), daemon=True).start()
         return WorkerMetrics(registry, now_ms)
 
+    # The worker makes its metrics itself, and is measured as it is: no way in is made for a benchmark.
     worker_app.WorkerMetrics = remember  # type: ignore[misc, assignment]
     version = parse_model(text, "model").version
     worker_app.run_worker(settings, [Publication(number=1, kind="file", version=version, text=text, at_ms=0, by="me")])
