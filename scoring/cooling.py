@@ -65,8 +65,10 @@ def total_after(terms: Sequence[Line], wait_ms: float) -> float:
     return total
 
 
-def first_below(terms: Sequence[Line], level: float) -> int | None:
+def first_below(terms: Sequence[Line], level: float, near: int = 0) -> int | None:
     """Return the wait (whole ms, from now) until the score is first below ``level``, or None for never.
+
+    ``near`` is a wait from which to look, and changes nothing but how long that takes.
 
     >>> first_below([Term(80, 1 / 1000)], 20.0)
     2001
@@ -80,7 +82,7 @@ def first_below(terms: Sequence[Line], level: float) -> int | None:
         return None  # even if all gains had faded before any penalty did
     if threshold <= 0.0:
         return _first_crossing(terms, threshold)
-    wait = _crossing(terms, threshold)
+    wait = _crossing(terms, threshold, near)
     if not deepest or (wait is not None and _stays_above(terms, threshold, 0, wait)):
         return wait
     return _first_crossing(terms, threshold)
@@ -99,16 +101,23 @@ class Course(NamedTuple):
     step_wait: int = HORIZON_MS
     step_points: float = 0.0
 
-    def first_below(self, level: float) -> int | None:
-        """Return the wait (whole ms) until the score is first below ``level``, or None for never.
+    def first_below(self, level: float, near: int = 0) -> int | None:
+        """Return the wait (whole ms) until the score is first below ``level``, or None for never; see the function.
 
         >>> Course([Term(80, 1 / 1000)], constant=10, step_wait=500, step_points=-50).first_below(20.0)
         500
         """
-        standing_until = [(_uncapped_after(cap, terms), cap, terms) for cap, terms in self.capped]
-        moments = {wait for wait, _, _ in standing_until} | {self.step_wait}
+        standing_until = []
+        moments = {HORIZON_MS}
+        for cap, channel in self.capped:
+            until = _uncapped_after(cap, channel)
+            standing_until.append((until, cap, channel))
+            if 0 < until < HORIZON_MS:
+                moments.add(until)
+        if 0 < self.step_wait < HORIZON_MS:
+            moments.add(self.step_wait)
         start = 0
-        for end in [*sorted(moment for moment in moments if 0 < moment < HORIZON_MS), HORIZON_MS]:
+        for end in sorted(moments):
             constant = self.constant + (self.step_points if self.step_wait <= start else 0.0)
             terms = list(self.terms)
             for until, cap, channel in standing_until:
@@ -118,7 +127,7 @@ class Course(NamedTuple):
                     terms += channel
             if start:
                 terms = [(amount * exp2(-start * rate), rate, ceiling) for amount, rate, ceiling in terms]
-            wait = first_below(terms, level - constant)
+            wait = first_below(terms, level - constant, max(0, near - start))
             if wait is not None and start + wait < end:
                 return start + wait
             start = end
@@ -147,9 +156,12 @@ def _join_equal_rates(terms: Sequence[Line]) -> list[Line]:
     return joined
 
 
-def _crossing(terms: Sequence[Line], threshold: float) -> int | None:
-    """Return a wait (ms) at which the sum crosses ``threshold`` (> 0) downwards; the only one, if it only falls."""
-    above, below, wait, steps = -1, HORIZON_MS, 0, 0
+def _crossing(terms: Sequence[Line], threshold: float, near: int = 0) -> int | None:
+    """Return a wait (ms) at which the sum crosses ``threshold`` (> 0) downwards; the only one, if it only falls.
+
+    The search begins at ``near``.
+    """
+    above, below, wait, steps = -1, HORIZON_MS, min(near, HORIZON_MS - 1), 0
     if total_after(terms, below) >= threshold:
         return None
     while below - above > 1:

@@ -114,20 +114,20 @@ class Sums:
         """Return the first time at which the lead leaves its band if all that does not fade is ``fixed`` points."""
         book = self._book
         start = max(since, state.held_until) if state.band == len(book.bands) - 1 else since
-        terms: list[Line] = []
-        by_channel: list[list[Line]] = [terms, *([] for _ in book.channel_caps[1:])]
+        by_channel: list[list[Line]] = [[] for _ in book.channel_caps]
+        facts = self.facts
         for number, count, at in zip(state.rules, state.counts, state.times):
-            points, rate, ceiling, channel = self.facts[number]
+            points, rate, ceiling, channel = facts[number]
             by_channel[channel].append((points * count * exp2((at - start) * rate), rate, ceiling))
-        leave = book.bands[state.band].leave
-        channels = zip(book.channel_caps[1:], by_channel[1:], strict=True)
-        capped = [(cap, channel_terms) for cap, channel_terms in channels if channel_terms]
+        leave, near = book.bands[state.band].leave, max(0, -state.cools_at - start)
+        terms = by_channel[0]
+        capped = [(cap, by_channel[channel]) for channel, cap in self._capped if by_channel[channel]]
         inactive_from = self._book.inactive_from(state.visits)
         if not capped and inactive_from is None:
-            wait = first_below(terms, leave - fixed)
+            wait = first_below(terms, leave - fixed, near)
         elif inactive_from is None:
-            wait = Course(terms, fixed, capped).first_below(leave)
+            wait = Course(terms, fixed, capped).first_below(leave, near)
         else:
             until = max(0, inactive_from - start)
-            wait = Course(terms, fixed, capped, until, book.inactive_points).first_below(leave)
+            wait = Course(terms, fixed, capped, until, book.inactive_points).first_below(leave, near)
         return NEVER if wait is None else start + wait
