@@ -200,6 +200,25 @@ def test_a_lead_is_rejected_with_the_keyboard_alone(served: Served, browser: Any
 
 
 @pytest.mark.thorough
+def test_an_answer_that_is_on_its_way_does_not_close_what_somebody_opens(served: Served, browser: Any) -> None:
+    page = open_page(browser, [])
+    asked: list[Any] = []
+    page.goto(served.url + PAGES["lead"])
+    page.wait_for_selector("#pulse[data-state=live]")
+    page.route("**" + PAGES["lead"], asked.append)
+    while not asked:
+        page.wait_for_timeout(50)
+    page.locator(".menu > summary").click()
+    with page.expect_response("**" + PAGES["lead"]):
+        asked[0].continue_()
+    page.wait_for_timeout(300)
+    assert page.locator(".menu").get_attribute("open") is not None
+    page.unroute_all(behavior="ignoreErrors")
+    with page.expect_response("**" + PAGES["lead"]):
+        page.keyboard.press("Escape")
+
+
+@pytest.mark.thorough
 def test_pages_fit_a_phone(served: Served, browser: Any) -> None:
     faults: list[str] = []
     page = open_page(browser, faults, viewport={"width": 360, "height": 740}, has_touch=True)

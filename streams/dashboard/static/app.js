@@ -40,6 +40,13 @@ function refreshSoon() {
   if (timer === 0) timer = setTimeout(refresh, Math.max(0, refreshedAt + REFRESH_MS - Date.now()));
 }
 
+// What somebody opened while a part of the page was asked for anew stays, too.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.requestConfig.verb !== "get" || !isBusy()) return;
+  event.detail.shouldSwap = false;
+  isStale = true;
+});
+
 function show(state, text) {
   if (pulse === null || pulse.dataset.state === state) return;
   pulse.dataset.state = state;
