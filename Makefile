@@ -28,14 +28,15 @@ test: $(DEV)  ## Run the tests (a real Kafka is started for them)
 test-thorough: $(DEV)  ## Run the tests that take long, about rare cases, and all examples
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 3 --dist worksteal -m "thorough or hypothesis or share"
 
-check: $(DEV)  ## Check format, style, types and the direction of imports
+check: $(DEV)  ## Check format, style, types, the direction of imports and the examples in docstrings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest --quiet --durations=0 --durations-min=5 --doctest-modules scoring streams
 
-test-all: check  ## Check, and run every test and every example in the docstrings
-	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2 --doctest-modules scoring streams tests
+test-all: check  ## Check, and run every test
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2
 
 faults: $(DEV)  ## Kill, stop, fill up and lie to a whole leadheat, and hold it to its promises (20 minutes)
 	$(BIN)/python -m tests.faults $(FAULTS)

@@ -46,7 +46,7 @@ def track_name(kind: str, text: str) -> str:
     """Return the name of the track for a model's text: the same text is the same track, and goes on there.
 
     >>> track_name("shadow", "version: 1")
-    'shadow-ba27f4f1'
+    'shadow-3753e839'
     """
     return f"{kind}-{blake2b(text.encode(), digest_size=4).hexdigest()}"
 
