@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from statistics import median_low
 from typing import Final, Literal
@@ -23,7 +22,7 @@ import msgspec
 from scoring.conditions import holds, number_of
 from scoring.decay import DAY_MS
 from scoring.errors import CustomerError
-from scoring.model_customers import Answers, Criterion, CriterionOfAKind, Customers, Limits, OfNumbers, Quantiles, YesNo
+from scoring.model_customers import Answers, Criterion, Customers, Limits, OfNumbers, Quantiles, YesNo
 from scoring.model_file import show
 
 Fact = str | int | float | bool | list[str]
@@ -82,7 +81,7 @@ def read_number(criterion: OfNumbers, facts: Mapping[str, Fact]) -> float | None
 
     Raises :class:`CustomerError` for what is no number.
     """
-    name, answer = _first_known(criterion, facts)
+    name, answer = _first_known(criterion.sources, facts)
     number = None if answer is None else _number(name, answer)
     if number is None or criterion.divided_by is None:
         return number
@@ -106,12 +105,13 @@ def rate_fact(criterion: Criterion, facts: Mapping[str, Fact], cuts: Sequence[fl
 
     Raises :class:`CustomerError` for an answer that the criterion does not know.
     """
-    return _compile("", criterion, cuts).rate(facts)
+    return _Compiled("", criterion, cuts).rate(facts).rating
 
 
 def rate_answer(criterion: Criterion, name: str, answer: Fact) -> float:
     """Return the rating that an answer means; for criteria about numbers, the answer is the category itself.
 
+    >>> from scoring.model_customers import Rating
     >>> rate_answer(YesNo(kind="yes_no"), "fits", "Ja"), rate_answer(Rating(kind="rating"), "upsell", 7)
     (1.0, 7.0)
 
@@ -159,9 +159,9 @@ def _meets(condition: object, answer: Fact) -> bool:
     return any(holds(condition, {"answer": item}) for item in items)  # type: ignore[arg-type]
 
 
-def _first_known(criterion: CriterionOfAKind, facts: Mapping[str, Fact]) -> tuple[str, Fact | None]:
-    """Return the first fact that is known of those that a criterion asks for, with its name."""
-    for source in criterion.sources:
+def _first_known(sources: Sequence[str], facts: Mapping[str, Fact]) -> tuple[str, Fact | None]:
+    """Return the first of ``sources`` that is known, with its name."""
+    for source in sources:
         answer = facts.get(source)
         if answer or answer == 0:  # 0 and false are known
             return source, answer
@@ -177,53 +177,59 @@ def _number(name: str, answer: Fact) -> float:
     return number
 
 
-@dataclass(frozen=True, slots=True)
 class _Compiled:
-    """A criterion as it is used for thousands of customers."""
+    """A criterion as it is used for thousands of customers; ``cuts`` are the limits of one by quantiles."""
 
-    name: str
-    criterion: Criterion
-    weight: float
-    lowest: float
-    span: float
-    limits: Sequence[float] | None
-    """Of a criterion about numbers, rising: where less is better, of the numbers' negatives."""
-    sign: float
-    seen: dict[tuple[type, Fact], float]
-    """The ratings of words that were seen, since customers are much alike; typed, as 1 and true are equal keys."""
+    def __init__(self, name: str, criterion: Criterion, cuts: Sequence[float] | None) -> None:
+        self.name, self.criterion = name, criterion
+        self.weight, self.aspect = criterion.weight, criterion.aspect
+        self._sources = criterion.sources
+        self._asks_for_number = criterion if isinstance(criterion, OfNumbers) else None
+        limits, self._sign = cuts, 1.0
+        if isinstance(criterion, Limits):
+            limits = criterion.limits
+            self._sign = -1.0 if limits[0] > limits[-1] else 1.0
+        elif isinstance(criterion, Quantiles):
+            self._sign = -1.0 if criterion.less_is_better else 1.0
+        # Rising: where less is better, they are of the numbers' negatives.
+        self._limits = [self._sign * limit for limit in limits or ()]
+        self._unknown = CriterionRating(name)
+        self._categories = [] if limits is None else [self.tell(1.0 + below) for below in range(len(limits) + 1)]
+        # Customers are much alike: what words were rated as; typed, as 1 and true are equal keys.
+        self._words: dict[tuple[type, Fact], CriterionRating] = {}
 
-    def rate(self, facts: Mapping[str, Fact]) -> float | None:
-        criterion = self.criterion
-        if not isinstance(criterion, OfNumbers):
-            name, answer = _first_known(criterion, facts)
-            return None if answer is None else self._rate_word(name, answer)
-        number = read_number(criterion, facts)
-        if number is None or self.limits is None:
-            return None
-        return 1.0 + bisect_right(self.limits, self.sign * number)
+    def rate(self, facts: Mapping[str, Fact]) -> CriterionRating:
+        """Return the rating that follows from facts; raise :class:`CustomerError` for what cannot be read."""
+        if self._asks_for_number is None:
+            name, answer = _first_known(self._sources, facts)
+            return self._unknown if answer is None else self._rate_word(name, answer)
+        number = read_number(self._asks_for_number, facts)
+        if number is None or not self._categories:
+            return self._unknown
+        return self._categories[bisect_right(self._limits, self._sign * number)]
 
-    def _rate_word(self, name: str, answer: Fact) -> float:
+    def _rate_word(self, name: str, answer: Fact) -> CriterionRating:
         if isinstance(answer, list):
-            return rate_answer(self.criterion, name, answer)
+            return self.tell(rate_answer(self.criterion, name, answer))
         key = answer.__class__, answer
-        rating = self.seen.get(key)
+        rating = self._words.get(key)
         if rating is None:
-            rating = rate_answer(self.criterion, name, answer)
-            if len(self.seen) < _WORDS_KEPT:
-                self.seen[key] = rating
+            rating = self.tell(rate_answer(self.criterion, name, answer))
+            if len(self._words) < _WORDS_KEPT:
+                self._words[key] = rating
         return rating
 
-
-def _compile(name: str, criterion: Criterion, cuts: Sequence[float] | None) -> _Compiled:
-    limits, sign = cuts, 1.0
-    if isinstance(criterion, Limits):
-        limits = criterion.limits
-        sign = -1.0 if limits[0] > limits[-1] else 1.0
-    elif isinstance(criterion, Quantiles):
-        sign = -1.0 if criterion.less_is_better else 1.0
-    rising = None if limits is None else [sign * limit for limit in limits]
-    lowest, highest = criterion.lowest, criterion.highest
-    return _Compiled(name, criterion, criterion.weight, lowest, highest - lowest, rising, sign, {})
+    def tell(
+        self, rating: float | None, by: Literal["automatic", "manual", "mean"] = "automatic", said: Said | None = None
+    ) -> CriterionRating:
+        """Return a rating with its share, by whom, and who ``said`` so, if anybody."""
+        if rating is None:
+            return self._unknown
+        lowest = self.criterion.lowest
+        share = (rating - lowest) / (self.criterion.highest - lowest)
+        if said is None:
+            return CriterionRating(self.name, rating, share, by)
+        return CriterionRating(self.name, rating, share, by, said.by, said.time_ms)
 
 
 class ValueBook:
@@ -238,7 +244,7 @@ class ValueBook:
     def __init__(self, customers: Customers, cuts: Mapping[str, Sequence[float]] | None = None) -> None:
         self.customers = customers
         cuts = cuts or {}
-        self._criteria = [_compile(name, criterion, cuts.get(name)) for name, criterion in customers.criteria.items()]
+        self._criteria = [_Compiled(name, criterion, cuts.get(name)) for name, criterion in customers.criteria.items()]
         self._weight = customers.value_max
         self._valid_ms = customers.manual.valid_days * DAY_MS
 
@@ -249,6 +255,8 @@ class ValueBook:
 
         What cannot be read is unknown, or, if that is to be ``strict``, raises :class:`CustomerError`.
         """
+        if strict and not said:
+            return self.sum_up([each.rate(facts) for each in self._criteria])
         return self.sum_up([self._rate(each, facts, said.get(each.name), now_ms, strict) for each in self._criteria])
 
     def find_faults(self, facts: Mapping[str, Fact]) -> Iterator[CustomerError]:
@@ -274,38 +282,24 @@ class ValueBook:
         except CustomerError:
             if strict:
                 raise
-            automatic = None
-        by_hand = self._by_hand(each, said, now_ms)
-        if said is None or by_hand is None:
-            return self._rating(each, automatic, "automatic")
+            automatic = each.tell(None)
+        by_hand = None if said is None else self._by_hand(each, said, now_ms)
+        if by_hand is None:
+            return automatic
         prefer = self.customers.manual.prefer
-        if automatic is None or prefer == "manual":
-            return self._rating(each, by_hand, "manual", said)
+        if automatic.rating is None or prefer == "manual":
+            return each.tell(by_hand, "manual", said)
         if prefer == "automatic":
-            return self._rating(each, automatic, "automatic")
-        return self._rating(each, (automatic + by_hand) / 2, "mean", said)
+            return automatic
+        return each.tell((automatic.rating + by_hand) / 2, "mean", said)
 
-    def _by_hand(self, each: _Compiled, said: Said | None, now_ms: int) -> float | None:
-        if said is None or said.answer is None or now_ms - said.time_ms > self._valid_ms:
+    def _by_hand(self, each: _Compiled, said: Said, now_ms: int) -> float | None:
+        if said.answer is None or now_ms - said.time_ms > self._valid_ms:
             return None
         try:
             return rate_answer(each.criterion, each.name, said.answer)
         except CustomerError:
             return None  # said of a criterion that has been another one since
-
-    def _rating(
-        self,
-        each: _Compiled,
-        rating: float | None,
-        by: Literal["automatic", "manual", "mean"],
-        said: Said | None = None,
-    ) -> CriterionRating:
-        if rating is None:
-            return CriterionRating(each.name)
-        share = (rating - each.lowest) / each.span
-        if said is None:
-            return CriterionRating(each.name, rating, share, by)
-        return CriterionRating(each.name, rating, share, by, said.by, said.time_ms)
 
     def sum_up(self, ratings: list[CriterionRating]) -> CustomerWorth:
         """Return what ratings, one per criterion in the model's order, come to."""
@@ -316,12 +310,13 @@ class ValueBook:
             if rating.share is None:
                 unknown += 1
                 continue
+            points = each.weight * rating.share
             known += each.weight
-            weighted += each.weight * rating.share
+            weighted += points
             above += rating.share > 0
-            if (aspect := each.criterion.aspect) is not None:
+            if (aspect := each.aspect) is not None:
                 sums = aspects.setdefault(aspect, [0.0, 0.0])
-                sums[0] += each.weight * rating.share
+                sums[0] += points
                 sums[1] += each.weight
         coverage = round(known / self._weight, DIGITS)
         is_known = known > 0 and coverage >= self.customers.coverage_min
@@ -343,5 +338,5 @@ class ValueBook:
         for number, each in enumerate(self._criteria):
             known = [rating for worth in group if (rating := worth.ratings[number].rating) is not None]
             rating = median_low(known) if 2 * len(known) >= len(group) else None
-            ratings.append(self._rating(each, rating, "automatic"))
+            ratings.append(each.tell(rating))
         return self.sum_up(ratings)

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 _BLANKS: Final = frozenset({"", "-", "--", "n/a", "#n/a", "null"})
+_BEGINS_OF_BLANKS: Final = frozenset({*"-nN#", ""})
 _CURRENCY: Final = re.compile(r"^[A-Z]{3}\s+|\s+[A-Z]{3}$|[$€£¥₹]")
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,2})?")
 _GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")
@@ -19,7 +20,7 @@ def is_blank(cell: str) -> bool:
     >>> [is_blank(cell) for cell in ("", " - ", "#N/A", "0")]
     [True, True, True, False]
     """
-    return cell.strip().lower() in _BLANKS
+    return (cell[:1] in _BEGINS_OF_BLANKS or cell[:1].isspace()) and cell.strip().lower() in _BLANKS
 
 
 def read_number(cell: str, *, whole: bool = False, decimal_comma: bool = False) -> int | float:

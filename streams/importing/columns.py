@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 from scoring.errors import EventError, SettingsError
@@ -41,16 +41,40 @@ class Columns:
         Raises :class:`EventError`, naming the column, for a cell that is not what its field needs.
         """
         told: dict[str, Value] = {}
-        for field, kind, indexes in self._kinds:
+        given = len(cells)
+        for field, indexes, read in self._readers:
             for index in indexes:
-                if index < len(cells) and not is_blank(cells[index]):
-                    told[field] = self._read_cell(field, kind, cells[index], self.names[index])
+                if index < given and not is_blank(cell := cells[index]):
+                    try:
+                        told[field] = read(cell)
+                    except ValueError as error:
+                        shown = f"{cell.strip()[:80]!r}"
+                        raise EventError("wrong_type", self.names[index], f"{shown} is {error} for {field}") from None
+                    except EventError as error:
+                        raise EventError(error.reason, self.names[index], error.message) from None
                     break
         return told
 
     @cached_property
-    def _kinds(self) -> list[tuple[str, Kind, Sequence[int]]]:
-        return [(field, self.fields.kind(field), indexes) for field, indexes in self.of_field.items()]
+    def _readers(self) -> list[tuple[str, Sequence[int], Callable[[str], Value]]]:
+        return [(field, indexes, self._reader(self.fields.kind(field))) for field, indexes in self.of_field.items()]
+
+    def _reader(self, kind: Kind) -> Callable[[str], Value]:
+        match kind:
+            case "time":
+                return self.times.read
+            case "number" | "whole":
+                return partial(read_number, whole=kind == "whole", decimal_comma=self.decimal_comma)
+            case "texts":
+                return read_texts
+            case "anything":
+                return read_anything
+            case "text":
+                return str.strip
+
+    @cached_property
+    def _names_of_others(self) -> list[tuple[int, str]]:
+        return [(index, name) for index in self.others if (name := name_of(self.names[index]))]
 
     def read_others(self, cells: Sequence[str]) -> Iterator[tuple[str, Value]]:
         """Yield what the columns tell that nothing knows, with their own names."""
@@ -60,30 +84,14 @@ class Columns:
 
     def read_unknown(self, cells: Sequence[str]) -> Iterator[tuple[str, Value]]:
         """Yield the same with names such as ours, so that a model can ask for them."""
-        for column, value in self.read_others(cells):
-            if name := name_of(column):
-                yield name, value
+        for index, name in self._names_of_others:
+            if index < len(cells) and not is_blank(cells[index]):
+                yield name, read_anything(cells[index])
 
     @property
     def ignored(self) -> list[str]:
         """The names of the columns that nothing knows."""
         return [self.names[index] for index in self.others]
-
-    def _read_cell(self, field: str, kind: Kind, cell: str, column: str) -> Value:
-        match kind:
-            case "time":
-                return self.times.read(cell, column)
-            case "number" | "whole":
-                try:
-                    return read_number(cell, whole=kind == "whole", decimal_comma=self.decimal_comma)
-                except ValueError as error:
-                    raise EventError("wrong_type", column, f"{cell.strip()[:80]!r} is {error} for {field}") from None
-            case "texts":
-                return read_texts(cell)
-            case "anything":
-                return read_anything(cell)
-            case _:
-                return cell.strip()
 
 
 def map_columns(

@@ -63,9 +63,10 @@ class Table:
     def _fault_of(self, cells: list[str]) -> EventError | None:
         if len(cells) > len(self.columns):
             return EventError("malformed", "", f"has {len(cells)} cells; there are {len(self.columns)} columns")
-        if sum(map(len, cells)) > ROW_CHARACTERS_MAX:
+        text = "".join(cells)
+        if len(text) > ROW_CHARACTERS_MAX:
             return EventError("too_large", "", f"has more than {ROW_CHARACTERS_MAX} characters")
-        if any(_is_undecoded(cell) for cell in cells):
+        if _is_undecoded(text):
             return EventError("malformed", "", f"is not UTF-8; {_CONVERT}")
         return None
 
