@@ -74,7 +74,10 @@ class Settings(BaseSettings):
     )
     commit_interval_ms: int = Field(20, ge=0, le=10_000, description="shortest time between a shard's transactions")
     fetch_wait_ms: int = Field(
-        20, ge=1, le=10_000, description="how long a fetch waits for records: adds to latency, saves idle work"
+        20,
+        ge=1,
+        le=10_000,
+        description="how long a fetch waits for records while some flow (adds to latency); longer while none do",
     )
     chunk_records: int = Field(100_000, ge=1, le=1_000_000, description="records handled in one go, at most")
     pending_records: int = Field(

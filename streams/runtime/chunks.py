@@ -18,6 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.runtime.bare_records import read_bare
+from streams.runtime.fetch_wait import wait_longer_while_quiet
 
 _ANSWER_MS = 100  # an answer is some milliseconds older than its receipt
 _PAUSED_S = 0.02  # how soon a consumer without any partition to read looks again
@@ -97,15 +98,13 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Faust asks for this only under its own exactly_once, which we do not use.
         consumer._isolation_level = "read_committed"
-        # A fetch asks only for partitions without records at hand, one request at a time: a quiet one would hold
-        # up the others for as long as the broker waits for it (1.5 s, if Faust had its way).
-        consumer._fetch_max_wait_ms = self.consumer.fetch_wait_ms
         return consumer
 
     async def on_start(self) -> None:
         """Connect; from here on records of sources are bare ones."""
         await super().on_start()
         read_bare(self._consumer, self.consumer.sources)
+        wait_longer_while_quiet(self._consumer, self.consumer.sources, self.consumer.fetch_wait_ms)
 
     async def _fetch_records(
         self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
