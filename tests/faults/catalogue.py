@@ -129,7 +129,7 @@ ON_THE_STAGE: Final = (
 MUTANTS: Final = (
     Mutant("contiguity", "no contiguity check", environment={"LOST_CHUNKS": "0.2"}, settings={"chunk_records": 20}),
     Mutant("fencing", "no fencing", points={"before-commit": "stop 12\n"}, seconds=30),
-    Mutant("read_uncommitted", "read_uncommitted", points={"before-commit": "kill\n" * 2}, seconds=15),
+    Mutant("read_uncommitted", "read_uncommitted", points={"before-commit": "kill\n" * 4}, seconds=20),
     Mutant("persisted_offset", "stale persisted_offset", joins=2, seconds=24),
     Mutant("absorb", "absorb applied twice", seconds=8),
 )
