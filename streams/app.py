@@ -152,6 +152,7 @@ def _faust_app(settings: Settings, shards: Shards) -> faust.App:
         shards.sources,
         chunk_records=settings.chunk_records,
         fetch_wait_ms=settings.fetch_wait_ms,
+        fetch_min_bytes=settings.fetch_min_bytes,
         locate=shards.locate,
         changelog_end=shards.changelog_end,
         until_idle=shards.until_idle,

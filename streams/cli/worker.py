@@ -31,8 +31,8 @@ def worker() -> None:
     from streams.app import run_worker
 
     settings = load_settings()
-    if settings.track and not settings.app_id.endswith(f"-{settings.track}"):
-        settings = beside(settings, settings.track)  # with the running workers' name it would fence them
+    if settings.track:
+        settings = beside(settings, settings.track)
     run_worker(settings, asyncio.run(start_models(settings)))
 
 

@@ -98,6 +98,7 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # Faust asks for this only under its own exactly_once, which we do not use.
         consumer._isolation_level = "read_committed"
+        consumer._fetch_min_bytes = self.consumer.fetch_min_bytes
         return consumer
 
     async def on_start(self) -> None:
@@ -193,6 +194,7 @@ class ChunkConsumer(driver.Consumer):
     sources: Collection[str] = ()
     chunk_records: int
     fetch_wait_ms: int
+    fetch_min_bytes: int
     locate: Locate
     changelog_end: Callable[[int], int]
     until_idle: Callable[[], Awaitable[object]]
@@ -266,6 +268,7 @@ def chunk_transport(
     *,
     chunk_records: int,
     fetch_wait_ms: int,
+    fetch_min_bytes: int,
     locate: Locate,
     changelog_end: Callable[[int], int],
     until_idle: Callable[[], Awaitable[object]],
@@ -278,6 +281,7 @@ def chunk_transport(
         "sources": frozenset(sources),
         "chunk_records": chunk_records,
         "fetch_wait_ms": fetch_wait_ms,
+        "fetch_min_bytes": fetch_min_bytes,
         "locate": staticmethod(locate),
         "changelog_end": staticmethod(changelog_end),
         "until_idle": staticmethod(until_idle),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scoring.bands import ANSWER_WAIT_MS
 from streams.runtime.inheritance import Inheritance
 from streams.runtime.transactions import Work
 from streams.settings import Settings
@@ -24,7 +25,17 @@ def test_rebuilt_states_lie_where_the_rebuild_has_put_them_and_are_told_where_ev
 
 def test_a_worker_beside_is_another_group_with_other_transactions() -> None:
     settings = Settings(app_id="ours")
-    assert beside(settings, "shadow-1").app_id != settings.app_id
+    own = beside(settings, "shadow-1")
+    assert own.app_id != settings.app_id
+    assert beside(own, "shadow-1") == own  # a worker that is started with them keeps to them
+
+
+def test_a_worker_beside_lets_events_come_together_and_still_answers_before_a_crossing_gives_up() -> None:
+    own, running = beside(Settings(), "shadow-1"), Settings()
+    assert own.commit_interval_ms > 10 * running.commit_interval_ms
+    assert own.fetch_min_bytes > running.fetch_min_bytes
+    there_and_back = 2 * (own.fetch_wait_ms + own.commit_interval_ms)
+    assert 2 * there_and_back < ANSWER_WAIT_MS
 
 
 def test_what_a_shard_says_itself_goes_before_what_it_was_left_and_all_is_written_once() -> None:

@@ -1,0 +1,115 @@
+"""``python -m tests.benchmarks.shadow EVENTS PER_S``: a worker, and another one beside it, on the same live events.
+
+Both score the default model, from when their shards are ready until both have taken all; each event comes when it
+would. Prints one JSON line with the CPU seconds of each, and their ratio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from aiokafka import AIOKafkaProducer
+
+from streams.cli.model_beside import read_progress
+from streams.embedded.kafka import EmbeddedKafka
+from streams.embedded.stack import environment
+from streams.reading import partition_of
+from streams.settings import Settings
+from streams.topics import WEB_EVENTS, create_topics
+from streams.tracks import WRITTEN, Track, beside
+from tests.benchmarks.realistic import mixed_events
+
+TRACK = "shadow-bench"
+
+TURN_S = 0.02
+WARM_UP = 0.2
+"""Share of the events before the clocks are read: modules are loaded by then, and shards are ready."""
+
+
+async def send(settings: Settings, events: list[tuple[str, bytes]], per_s: float) -> None:
+    """Send events at a steady rate."""
+    producer = AIOKafkaProducer(bootstrap_servers=settings.brokers, acks="all")
+    await producer.start()
+    topic, started, sent = WEB_EVENTS.full_name(settings.prefix), time.monotonic(), 0
+    while sent < len(events):
+        due = min(len(events), int((time.monotonic() - started) * per_s) + 1)
+        for key, value in events[sent:due]:
+            await producer.send(topic, value, key=key.encode(), partition=partition_of(key, settings.partitions))
+        sent = due
+        await asyncio.sleep(TURN_S)
+    await producer.stop()
+
+
+async def measure(settings: Settings, count: int, per_s: float) -> dict[str, float]:
+    """Run both, and return what they took."""
+    now = int(time.time() * 1000)
+    events = []
+    for number, (key, value) in enumerate(mixed_events(count, max(1, count // 20))):
+        event = json.loads(value) | {"time": now + int(number / per_s * 1000)}
+        events.append((key, json.dumps(event).encode()))
+    await create_topics(settings)
+    names = Track(settings.prefix, beside=TRACK)
+    await create_topics(settings, {names.name(topic): topic for topic in WRITTEN})
+    sides = {"worker": settings, "shadow": beside(settings, TRACK)}
+    running = {
+        side: subprocess.Popen([sys.executable, "-m", "streams.cli", "worker"], env={**os.environ, **environment(own)})
+        for side, own in sides.items()
+    }
+    try:
+        first = int(count * WARM_UP)
+        await send(settings, events[:first], per_s)
+        await _until_taken(settings)
+        before = {side: _cpu_s(process.pid) for side, process in running.items()}
+        await send(settings, events[first:], per_s)
+        await _until_taken(settings)
+        after = {side: _cpu_s(process.pid) for side, process in running.items()}
+    finally:
+        for process in running.values():
+            process.terminate()
+        for process in running.values():
+            process.wait(timeout=60)
+    took = {f"{side}_s": round(after[side] - before[side], 2) for side in sides}
+    rest = {"events": count - first, "per_s": per_s, "shadow_share": round(took["shadow_s"] / took["worker_s"], 3)}
+    return {**rest, **took}
+
+
+async def _until_taken(settings: Settings) -> None:
+    for track in ("", TRACK):
+        before = -1
+        while True:
+            progress = await read_progress(settings, track)
+            if progress.has_caught_up and progress.done == before:
+                break
+            before = progress.done
+            await asyncio.sleep(1)
+
+
+def _cpu_s(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def main() -> None:
+    """Start a Kafka, measure, and print one JSON line."""
+    count, per_s = int(sys.argv[1]), float(sys.argv[2])
+    with tempfile.TemporaryDirectory(prefix="leadheat-bench-") as directory:
+        kafka = EmbeddedKafka(Path(directory) / "kafka")
+        kafka.start()
+        try:
+            settings = Settings(brokers=kafka.brokers, partitions=4, data_dir=Path(directory) / "worker")
+            settings = settings.model_copy(update={"log_level": "warning"})
+            print(json.dumps(asyncio.run(measure(settings, count, per_s))))
+        finally:
+            kafka.stop()
+
+
+if __name__ == "__main__":
+    main()
