@@ -34,7 +34,7 @@ WARM_UP = 0.2
 """Share of the events before the clocks are read: modules are loaded by then, and shards are ready."""
 
 
-async def send(settings: Settings, events: list[tuple[str, bytes]], per_s: float) -> None:
+async def send(settings: Settings, events: list[tuple[bytes, bytes]], per_s: float) -> None:
     """Send events at a steady rate."""
     producer = AIOKafkaProducer(bootstrap_servers=settings.brokers, acks="all")
     await producer.start()
@@ -42,7 +42,7 @@ async def send(settings: Settings, events: list[tuple[str, bytes]], per_s: float
     while sent < len(events):
         due = min(len(events), int((time.monotonic() - started) * per_s) + 1)
         for key, value in events[sent:due]:
-            await producer.send(topic, value, key=key.encode(), partition=partition_of(key, settings.partitions))
+            await producer.send(topic, value, key=key, partition=partition_of(key, settings.partitions))
         sent = due
         await asyncio.sleep(TURN_S)
     await producer.stop()
@@ -54,7 +54,7 @@ async def measure(settings: Settings, count: int, per_s: float) -> dict[str, flo
     events = []
     for number, (key, value) in enumerate(mixed_events(count, max(1, count // 20))):
         event = json.loads(value) | {"time": now + int(number / per_s * 1000)}
-        events.append((key, json.dumps(event).encode()))
+        events.append((key.encode(), json.dumps(event).encode()))
     await create_topics(settings)
     names = Track(settings.prefix, beside=TRACK)
     await create_topics(settings, {names.name(topic): topic for topic in WRITTEN})
