@@ -101,7 +101,9 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     :mod:`scoring.activity`, ``linked`` :mod:`scoring.links`.
 
     ``person`` is what the lead's traits tell, if anything, and ``fixed`` the sum of the points that they are worth.
-    ``account`` is the one that the event at ``account_at`` named; while that is 0, the domain of the lead's company.
+    ``first_touch`` and ``later_touch`` say where the lead came from first and last; there is no later one where the
+    first is the last, as it often is (:attr:`last_touch`). ``account`` is the one that the event at ``account_at``
+    named; while that is 0, the domain of the lead's company.
 
     ``told`` counts what the account was told, ``told_score`` is the score that it was told last (points; below 0 where
     the account of now was told nothing). ``facts_version`` and ``facts`` (None where nothing is known) are what it has
@@ -137,7 +139,7 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     account: str = ""
     account_at: int = 0
     first_touch: Touch | None = None
-    last_touch: Touch | None = None
+    later_touch: Touch | None = None
     person: Person | None = None
     cooled_ms: int = 0
     told: int = 0
@@ -147,6 +149,25 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
     waiting: Waiting | None = None
     sales: Sales | None = None
     doubts: Doubts | None = None
+
+    @property
+    def last_touch(self) -> Touch | None:
+        """Where the lead came from last, of what was told with a source or a campaign."""
+        if self.later_touch is not None:
+            return self.later_touch
+        first = self.first_touch
+        return first if first is not None and first.is_attributed else None
+
+    def note_touches(self, first: Touch | None, last: Touch | None) -> None:
+        """Keep the earlier one of first touches, and the later one of last touches."""
+        known = self.last_touch
+        if last is None or (known is not None and known > last):
+            last = known
+        if first is not None and (self.first_touch is None or first < self.first_touch):
+            self.first_touch = first
+        self.later_touch = None
+        if last != self.last_touch:
+            self.later_touch = last
 
     @property
     def clicks(self) -> bytes:

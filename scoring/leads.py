@@ -256,7 +256,9 @@ class LeadScorer:
                     )
                 )
             ):
-                _note_touch(state, event)
+                touch = touch_of(event)
+                if touch is not None:
+                    state.note_touches(touch, touch if touch.is_attributed else None)
             if event.traits is not None and self.traits.learn(state, event.traits, time_ms):
                 recheck = self._rate_traits(state, lead) or recheck
                 changed = changed or recheck
@@ -615,14 +617,3 @@ def _see_once(state: LeadState, number: int, key: object, time_ms: int) -> int |
 def _rated(state: LeadState) -> tuple[list[int], list[float]]:
     """Return which traits are worth something, and what."""
     return ([], []) if state.person is None else (state.person.traits, state.person.points)
-
-
-def _note_touch(state: LeadState, event: Event) -> None:
-    """Note where an event came from, if it is the first of the lead to tell, or the last."""
-    touch = touch_of(event)
-    if touch is None:
-        return
-    if state.first_touch is None or touch < state.first_touch:
-        state.first_touch = touch
-    if (touch.source or touch.campaign) and (state.last_touch is None or touch > state.last_touch):
-        state.last_touch = touch

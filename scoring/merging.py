@@ -94,10 +94,7 @@ def _forget_common(state: LeadState, other: LeadState, book: Rulebook) -> None:
 def _merge_times(state: LeadState, other: LeadState) -> None:
     if (other.account_at, other.account) > (state.account_at, state.account) and other.account_at:
         state.account, state.account_at = other.account, other.account_at
-    if other.first_touch is not None and (state.first_touch is None or other.first_touch < state.first_touch):
-        state.first_touch = other.first_touch
-    if other.last_touch is not None and (state.last_touch is None or other.last_touch > state.last_touch):
-        state.last_touch = other.last_touch
+    state.note_touches(other.first_touch, other.last_touch)
     state.converted_at = min((at for at in (state.converted_at, other.converted_at) if at), default=0)
     state.held_until = max(state.held_until, other.held_until)
     state.last = max(state.last, other.last)

@@ -31,6 +31,11 @@ class Touch(msgspec.Struct, array_like=True, gc=False, frozen=True, order=True):
     campaign: str = ""
     page: str = ""
 
+    @property
+    def is_attributed(self) -> bool:
+        """Whether a source or a campaign is known, and not only a page."""
+        return bool(self.source or self.campaign)
+
 
 def touch_of(event: Event) -> Touch | None:
     """Return what an event tells about where its person came from, or None if it tells nothing.

@@ -54,7 +54,7 @@ def won(topics: Settings, produce: Callable[..., None]) -> Settings:
         account="42",
         account_at=1,
         first_touch=Touch(T0, "google", "cpc"),
-        last_touch=Touch(T0 + 30 * DAY_MS, "docs"),
+        later_touch=Touch(T0 + 30 * DAY_MS, "docs"),
     )
     bob = LeadState(account="bolt.com", first_touch=Touch(T0 + DAY_MS, "fair"))
     produce(
