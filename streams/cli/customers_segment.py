@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ import typer
 
 from scoring.models import DEFAULT_MODEL
 from streams.cli.import_options import DatesOption, MapOption
-from streams.cli.output import JsonOption
+from streams.cli.output import JsonOption, printable
 from streams.importing.decimals import Decimal
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 SHOWN = 50
 CUSTOMERS_MAX = 100_000
+LONG_BYTES = 2_000_000
+"""A file of so many bytes takes some seconds."""
 
 CustomersModelOption = Annotated[
     Path,
@@ -111,7 +114,8 @@ def segment(
     now = _as_of_ms(as_of, times)
     with ExitStack() as at_end:
         at_end.enter_context(_without_collector())
-        opened = at_end.enter_context(open_input(file, "reading", show_progress=sys.stderr.isatty()))
+        opened = at_end.enter_context(open_input(file, "reading", show_progress=False))
+        at_end.enter_context(_telling_to_wait(opened))
         mapped, customers = _read(at_end, opened, sheet, section, chosen or [], times, allow_missing, by, decimal)
         # Opened only now: nothing is lost where the table cannot be read.
         saved = open_output(at_end, "--save", save, file)
@@ -139,6 +143,15 @@ def _without_collector() -> Iterator[None]:
     finally:
         if was_enabled:
             gc.enable()
+
+
+def _telling_to_wait(opened: Input) -> AbstractContextManager[object]:
+    """Say that something is done, on a terminal and where a file is long enough to wonder."""
+    if not sys.stderr.isatty() or os.fstat(opened.file.fileno()).st_size < LONG_BYTES:
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(f"reading and rating the customers of {printable(opened.name)}")
 
 
 def _as_of_ms(as_of: str | None, times: TimeReader) -> int:
