@@ -64,7 +64,10 @@ def main() -> int:
                 measures += MEASURES[name](bench)
         finally:
             kafka.stop()
-    report = Report(machine=describe_machine(), rounds=options.rounds, measures=measures)
+    machine = describe_machine()
+    if options.scale != 1.0:
+        machine.append(f"{options.scale:g} of the usual load")
+    report = Report(machine=machine, rounds=options.rounds, measures=measures)
     print_report(report, read_report(DOCUMENT), Console(soft_wrap=not sys.stdout.isatty()))
     if options.json is not None:
         write_json(report, options.json)

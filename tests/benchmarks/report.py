@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -28,7 +29,7 @@ def describe_machine() -> list[str]:
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     lines = [
         f"{os.cpu_count()} cores of {_processor()}, {memory_gib:.0f} GiB",
-        f"{platform.system()} {platform.release().partition('-')[0]}, Python {platform.python_version()}, "
+        f"{platform.system()} {platform.release().partition('-')[0]}, Python {platform.python_version()}{_build()}, "
         f"Kafka {KAFKA_VERSION}",
     ]
     java = shutil.which("java")
@@ -38,6 +39,12 @@ def describe_machine() -> list[str]:
             f"Kafka Streams on {said[0]}" if said else "Kafka Streams on a Java that does not tell its version"
         )
     return lines
+
+
+def _build() -> str:
+    """Say so where the interpreter has been built without what makes those of distributions a quarter faster."""
+    is_optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
+    return "" if is_optimised else " (built without --enable-optimizations)"
 
 
 def _processor() -> str:
