@@ -42,7 +42,7 @@ def describe_machine() -> list[str]:
 
 
 def _build() -> str:
-    """Say so where the interpreter has been built without what makes those of distributions a quarter faster."""
+    """Say so where the interpreter has been built without what makes those of distributions faster."""
     is_optimised = "--enable-optimizations" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
     return "" if is_optimised else " (built without --enable-optimizations)"
 
