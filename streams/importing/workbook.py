@@ -140,6 +140,8 @@ def _text_of(value: object) -> str:
     >>> [_text_of(value) for value in (None, True, 1200.0, 12.5, datetime(2026, 1, 31), "1.200,5")]
     ['', 'true', '1200', '12.5', '2026-01-31', '1.200,5']
     """
+    if value.__class__ is float:  # as most are that are no texts
+        return repr(value).removesuffix(".0")
     match value:
         case None:
             return ""
@@ -147,8 +149,6 @@ def _text_of(value: object) -> str:
             return value
         case bool():
             return str(value).lower()
-        case float():
-            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
         case datetime():
             return f"{value:%Y-%m-%d}" if value.time() == time.min else value.isoformat(" ", "seconds")
         case date():
