@@ -23,7 +23,7 @@ up: $(RUNTIME)  ## Run Kafka, a worker and the gateway here until Ctrl-C
 	@$(BIN)/leadheat up
 
 test: $(DEV)  ## Run the tests (a real Kafka is started for them)
-	$(BIN)/pytest -n 2 --dist worksteal -m "not thorough"
+	$(BIN)/pytest -n 4 --dist worksteal -m "not thorough"
 
 test-thorough: $(DEV)  ## Run the tests that take long, about rare cases, and all examples
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 3 --dist worksteal -m "thorough or hypothesis or share"

@@ -84,6 +84,7 @@ async def everything_arrives(
     return receiver
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(120)
 def test_a_few_hundred_alerts_reach_a_misbehaving_receiver_although_delivery_is_killed(
     settings: Callable[..., Settings],
