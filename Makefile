@@ -33,7 +33,7 @@ check: $(DEV)  ## Check format, style, types, the direction of imports and the e
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --quiet --durations=0 --durations-min=5 --doctest-modules scoring streams
+	$(BIN)/pytest --quiet --durations=0 --durations-min=5 --doctest-modules --ignore-glob="*/test_*.py" scoring streams tests
 
 test-all: check  ## Check, and run every test
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n 2

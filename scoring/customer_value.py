@@ -255,7 +255,7 @@ class ValueBook:
 
         What cannot be read is unknown, or, if that is to be ``strict``, raises :class:`CustomerError`.
         """
-        if strict and not said:
+        if strict and not said:  # as with a table of thousands
             return self.sum_up([each.rate(facts) for each in self._criteria])
         return self.sum_up([self._rate(each, facts, said.get(each.name), now_ms, strict) for each in self._criteria])
 

@@ -166,7 +166,7 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
         if first is not None and (self.first_touch is None or first < self.first_touch):
             self.first_touch = first
         self.later_touch = None
-        if last != self.last_touch:
+        if last != self.last_touch:  # as the first one tells it
             self.later_touch = last
 
     @property

@@ -117,24 +117,24 @@ def write_csv(found: Segmentation, file: IO[str]) -> None:
     shares = [f"{aspect}_share" for aspect in aspects]
     writer.writerow([*head, *criteria, *shares, "revenue", "profit", "segment_without_override", "why"])
     for each in found.customers:
-        writer.writerow(_cells(each, aspects))
+        writer.writerow(map(safe_cell, _cells(each, aspects)))
 
 
 def _cells(each: SegmentedCustomer, aspects: Sequence[str]) -> list[object]:
     return [
         each.rank,
-        safe_cell(each.customer),
-        safe_cell(each.name),
-        safe_cell(each.group),
-        safe_cell(each.segment),
-        safe_cell(each.action),
-        safe_cell(each.service),
+        each.customer,
+        each.name,
+        each.group,
+        each.segment,
+        each.action,
+        each.service,
         each.value,
         each.coverage,
         *(rating.rating for rating in each.ratings),
         *(each.aspects.get(name) for name in aspects),
         each.revenue,
         each.profit,
-        safe_cell(each.automatic),
-        safe_cell(each.why),
+        each.automatic,
+        each.why,
     ]

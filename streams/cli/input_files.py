@@ -68,7 +68,7 @@ def _unpacked(raw: io.BufferedReader) -> io.BufferedReader:
 
 @contextmanager
 def _progress(doing: str, raw: IO[bytes], size: int) -> Iterator[Callable[[], None]]:
-    # A quarter as much to load as all the rest, and most files are read without it.
+    # Loaded here, because most files are read without it.
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 _BLANKS: Final = frozenset({"", "-", "--", "n/a", "#n/a", "null"})
-_BEGINS_OF_BLANKS: Final = frozenset({*"-nN#", ""})
+_BEGINS_OF_BLANKS: Final = frozenset(case(blank[:1]) for blank in _BLANKS for case in (str.lower, str.upper))
+"""Where to look closer: most cells say something."""
 _CURRENCY: Final = re.compile(r"^[A-Z]{3}\s+|\s+[A-Z]{3}$|[$€£¥₹]")
 _NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,2})?")
 _GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}([.,]\d{3})+")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property, partial
@@ -42,27 +42,28 @@ class Columns:
         """
         told: dict[str, Value] = {}
         given = len(cells)
-        for field, indexes, read in self._readers:
-            for index in indexes:
+        for field, readers in self._readers:
+            for index, read in readers:
                 if index < given and not is_blank(cell := cells[index]):
                     try:
                         told[field] = read(cell)
                     except ValueError as error:
                         shown = f"{cell.strip()[:80]!r}"
                         raise EventError("wrong_type", self.names[index], f"{shown} is {error} for {field}") from None
-                    except EventError as error:
-                        raise EventError(error.reason, self.names[index], error.message) from None
                     break
         return told
 
     @cached_property
-    def _readers(self) -> list[tuple[str, Sequence[int], Callable[[str], Value]]]:
-        return [(field, indexes, self._reader(self.fields.kind(field))) for field, indexes in self.of_field.items()]
+    def _readers(self) -> list[tuple[str, list[tuple[int, Callable[[str], Value]]]]]:
+        return [
+            (field, [(index, self._reader(self.fields.kind(field), self.names[index])) for index in indexes])
+            for field, indexes in self.of_field.items()
+        ]
 
-    def _reader(self, kind: Kind) -> Callable[[str], Value]:
+    def _reader(self, kind: Kind, column: str) -> Callable[[str], Value]:
         match kind:
             case "time":
-                return self.times.read
+                return partial(self.times.read, column=column)
             case "number" | "whole":
                 return partial(read_number, whole=kind == "whole", decimal_comma=self.decimal_comma)
             case "texts":
@@ -72,26 +73,28 @@ class Columns:
             case "text":
                 return str.strip
 
-    @cached_property
-    def _names_of_others(self) -> list[tuple[int, str]]:
-        return [(index, name) for index in self.others if (name := name_of(self.names[index]))]
-
     def read_others(self, cells: Sequence[str]) -> Iterator[tuple[str, Value]]:
         """Yield what the columns tell that nothing knows, with their own names."""
-        for index in self.others:
-            if index < len(cells) and not is_blank(cells[index]):
-                yield self.names[index], read_anything(cells[index])
+        return _read_named(cells, ((index, self.names[index]) for index in self.others))
 
     def read_unknown(self, cells: Sequence[str]) -> Iterator[tuple[str, Value]]:
         """Yield the same with names such as ours, so that a model can ask for them."""
-        for index, name in self._names_of_others:
-            if index < len(cells) and not is_blank(cells[index]):
-                yield name, read_anything(cells[index])
+        return _read_named(cells, self._names_of_others)
+
+    @cached_property
+    def _names_of_others(self) -> list[tuple[int, str]]:
+        return [(index, name) for index in self.others if (name := name_of(self.names[index]))]
 
     @property
     def ignored(self) -> list[str]:
         """The names of the columns that nothing knows."""
         return [self.names[index] for index in self.others]
+
+
+def _read_named(cells: Sequence[str], names: Iterable[tuple[int, str]]) -> Iterator[tuple[str, Value]]:
+    for index, name in names:
+        if index < len(cells) and not is_blank(cells[index]):
+            yield name, read_anything(cells[index])
 
 
 def map_columns(

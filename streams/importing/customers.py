@@ -224,7 +224,7 @@ def _read_row(cells: Sequence[str], mapped: CustomerColumns) -> Customer:
     told = mapped.columns.read(cells)
     for other, value in mapped.columns.read_unknown(cells):
         told.setdefault(other, value)
-    customer, name = str(told.pop(CUSTOMER, "")), str(told.pop(NAME, ""))
+    customer, name = (str(told.pop(key, "")) for key in (CUSTOMER, NAME))
     if not (customer or name):
         raise EventError("missing_field", CUSTOMER, "is blank; say who it is")
     override = _read_override(told, mapped)
@@ -251,10 +251,10 @@ def _number_or_word(value: Fact) -> Fact:
 
 
 def _read_override(told: dict[str, Fact], mapped: CustomerColumns) -> Override | None:
-    segment, reason, until = told.pop(OVERRIDE, ""), str(told.pop(REASON, "")), str(told.pop(UNTIL, ""))
+    segment, reason, until = (str(told.pop(key, "")) for key in (OVERRIDE, REASON, UNTIL))
     if not segment:
         return None
-    segment = find_segment(mapped.section, str(segment), OVERRIDE)
+    segment = find_segment(mapped.section, segment, OVERRIDE)
     if not reason:
         raise EventError("missing_field", REASON, "is blank; say why the segment is set by hand")
     if len(reason) > REASON_MAX:

@@ -2,7 +2,7 @@
 
 aiokafka asks a broker for one fetch at a time, and only for partitions without records at hand. So right after records
 came, a fetch must be brief: it holds up those that it did not ask for. One that asks for all partitions holds up
-nobody, since the first record ends it; brief fetches are then only work, half of what an idle worker did.
+nobody, since the first record ends it; brief fetches are then only work, and were most of what an idle worker did.
 """
 
 from __future__ import annotations

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
 from aiokafka import AIOKafkaProducer
 
 from streams.cli.model_beside import read_progress
 from streams.embedded.kafka import EmbeddedKafka
-from streams.embedded.stack import environment
 from streams.reading import partition_of
 from streams.settings import Settings
 from streams.topics import WEB_EVENTS, create_topics
 from streams.tracks import WRITTEN, Track, beside
+from tests.benchmarks.processes import running
 from tests.benchmarks.realistic import mixed_events
 
 TRACK = "shadow-bench"
@@ -59,23 +57,15 @@ async def measure(settings: Settings, count: int, per_s: float) -> dict[str, flo
     names = Track(settings.prefix, beside=TRACK)
     await create_topics(settings, {names.name(topic): topic for topic in WRITTEN})
     sides = {"worker": settings, "shadow": beside(settings, TRACK)}
-    running = {
-        side: subprocess.Popen([sys.executable, "-m", "streams.cli", "worker"], env={**os.environ, **environment(own)})
-        for side, own in sides.items()
-    }
-    try:
-        first = int(count * WARM_UP)
+    first = int(count * WARM_UP)
+    with ExitStack() as stack:
+        those = {side: stack.enter_context(running("worker", own)) for side, own in sides.items()}
         await send(settings, events[:first], per_s)
         await _until_taken(settings)
-        before = {side: _cpu_s(process.pid) for side, process in running.items()}
+        before = {side: each.cpu_s() for side, each in those.items()}
         await send(settings, events[first:], per_s)
         await _until_taken(settings)
-        after = {side: _cpu_s(process.pid) for side, process in running.items()}
-    finally:
-        for process in running.values():
-            process.terminate()
-        for process in running.values():
-            process.wait(timeout=60)
+        after = {side: each.cpu_s() for side, each in those.items()}
     took = {f"{side}_s": round(after[side] - before[side], 2) for side in sides}
     rest = {"events": count - first, "per_s": per_s, "shadow_share": round(took["shadow_s"] / took["worker_s"], 3)}
     return {**rest, **took}
@@ -90,11 +80,6 @@ async def _until_taken(settings: Settings) -> None:
                 break
             before = progress.done
             await asyncio.sleep(1)
-
-
-def _cpu_s(pid: int) -> float:
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
 
 
 def main() -> None:

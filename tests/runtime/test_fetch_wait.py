@@ -29,7 +29,7 @@ class Consumer:
 
     def __init__(self, wait_ms: int = 20) -> None:
         self._fetcher = Fetcher()
-        wait_longer_while_quiet(self, SOURCES, wait_ms)  # type: ignore[arg-type]
+        wait_longer_while_quiet(self, SOURCES, wait_ms)
 
     def fetch(self, *, brings: bool = False, at_hand: str = "") -> int:
         """Fetch once, and return how long the next fetch waits (ms); records of ``at_hand`` have not been taken."""
@@ -61,5 +61,5 @@ def test_a_longer_wait_that_is_set_is_kept() -> None:
 
 def test_waits_are_put_on_once() -> None:
     consumer = Consumer()
-    wait_longer_while_quiet(consumer, SOURCES, 20)  # type: ignore[arg-type]
+    wait_longer_while_quiet(consumer, SOURCES, 20)
     assert consumer.fetch() == 40
