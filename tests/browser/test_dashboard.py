@@ -139,7 +139,8 @@ def serious(page: Any) -> list[Any]:
     return list(json.loads(ran["result"]["value"]))
 
 
-@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_works_during_live_traffic_and_is_accessible(served: Served, browser: Any, theme: str) -> None:
     SHOTS.mkdir(exist_ok=True)
     faults: list[str] = []

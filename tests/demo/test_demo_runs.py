@@ -103,6 +103,7 @@ def run_curl(first: str, second: str) -> None:
     assert (answer.status_code, answer.json()) == (200, {"success": True})
 
 
+@pytest.mark.thorough
 def test_leads_turn_hot_with_reasons_and_the_printed_command_makes_you_hot(start: Callable[..., Demo]) -> None:
     demo = start(DEMO_SECONDS="8")
     command = demo.read_until("curl http://127.0.0.1:")
