@@ -59,13 +59,15 @@ def groups(file: Path) -> list[tuple[str, list[Placed]]]:
 
 
 async def send(settings: Settings, placed: list[Placed]) -> None:
-    """Write the events in the order in which they are received, with those times as the records' own."""
+    """Write the events in the order in which they are received, with those times as the records' own.
+
+    Whatever their age, the broker keeps them. It replaces all of a topic's settings by those that are given.
+    """
     name = WEB_EVENTS.full_name(settings.prefix)
     admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers)
     await admin.start()
-    await admin.alter_configs(
-        [ConfigResource(ConfigResourceType.TOPIC, name, configs={"message.timestamp.type": "CreateTime"})]
-    )
+    configs = {**WEB_EVENTS.config(settings), "message.timestamp.type": "CreateTime", "retention.ms": "-1"}
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)])
     await admin.close()
     records = sorted((record for here in placed for record in here.records), key=lambda record: record[0])
     producer = AIOKafkaProducer(bootstrap_servers=settings.brokers, enable_idempotence=True, linger_ms=50)
