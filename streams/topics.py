@@ -131,7 +131,7 @@ async def create_topics(settings: Settings, names: Mapping[str, Topic] | None = 
     """
     wanted = names or {topic.full_name(settings.prefix): topic for topic in TOPICS}
     async with _admin(settings) as admin:
-        results = {name: await _create(admin, name, topic, settings) for name, topic in wanted.items()}
+        results = await _create(admin, wanted, settings)
         await _check_partitions(admin, list(results), settings)
         return results
 
@@ -185,16 +185,25 @@ async def _admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def _create(admin: AIOKafkaAdminClient, name: str, topic: Topic, settings: Settings) -> str:
-    new = NewTopic(name, settings.partitions, settings.replication, topic_configs=topic.config(settings))
-    response = await admin.create_topics([new])
-    (_, code, *rest), *_ = response.topic_errors
+async def _create(admin: AIOKafkaAdminClient, wanted: Mapping[str, Topic], settings: Settings) -> Mapping[str, str]:
+    """Create topics in one request, which takes a broker hardly longer than one of them."""
+    response = await admin.create_topics(
+        [
+            NewTopic(name, settings.partitions, settings.replication, topic_configs=topic.config(settings))
+            for name, topic in wanted.items()
+        ]
+    )
+    outcomes = {name: _outcome(name, code, *rest) for name, code, *rest in response.topic_errors}
+    return {name: outcomes[name] for name in wanted}
+
+
+def _outcome(name: str, code: int, message: str | None = None) -> str:
     if code == 0:
         return "created"
     error = for_code(code)
     if error is TopicAlreadyExistsError:
         return "exists"
-    raise StartError(f"topic {name} cannot be created: {error.__name__} {rest[0] if rest else ''}")
+    raise StartError(f"topic {name} cannot be created: {error.__name__} {message or ''}")
 
 
 async def _check_partitions(admin: AIOKafkaAdminClient, names: list[str], settings: Settings) -> None:

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -137,8 +139,16 @@ class Bench:
         """Yield each round's sides in turn, every second round in the other order; says what is under way."""
         for number in range(self.rounds):
             for side in sides if number % 2 == 0 else reversed(sides):
-                with self.console.status(f"{what}: {side}, round {number + 1} of {self.rounds}"):
+                with self.saying(f"{what}: {side}, round {number + 1} of {self.rounds}"):
                     yield number, side
+
+    @contextmanager
+    def saying(self, what: str) -> Iterator[None]:
+        """Say what is under way: in a terminal as long as it lasts, elsewhere in a line that stays."""
+        if not self.console.is_terminal:
+            self.console.print(f"{time.strftime('%H:%M:%S')} {what}", highlight=False)
+        with self.console.status(what):
+            yield
 
 
 def run_child(module: str, *arguments: object, settings: Settings | None = None) -> dict[str, float]:

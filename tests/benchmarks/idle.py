@@ -35,7 +35,7 @@ def measure(bench: Bench) -> list[Measure]:
         time.sleep(SETTLE_S)
         shares: dict[str, list[float]] = {side: [] for side in those}
         for number in range(bench.rounds):
-            with bench.console.status(f"idle, round {number + 1} of {bench.rounds}"):
+            with bench.saying(f"idle, round {number + 1} of {bench.rounds}"):
                 before = {side: each.cpu_s() for side, each in those.items()}
                 time.sleep(SECONDS)
                 if waiting.poll() is not None:

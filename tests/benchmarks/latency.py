@@ -53,7 +53,7 @@ def measure(bench: Bench) -> list[Measure]:
 
 def _measure_capacity(bench: Bench) -> float:
     count, settings = bench.count(BACKLOG), bench.settings("capacity")
-    with bench.console.status("latency: what one worker can do"):
+    with bench.saying("latency: what one worker can do"):
         asyncio.run(load_events(settings, list(mixed_events(count, 20_000))))
         done = run_child("worker", WEB_EVENTS.full_name(settings.prefix), count, "default", settings=settings)
     return count / done["wall_s"]

@@ -204,7 +204,7 @@ async def _ask(port: int, leads: int) -> dict[str, float]:
 def _measure_page(bench: Bench, settings: Settings) -> Measure:
     env = {**os.environ, **environment(settings)}
     took_ms: list[float] = []
-    with ExitStack() as stack, bench.console.status("from Kafka to an open page"):
+    with ExitStack() as stack, bench.saying("from Kafka to an open page"):
         url = stack.enter_context(_serving(API, settings))
         projector = stack.enter_context(subprocess.Popen([sys.executable, "-m", "streams.cli", "projector"], env=env))
         stack.callback(projector.terminate)

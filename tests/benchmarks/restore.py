@@ -21,7 +21,7 @@ def measure(bench: Bench) -> list[Measure]:
     leads = bench.count(LEADS)
     settings = bench.settings("restore")
     topic = CHANGELOG.full_name(settings.prefix)
-    with bench.console.status(f"restore: writing the states of {leads:,} leads"):
+    with bench.saying(f"restore: writing the states of {leads:,} leads"):
         states = make_states(load_model(DEFAULT_MODEL), leads)
         asyncio.run(load_events(settings, [(key.decode(), state) for key, state in states.items()], CHANGELOG))
     key_bytes, state_bytes = (sum(map(len, part)) / leads for part in (states.keys(), states.values()))

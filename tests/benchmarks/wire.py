@@ -35,7 +35,7 @@ RAW, WORKER, FAUST, STREAMS = "raw consumer", "worker", "stock Faust", "Kafka St
 def measure_simple(bench: Bench) -> list[Measure]:
     """Measure the simple model beside its peers."""
     count, notes = bench.count(EVENTS), list[str]()
-    with bench.console.status("wire to wire, simple model: loading events"):
+    with bench.saying("wire to wire, simple model: loading events"):
         events = list(generate_events(count, bench.count(LEADS)))
     command, why_not = kafka_streams.prepare(bench.directory)
     sides = [RAW, WORKER, FAUST, *([STREAMS] if command else [])]
@@ -75,7 +75,7 @@ def measure_simple(bench: Bench) -> list[Measure]:
 def measure_default(bench: Bench) -> list[Measure]:
     """Measure the default model with people, companies and signals beside the raw consumer."""
     count = bench.count(DEFAULT_EVENTS)
-    with bench.console.status("wire to wire, default model: loading events"):
+    with bench.saying("wire to wire, default model: loading events"):
         events, companies = list(mixed_events(count, bench.count(LEADS))), list(company_updates())
     cpu: dict[str, list[float]] = {RAW: [], WORKER: []}
     rate: dict[str, list[float]] = {RAW: [], WORKER: []}
