@@ -21,7 +21,7 @@ from streams.dead_letters import encode_dead_letter, make_dead_letter
 from streams.metrics import WorkerMetrics
 from streams.published_models import PublishedModels
 from streams.reading import partition_of
-from streams.runtime.tables import Shards
+from streams.runtime.shards import Shards
 from streams.runtime.transactions import Work
 from streams.settings import Settings
 from streams.topics import (
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class LeadLogic:
-    """Scores the leads of one shard: what :class:`streams.runtime.tables.Shards` calls with each chunk.
+    """Scores the leads of one shard: a :class:`streams.runtime.logic.Logic`.
 
     It begins with the one of ``models`` that ``memo`` names, where the leads were left; :meth:`renew` goes on. Alerts
     and signals with the ids ``said`` are not said again.

@@ -29,7 +29,8 @@ from streams.published_models import (
 from streams.runtime.chunks import ChunkSchema, chunk_transport
 from streams.runtime.inheritance import Inheritance
 from streams.runtime.journal import Meta
-from streams.runtime.tables import Shards, ShardTable
+from streams.runtime.shards import Shards
+from streams.runtime.tables import ShardTable
 from streams.settings import Settings
 from streams.takeover import fence_rebuild, inherit
 from streams.topics import CHANGELOG, JOURNAL, SOURCES

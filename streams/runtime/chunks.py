@@ -18,7 +18,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.runtime.bare_records import read_bare
-from streams.runtime.fetch_wait import wait_longer_while_quiet
+from streams.runtime.fetch_pace import FetchPace
 
 _ANSWER_MS = 100  # an answer is some milliseconds older than its receipt
 _PAUSED_S = 0.02  # how soon a consumer without any partition to read looks again
@@ -105,7 +105,7 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         """Connect; from here on records of sources are bare ones."""
         await super().on_start()
         read_bare(self._consumer, self.consumer.sources)
-        wait_longer_while_quiet(self._consumer, self.consumer.sources, self.consumer.fetch_wait_ms)
+        self._pace = FetchPace(self._consumer, self.consumer.sources, self.consumer.fetch_wait_ms)
 
     async def _fetch_records(
         self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
@@ -115,7 +115,9 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
             await asyncio.sleep(_PAUSED_S)
             return {}
         before = _positions(consumer)
+        self._pace.ask()
         fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        self._pace.took(sum(map(len, fetched.values())))
         after = _positions(consumer)
         self._fetches += 1
         chunks = {tp: self._chunks(tp, before.get(tp), records) for tp, records in fetched.items()}

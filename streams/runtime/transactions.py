@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -25,6 +26,9 @@ Records = Iterable[tuple[Key, bytes | None]]
 
 _BATCH_BYTES = 1 << 20
 _REQUEST_BYTES = 4 << 20
+
+TELL_OFFSETS_S: Final = 1.0
+"""How long (s) the group's offsets may be behind: they serve lag tools, and take a third of a small transaction."""
 
 
 @dataclass(slots=True)
@@ -115,6 +119,9 @@ class Writer:
         self._idle.set()
         self._room.set()
         self._task: asyncio.Task[None] | None = None
+        self._untold: dict[TopicPartition, int] = {}
+        self._told_s = -TELL_OFFSETS_S
+        self._is_draining = False
         self._producer = AIOKafkaProducer(
             bootstrap_servers=settings.brokers,
             transactional_id=f"{settings.app_id}-{partition}",
@@ -160,7 +167,11 @@ class Writer:
         return self._idle.is_set()
 
     async def drain(self) -> None:
-        """Wait until everything that was added is committed."""
+        """Wait until everything that was added is committed, and the group's offsets tell it."""
+        self._is_draining = True
+        if self._untold:
+            self._idle.clear()
+            self._wake.set()
         await self._idle.wait()
 
     async def stop(self) -> None:
@@ -175,8 +186,7 @@ class Writer:
         interval_s = self._settings.commit_interval_ms / 1000
         try:
             while True:
-                await self._wake.wait()
-                self._wake.clear()
+                await self._wait_for_work()
                 work, self._pending = self._pending, Work()
                 self._room.set()
                 started = time.perf_counter()
@@ -191,8 +201,17 @@ class Writer:
         except BaseException as error:  # noqa: BLE001 - whatever failed, this process must not go on
             self._on_failure(self.partition, error)
 
+    async def _wait_for_work(self) -> None:
+        """Wait until there is something to write; offsets that nothing has been written beside are, in the end, too."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TELL_OFFSETS_S if self._untold else None):
+                await self._wake.wait()
+        self._wake.clear()
+
     async def _commit(self, work: Work) -> None:
         meta = self._advance(work)
+        self._untold.update(self._offsets(work))
+        tells = self._is_draining or time.monotonic() - self._told_s >= TELL_OFFSETS_S
         entry = JournalEntry(number=meta.journal, steps=work.steps, model=work.model)
         states: dict[bytes, bytes | None] = {**work.states, META_KEY: encode(meta)}
         async with self._producer.transaction():
@@ -205,8 +224,9 @@ class Writer:
                 outputs.append(await self._send(topic, here, records))
             for (topic, partition), messages in work.messages.items():
                 outputs.append(await self._send(topic, partition, messages))
-            if work.chunks:
-                await self._producer.send_offsets_to_transaction(self._offsets(work), self._settings.app_id)
+            if self._untold and tells:
+                await self._producer.send_offsets_to_transaction(self._untold, self._settings.app_id)
+                self._untold, self._told_s = {}, time.monotonic()
             await asyncio.gather(*(sent for batches in outputs for _, sent in batches))
             for count, sent in changelog:
                 end = (await sent).offset + count

@@ -125,6 +125,23 @@ COMPARISON = Comparison(
 REPORT = Adoption(model="8", leads=9, moves=[Move(from_band="hot", to_band="warm", leads=2)], from_now_on=["view: new"])
 
 
+@pytest.fixture
+def topics(settings: Callable[..., Settings]) -> Settings:
+    """Return the settings that name a test's topics, each of which is created once it is written to."""
+    return settings()
+
+
+@pytest.fixture
+def produce(produce: Callable[..., None]) -> Callable[..., None]:
+    """Write records, as the other fixture of this name does, to a topic that need not be there."""
+
+    def create_and_produce(settings: Settings, topic: Topic, *arguments: Any, **at: int) -> None:
+        asyncio.run(create_topics(settings, {topic.full_name(settings.prefix): topic}))
+        produce(settings, topic, *arguments, **at)
+
+    return create_and_produce
+
+
 @pytest.mark.parametrize(
     ("topic", "key", "value", "line"),
     [

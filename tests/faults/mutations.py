@@ -7,17 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 from scoring import merging
-from streams.runtime import chunks, tables, transactions
+from streams.runtime import chunks, transactions
 from streams.runtime.chunks import Chunk
+from streams.runtime.open_shard import OpenShard
+from streams.runtime.shards import Shards
 
 
 def without_contiguity() -> None:
     """Take every chunk that is not old, whether or not something is missing before it."""
 
-    def unseen(self: tables.OpenShard, chunk: Chunk) -> list[Any]:
+    def unseen(self: OpenShard, chunk: Chunk) -> list[Any]:
         return [record for record in chunk.records if record.offset >= self.next[chunk.topic]]
 
-    tables.OpenShard.unseen = unseen  # type: ignore[method-assign]
+    OpenShard.unseen = unseen  # type: ignore[method-assign]
 
 
 def without_fencing() -> None:
@@ -44,16 +46,16 @@ def with_read_uncommitted() -> None:
 
 def with_stale_persisted_offset() -> None:
     """Take a changelog to end where it ended when this worker first had the shard."""
-    read_bounds = tables.Shards._read_bounds
-    known_before: dict[tables.Shards, dict[int, int]] = {}
+    read_bounds = Shards._read_bounds
+    known_before: dict[Shards, dict[int, int]] = {}
 
-    async def read_bounds_once(self: tables.Shards, partitions: set[int]) -> None:
+    async def read_bounds_once(self: Shards, partitions: set[int]) -> None:
         known = dict(self._ends)
         await read_bounds(self, partitions)
         known_before.setdefault(self, {}).update(known)
         self._ends.update({each: end for each, end in known_before[self].items() if each in partitions})
 
-    tables.Shards._read_bounds = read_bounds_once  # type: ignore[method-assign]
+    Shards._read_bounds = read_bounds_once  # type: ignore[method-assign]
 
 
 def with_absorb_applied_twice() -> None:

@@ -22,8 +22,9 @@ from typing import Any
 from scoring.routed import Absorb, decode_message
 from streams.app import run_worker
 from streams.cli.worker import start_models
-from streams.runtime import tables, transactions
+from streams.runtime import restoring, transactions
 from streams.runtime.chunks import Chunk
+from streams.runtime.shards import Shards
 from streams.settings import load_settings
 from tests.faults.mutations import MUTATIONS
 
@@ -76,23 +77,19 @@ class Points:
 
 def lose_chunks(rng: random.Random, share: float) -> None:
     """Lose a share of all chunks between the consumer and the shard."""
-    take = tables.Shards.take
+    take = Shards.take
 
-    async def take_or_lose(self: tables.Shards, chunk: Chunk) -> None:
+    async def take_or_lose(self: Shards, chunk: Chunk) -> None:
         if rng.random() >= share:
             await take(self, chunk)
 
-    tables.Shards.take = take_or_lose  # type: ignore[method-assign]
+    Shards.take = take_or_lose  # type: ignore[method-assign]
 
 
 def watch_transactions(points: Points) -> None:
     """Put points before and after the commit of transactions with events, and before that of an absorbed lead."""
     producer = transactions.AIOKafkaProducer
-    send, commit, send_offsets = (
-        transactions.Writer._send,
-        producer.commit_transaction,
-        producer.send_offsets_to_transaction,
-    )
+    send, commit_work, commit = transactions.Writer._send, transactions.Writer._commit, producer.commit_transaction
     absorbing: set[Any] = set()
     with_events: set[Any] = set()
 
@@ -102,9 +99,10 @@ def watch_transactions(points: Points) -> None:
             absorbing.add(self._producer)
         return await send(self, topic, partition, records)
 
-    async def send_offsets_and_note(self: Any, offsets: Any, group: str) -> None:
-        await send_offsets(self, offsets, group)
-        with_events.add(self)
+    async def commit_work_and_note(self: transactions.Writer, work: transactions.Work) -> None:
+        if work.chunks:
+            with_events.add(self._producer)
+        await commit_work(self, work)
 
     async def commit_between_points(self: Any) -> None:
         if self in absorbing:
@@ -119,21 +117,21 @@ def watch_transactions(points: Points) -> None:
             points.pass_by("after-commit")
 
     transactions.Writer._send = send_and_look  # type: ignore[method-assign]
+    transactions.Writer._commit = commit_work_and_note  # type: ignore[method-assign]
     producer.commit_transaction = commit_between_points
-    producer.send_offsets_to_transaction = send_offsets_and_note
 
 
 def watch_shards(points: Points) -> None:
     """Put points where a worker restores, where it takes partitions over, and where it is given a chunk."""
-    take, read_bounds, copy = tables.Shards.take, tables.Shards._read_bounds, tables._copy
+    take, read_bounds, copy = Shards.take, Shards._read_bounds, restoring._copy
 
-    async def take_or_hang(self: tables.Shards, chunk: Chunk) -> None:
+    async def take_or_hang(self: Shards, chunk: Chunk) -> None:
         if points.pass_by("on-chunk") == "hang":
             async with self._turn:
                 await asyncio.Event().wait()
         await take(self, chunk)
 
-    async def read_bounds_after_point(self: tables.Shards, partitions: set[int]) -> None:
+    async def read_bounds_after_point(self: Shards, partitions: set[int]) -> None:
         # Earlier owners are fenced by now, and nothing is restored.
         points.pass_by("during-hand-over")
         await read_bounds(self, partitions)
@@ -142,9 +140,9 @@ def watch_shards(points: Points) -> None:
         points.pass_by("during-restore")
         copy(records, table)
 
-    tables.Shards.take = take_or_hang  # type: ignore[method-assign]
-    tables.Shards._read_bounds = read_bounds_after_point  # type: ignore[method-assign]
-    tables._copy = copy_after_point
+    Shards.take = take_or_hang  # type: ignore[method-assign]
+    Shards._read_bounds = read_bounds_after_point  # type: ignore[method-assign]
+    restoring._copy = copy_after_point
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class Fetches:
         self.thread = chunks._ChunkThread.__new__(chunks._ChunkThread)
         self.thread._skipped, self.thread._sought, self.thread._fetches = {}, {}, 0
         self.thread.read_until, self.thread.delivered = {}, {}
+        self.thread._pace = SimpleNamespace(ask=lambda: None, took=lambda records: None)
         self.thread.consumer = SimpleNamespace(is_source=lambda topic: True, chunk_records=2)
         monkeypatch.setattr(chunks, "_positions", lambda consumer: {TP: self._position})
         monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", self._fetch)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streams.runtime import tables
+from streams.runtime.shards import Shards
 from streams.settings import Settings
 
 
@@ -30,7 +30,7 @@ class Writers:
         self.stopped += 1
 
 
-def make_shards(closes_while_owning: bool) -> tables.Shards:
+def make_shards(closes_while_owning: bool) -> Shards:
     """Return shards that own nothing yet; preparing may close them, as the end of a worker does at any moment."""
 
     async def prepare(partitions: set[int]) -> None:
@@ -40,7 +40,7 @@ def make_shards(closes_while_owning: bool) -> tables.Shards:
     def unused(*_: Any, **__: Any) -> Any:
         raise AssertionError("is not to be called")
 
-    shards = tables.Shards(
+    shards = Shards(
         Settings(),
         sources=["events"],
         changelog="changelog",
@@ -63,14 +63,14 @@ def test_a_rebalance_gives_nothing_to_a_worker_that_has_ended(
     closes_while_owning: bool, started: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writers = Writers()
-    monkeypatch.setattr(tables, "Writer", writers)
+    monkeypatch.setattr("streams.runtime.shards.Writer", writers)
 
-    async def read_no_bounds(self: tables.Shards, partitions: set[int]) -> None:
+    async def read_no_bounds(self: Shards, partitions: set[int]) -> None:
         return
 
-    monkeypatch.setattr(tables.Shards, "_read_bounds", read_no_bounds)
+    monkeypatch.setattr(Shards, "_read_bounds", read_no_bounds)
 
-    async def rebalance() -> tables.Shards:
+    async def rebalance() -> Shards:
         shards = make_shards(closes_while_owning)
         if not closes_while_owning:
             await shards.close()

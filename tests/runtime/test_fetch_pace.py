@@ -1,4 +1,4 @@
-"""Fetches are brief while records flow, and long while none do."""
+"""Fetches are brief while records flow, long while none do, and not made before records are wanted."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from streams.runtime.fetch_wait import LONGEST_MS, wait_longer_while_quiet
+from streams.runtime.fetch_pace import LONGEST_MS, MANY, FetchPace
 
 SOURCES = {"web-events"}
 
 
 class Fetcher:
-    """What the waits need of aiokafka's fetcher."""
+    """What the pace needs of aiokafka's fetcher."""
 
     def __init__(self) -> None:
         self._fetch_max_wait_ms = 500
@@ -29,7 +29,8 @@ class Consumer:
 
     def __init__(self, wait_ms: int = 20) -> None:
         self._fetcher = Fetcher()
-        wait_longer_while_quiet(self, SOURCES, wait_ms)
+        self.pace = FetchPace(self, SOURCES, wait_ms)  # type: ignore[arg-type]
+        self.pace.ask()
 
     def fetch(self, *, brings: bool = False, at_hand: str = "") -> int:
         """Fetch once, and return how long the next fetch waits (ms); records of ``at_hand`` have not been taken."""
@@ -38,6 +39,15 @@ class Consumer:
         fetcher._records = {TopicPartition(at_hand, 0): object()} if at_hand else {}
         asyncio.run(fetcher._proc_fetch_request(None, 0, None))
         return int(fetcher._fetch_max_wait_ms)
+
+    async def fetches_at_once(self) -> bool:
+        """Tell whether a fetch that aiokafka begins now is made."""
+        fetch = asyncio.create_task(self._fetcher._proc_fetch_request(None, 0, None))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        is_made = fetch.done()
+        fetch.cancel()
+        return is_made
 
 
 def test_fetches_wait_longer_and_longer_while_nothing_comes_and_briefly_as_soon_as_something_does() -> None:
@@ -59,7 +69,27 @@ def test_a_longer_wait_that_is_set_is_kept() -> None:
     assert [consumer.fetch() for _ in range(2)] == [1000, 1000]
 
 
-def test_waits_are_put_on_once() -> None:
-    consumer = Consumer()
-    wait_longer_while_quiet(consumer, SOURCES, 20)
-    assert consumer.fetch() == 40
+def test_nothing_is_fetched_ahead_but_behind_a_backlog() -> None:
+    async def look() -> list[bool]:
+        consumer = Consumer()
+        found = []
+        for records in (1, MANY - 1, MANY, 0):
+            consumer.pace.ask()
+            consumer.pace.took(records)
+            found.append(await consumer.fetches_at_once())
+        return found
+
+    assert asyncio.run(look()) == [False, False, True, True]
+
+
+def test_a_fetch_that_waits_is_made_as_soon_as_records_are_wanted() -> None:
+    async def look() -> bool:
+        consumer = Consumer()
+        consumer.pace.took(1)
+        fetch = asyncio.create_task(consumer._fetcher._proc_fetch_request(None, 0, None))
+        await asyncio.sleep(0)
+        consumer.pace.ask()
+        await asyncio.wait_for(fetch, 1)
+        return fetch.done()
+
+    assert asyncio.run(look())
