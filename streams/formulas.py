@@ -22,6 +22,6 @@ def safe_cell(cell: object) -> object:
     >>> safe_cell("=1+1"), safe_cell(-3.5), safe_cell(None), safe_cell(" =1")
     ("'=1+1", -3.5, '', "' =1")
     """
-    if isinstance(cell, str):
-        return f"'{cell}" if is_formula(cell) else cell
-    return "" if cell is None else cell
+    if cell is None:
+        return ""
+    return f"'{cell}" if isinstance(cell, str) and is_formula(cell) else cell

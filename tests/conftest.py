@@ -40,6 +40,9 @@ hypothesis_settings.load_profile(PROFILE)
 
 NODE = Path(__file__).parent / "node"
 
+HEAP_MB = 1024
+"""Two hundred tests each create all topics, with four partitions: at 16,000 of them half a gigabyte is full."""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def java_starts_quickly() -> Iterator[None]:
@@ -67,7 +70,7 @@ def _shared_kafka(root: Path) -> Iterator[str]:
     address = root / "brokers"
     with (root / "users").open("a") as users:
         with _turn(root):
-            broker = None if address.exists() else EmbeddedKafka(root / "data")
+            broker = None if address.exists() else EmbeddedKafka(root / "data", heap_mb=HEAP_MB)
             if broker is not None:
                 broker.start()
                 address.write_text(broker.brokers)

@@ -221,20 +221,19 @@ def _refuse_either(row: Row, indexes: Sequence[int], names: Sequence[str]) -> No
 
 
 def _read_row(cells: Sequence[str], mapped: CustomerColumns) -> Customer:
-    told = mapped.columns.read(cells)
+    told: dict[str, Fact] = mapped.columns.read(cells)
     for other, value in mapped.columns.read_unknown(cells):
         told.setdefault(other, value)
     customer, name = (str(told.pop(key, "")) for key in (CUSTOMER, NAME))
     if not (customer or name):
         raise EventError("missing_field", CUSTOMER, "is blank; say who it is")
     override = _read_override(told, mapped)
-    facts: dict[str, Fact] = {
-        fact: _number_or_word(value) if fact in mapped.questions else value for fact, value in told.items()
-    }
+    for fact in mapped.questions & told.keys():
+        told[fact] = _number_or_word(told[fact])
     return Customer(
         customer=customer or name,
         name=name if customer else "",
-        facts=facts,
+        facts=told,
         group=str(told.get(GROUP, "")),
         override=override,
     )

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.settings import Settings
-from streams.topics import HOT_LEADS, WEB_EVENTS
+from streams.topics import HOT_LEADS, WEB_EVENTS, create_topics
+from tests.odd_topics import create_topic
 
 
 def findings(ran: Any) -> dict[str, dict[str, str]]:
     return {found["check"]: found for found in map(json.loads, ran.lines)}
 
 
-async def alter(settings: Settings, topic: str, **options: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers)
-    await admin.start()
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs=options)])
-    await admin.close()
+async def create_oddly(settings: Settings) -> None:
+    await create_topic(settings, WEB_EVENTS, **{"message.timestamp.type": "CreateTime"})
+    await create_topic(settings, HOT_LEADS, **{"retention.ms": "1000"})
+    await create_topics(settings)
 
 
 @pytest.mark.kafka
@@ -45,11 +44,11 @@ def test_where_all_is_well_it_says_so_of_every_check(run: Any, topics: Settings)
 
 @pytest.mark.kafka
 def test_a_topic_that_is_kept_in_another_way_is_named_with_the_command_that_mends_it(
-    run: Any, topics: Settings
+    run: Any, settings: Callable[..., Settings]
 ) -> None:
+    topics = settings()
+    asyncio.run(create_oddly(topics))
     web, hot = WEB_EVENTS.full_name(topics.prefix), HOT_LEADS.full_name(topics.prefix)
-    asyncio.run(alter(topics, web, **{"message.timestamp.type": "CreateTime"}))
-    asyncio.run(alter(topics, hot, **{**HOT_LEADS.config(topics), "retention.ms": "1000"}))
     ran = run("doctor", settings=topics)
     assert ran.code == 1
     found = [each for each in map(json.loads, ran.lines) if each["check"] in (web, hot)]

@@ -15,8 +15,6 @@ from pathlib import Path
 import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from scoring.alerts import Alert
 from scoring.replay import FileRecord
@@ -26,6 +24,7 @@ from streams.settings import Settings
 from streams.topics import HOT_LEADS, WEB_EVENTS, create_topics
 from tests.e2e.workers import Workers
 from tests.faults.evidence import read, wait_until_scored
+from tests.odd_topics import create_topic
 from tests.scenario_runs import OF_PEOPLE, Placed, found_forms, placed_by_model
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(180)]
@@ -59,16 +58,8 @@ def groups(file: Path) -> list[tuple[str, list[Placed]]]:
 
 
 async def send(settings: Settings, placed: list[Placed]) -> None:
-    """Write the events in the order in which they are received, with those times as the records' own.
-
-    Whatever their age, the broker keeps them. It replaces all of a topic's settings by those that are given.
-    """
+    """Write the events in the order in which they are received, with those times as the records' own."""
     name = WEB_EVENTS.full_name(settings.prefix)
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.brokers)
-    await admin.start()
-    configs = {**WEB_EVENTS.config(settings), "message.timestamp.type": "CreateTime", "retention.ms": "-1"}
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)])
-    await admin.close()
     records = sorted((record for here in placed for record in here.records), key=lambda record: record[0])
     producer = AIOKafkaProducer(bootstrap_servers=settings.brokers, enable_idempotence=True, linger_ms=50)
     await producer.start()
@@ -81,6 +72,7 @@ async def send(settings: Settings, placed: list[Placed]) -> None:
 
 async def run_worker(settings: Settings, placed: list[Placed], expected: int) -> list[Alert]:
     """Return the alerts of a real worker, once there are as many as expected, or no more come."""
+    await create_topic(settings, WEB_EVENTS, **{"message.timestamp.type": "CreateTime", "retention.ms": "-1"})
     await create_topics(settings)
     await send(settings, placed)
     log = settings.data_dir / "worker.log"
