@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 import time
@@ -18,6 +17,7 @@ from yarl import URL
 from scoring.errors import ModelError
 from streams.agents import LeadLogic, make_agent
 from streams.clock import now_ms
+from streams.garbage import collect_rarely
 from streams.logs import set_up_logs
 from streams.metrics import WorkerMetrics, serve_metrics, shards_ready
 from streams.published_models import (
@@ -201,9 +201,6 @@ def run_worker(settings: Settings, publications: list[Publication]) -> None:
         workdir=Path.cwd(),
         quiet=True,
     )
-    # A chunk is thousands of short-lived records and no cycles: look for garbage rarely, and never at what is here.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(1_000_000, 10, 10)
+    collect_rarely(1_000_000)
     worker.spinner = None  # it writes escape codes even where there is no terminal
     worker.execute_from_commandline()

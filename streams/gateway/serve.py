@@ -13,6 +13,7 @@ import uvloop
 from fastapi import FastAPI
 
 from scoring.errors import StartError
+from streams.garbage import collect_rarely
 from streams.gateway.app import Part, create_gateway
 from streams.gateway.head_limits import BoundedHeads
 from streams.gateway.producer import EventProducer, KafkaEventProducer
@@ -54,7 +55,8 @@ async def serve_gateway(settings: Settings, make_parts: MakeParts = lambda _: ()
 
 
 def run_gateway(settings: Settings, make_parts: MakeParts = lambda _: ()) -> None:
-    """Serve in an event loop of our own."""
+    """Serve in an event loop of our own, as all that this process does."""
+    collect_rarely(50_000)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve_gateway(settings, make_parts))
 

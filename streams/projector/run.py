@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ from redis.exceptions import RedisError
 
 from scoring.errors import StartError
 from streams.clock import now_ms
+from streams.garbage import collect_rarely
 from streams.metrics import serve_metrics
 from streams.projector.lag import Lag
 from streams.projector.metrics import ProjectorMetrics
@@ -42,6 +42,9 @@ CHUNK_RECORDS: Final = 500
 """Redis does nothing else while it writes a chunk: this many are about 5 ms, which a page does not feel."""
 
 POLL_MS: Final = 200
+OBJECTS: Final = 100_000
+"""So many new objects are looked at for garbage together."""
+
 RETRY_S: Final = 0.5
 REQUEST_TIMEOUT_MS: Final = 30_000
 WIPE_SCAN: Final = 2_000
@@ -226,19 +229,9 @@ def make_redis(settings: Settings) -> Any:
     return redis
 
 
-def collect_rarely() -> None:
-    """Look for garbage rarely from now on, and never at what is here.
-
-    A chunk is thousands of short-lived lists and no cycles: to look at them took a tenth of the projector's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 10, 10)
-
-
 async def run_projector(settings: Settings, *, rebuild: bool, until_caught_up: bool) -> None:
     """Run a projector with its metrics until cancelled, or until it has caught up."""
-    collect_rarely()
+    collect_rarely(OBJECTS)
     registry = CollectorRegistry()
     metrics = ProjectorMetrics(registry)
     if settings.metrics_port:

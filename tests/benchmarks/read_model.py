@@ -28,8 +28,9 @@ from streams.clock import now_ms
 from streams.embedded.ports import free_ports
 from streams.embedded.redis import find_redis
 from streams.embedded.stack import environment
+from streams.garbage import collect_rarely
 from streams.projector.metrics import ProjectorMetrics
-from streams.projector.run import Projector, collect_rarely, make_redis
+from streams.projector.run import OBJECTS, Projector, make_redis
 from streams.reading import open_topic
 from streams.settings import Settings
 from streams.topics import ACCOUNT_SCORES, HOT_LEADS, LEAD_SCORES, create_topics
@@ -70,7 +71,7 @@ async def _measure_projector(bench: Bench, settings: Settings, leads: int) -> li
     now = now_ms()
     await write(settings, ACCOUNT_SCORES, keyed(account_score(number, now) for number in range(ACCOUNTS)))
     redis = make_redis(settings)
-    collect_rarely()  # as the process does
+    collect_rarely(OBJECTS)  # as the process does
     projector = Projector(settings, redis, ProjectorMetrics(CollectorRegistry()))
     loop, cpu = _BareLoop(settings, redis), {PROJECTOR: list[float](), LOOP: list[float]()}
     runs: dict[str, Callable[[], Awaitable[None]]] = {
