@@ -102,7 +102,7 @@ class Shards:
         async with self._turn:
             self._idle.clear()
             try:
-                if self._open.get(chunk.partition) is shard:
+                if self._is_ours(chunk.partition, shard):
                     await self._take_in_turn(shard, chunk)
             finally:
                 self._idle.set()
@@ -136,7 +136,7 @@ class Shards:
         work.steps.append(ChunkRange(chunk.topic, start, chunk.end))
         work.newest_ms = records[-1].timestamp
         shard.add(work)
-        if shard.is_late and not self._is_draining:
+        if shard.is_late:
             self._pass_time_of(chunk.partition, shard)
 
     async def _work_out(self, shard: OpenShard, chunk: Chunk, records: Sequence[Any]) -> Work | None:
@@ -152,9 +152,13 @@ class Shards:
                 return work
             if time.perf_counter() >= pause_at:
                 await asyncio.sleep(0)
-                if self._open.get(chunk.partition) is not shard:
+                if not self._is_ours(chunk.partition, shard):
                     return None
                 pause_at = time.perf_counter() + _TURN_S
+
+    def _is_ours(self, partition: int, shard: OpenShard) -> bool:
+        """Whether what a chunk of the shard brings may be written: while it is given up, another worker may have it."""
+        return self._open.get(partition) is shard and not self._is_draining
 
     # ---- time
 
@@ -163,7 +167,7 @@ class Shards:
         while True:
             await asyncio.sleep(_TICK_S)
             for partition, shard in list(self._open.items()):
-                if self._is_draining or not shard.writer.has_room:
+                if not shard.writer.has_room:
                     continue
                 if shard.is_busy:
                     shard.is_late = True
@@ -196,20 +200,27 @@ class Shards:
     # ---- owning shards
 
     async def drain(self) -> None:
-        """Commit everything that was taken, and let no more time pass: done before partitions are given up."""
+        """Commit everything that was taken, and neither take nor restore more: done before partitions are given up.
+
+        A chunk that is being worked on is dropped at its next pause: whoever owns its shard next reads it again.
+        """
         self._is_draining = True
+        await self._end_tasks()
         await asyncio.gather(*(shard.writer.drain() for shard in self._open.values()))
 
     async def stop(self) -> None:
         """Let go of every shard, and commit what it has taken."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks = []
+        await self._end_tasks()
         # First of all no more chunks are taken: what a table holds must be what its writer commits.
         writers = [*(shard.writer for shard in self._open.values()), *self._waiting.values()]
         self._open, self._waiting = {}, {}
         await asyncio.gather(*(writer.stop() for writer in writers))
+
+    async def _end_tasks(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
 
     async def close(self) -> None:
         """Stop for good: a rebalance that is still under way, or comes yet, gives this worker nothing to own."""

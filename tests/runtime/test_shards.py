@@ -1,4 +1,4 @@
-"""Who owns shards when a worker ends in the middle of a rebalance: nobody."""
+"""Shards in the middle of a rebalance: who owns them when a worker ends, and what becomes of a chunk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from streams.runtime.chunks import Chunk
+from streams.runtime.journal import Meta
+from streams.runtime.open_shard import OpenShard
 from streams.runtime.shards import Shards
+from streams.runtime.transactions import Work
 from streams.settings import Settings
 
 
@@ -80,3 +84,59 @@ def test_a_rebalance_gives_nothing_to_a_worker_that_has_ended(
     shards = asyncio.run(rebalance())
     assert (writers.started, writers.stopped) == (started, started)
     assert [shards.locate("events", partition) for partition in (0, 1)] == [None, None]
+
+
+class Given:
+    """A shard's writer and logic: what was written, and how far a chunk was worked on."""
+
+    def __init__(self) -> None:
+        self.written: list[Any] = []
+        self.done = 0
+        self.is_adopting = False
+
+    def take(self, topic: str, partition: int, records: Any) -> Any:
+        """Work on a chunk in three steps, with pauses."""
+        for _ in range(3):
+            self.done += 1
+            yield
+        return Work()
+
+    def renew(self) -> None:
+        """There is no other model."""
+
+    def add(self, work: Work) -> None:
+        """Note what is written."""
+        self.written.append(work)
+
+    async def drain(self) -> None:
+        """All is committed."""
+
+    async def wait_for_room(self) -> None:
+        """There is room."""
+
+
+@pytest.mark.parametrize(("drains_after", "done", "written"), [(0, 0, 0), (1, 1, 0), (None, 3, 1)])
+def test_a_chunk_is_dropped_while_partitions_are_given_up(
+    drains_after: int | None, done: int, written: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it brings would be written after the last commit, when another worker may have fenced this one."""
+    monkeypatch.setattr("streams.runtime.shards._TURN_S", 0.0)
+    given = Given()
+    chunk = Chunk("events", 0, 0, [SimpleNamespace(offset=0, timestamp=1, timestamp_type=1)], fetch=1)
+
+    async def give_up_meanwhile() -> int:
+        shards = make_shards(closes_while_owning=False)
+        shard = OpenShard(given, {}, given, Meta(next={"events": 0}), keys_per_turn=1)  # type: ignore[arg-type]
+        shards._open[0] = shard
+        if drains_after == 0:
+            await shards.drain()
+        taking = asyncio.create_task(shards.take(chunk))
+        while drains_after is not None and given.done < drains_after:
+            await asyncio.sleep(0)
+        if drains_after:
+            await shards.drain()
+        await taking
+        return shard.next["events"]
+
+    assert asyncio.run(give_up_meanwhile()) == written
+    assert (given.done, len(given.written)) == (done, written)
