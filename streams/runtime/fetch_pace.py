@@ -50,7 +50,10 @@ class FetchPace:
             self._is_wanted.clear()
 
     async def _fetch(self, *request: Any) -> bool:
-        await self._is_wanted.wait()
+        try:
+            await self._is_wanted.wait()
+        except asyncio.CancelledError:
+            return False  # as aiokafka's own does, whoever cancels it waits for that
         has_records: bool = await self._fetch_now(*request)
         fetcher = self._fetcher
         is_quiet = not has_records and all(tp.topic not in self._topics for tp in fetcher._records)

@@ -93,3 +93,15 @@ def test_a_fetch_that_waits_is_made_as_soon_as_records_are_wanted() -> None:
         return fetch.done()
 
     assert asyncio.run(look())
+
+
+def test_a_fetch_that_waits_ends_quietly_when_the_consumer_is_closed() -> None:
+    async def close() -> bool:
+        consumer = Consumer()
+        consumer.pace.took(1)
+        fetch = asyncio.create_task(consumer._fetcher._proc_fetch_request(None, 0, None))
+        await asyncio.sleep(0)
+        fetch.cancel()
+        return await fetch  # as aiokafka does, without a word
+
+    assert asyncio.run(close()) is False
