@@ -167,7 +167,7 @@ class Shards:
         while True:
             await asyncio.sleep(_TICK_S)
             for partition, shard in list(self._open.items()):
-                if not shard.writer.has_room:
+                if self._is_draining or not shard.writer.has_room:
                     continue
                 if shard.is_busy:
                     shard.is_late = True
@@ -200,27 +200,24 @@ class Shards:
     # ---- owning shards
 
     async def drain(self) -> None:
-        """Commit everything that was taken, and neither take nor restore more: done before partitions are given up.
+        """Commit everything that was taken, and let nothing more begin: done before partitions are given up.
 
         A chunk that is being worked on is dropped at its next pause: whoever owns its shard next reads it again.
+        Whether the worker stands still is watched all the same, since giving up may hang.
         """
         self._is_draining = True
-        await self._end_tasks()
         await asyncio.gather(*(shard.writer.drain() for shard in self._open.values()))
 
     async def stop(self) -> None:
         """Let go of every shard, and commit what it has taken."""
-        await self._end_tasks()
-        # First of all no more chunks are taken: what a table holds must be what its writer commits.
-        writers = [*(shard.writer for shard in self._open.values()), *self._waiting.values()]
-        self._open, self._waiting = {}, {}
-        await asyncio.gather(*(writer.stop() for writer in writers))
-
-    async def _end_tasks(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
+        # First of all no more chunks are taken: what a table holds must be what its writer commits.
+        writers = [*(shard.writer for shard in self._open.values()), *self._waiting.values()]
+        self._open, self._waiting = {}, {}
+        await asyncio.gather(*(writer.stop() for writer in writers))
 
     async def close(self) -> None:
         """Stop for good: a rebalance that is still under way, or comes yet, gives this worker nothing to own."""
@@ -373,6 +370,8 @@ class Shards:
         memo = table.pop(MEMO_KEY, b"")
         meta = decode_meta(table.pop(META_KEY, b"{}"))
         inheritance = None if meta.is_settled else await self._inherit(partition, meta)
+        if self._is_draining:
+            return  # it may be another worker's by now
         self._ready(self._waiting[partition], table, memo, meta, inheritance)
         seconds = self._now_s() - began
         log.info("shard restored", partition=partition, leads=len(table), records=records, seconds=round(seconds, 3))

@@ -161,11 +161,6 @@ class Writer:
         """Whether no more is pending than ``pending_records``."""
         return self._room.is_set()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether everything that was added is committed."""
-        return self._idle.is_set()
-
     async def drain(self) -> None:
         """Wait until everything that was added is committed, and the group's offsets tell it."""
         self._is_draining = True

@@ -40,14 +40,12 @@ class Consumer:
         asyncio.run(fetcher._proc_fetch_request(None, 0, None))
         return int(fetcher._fetch_max_wait_ms)
 
-    async def fetches_at_once(self) -> bool:
-        """Tell whether a fetch that aiokafka begins now is made."""
+    async def begin_fetch(self) -> asyncio.Task[bool]:
+        """Begin a fetch as aiokafka does, and return what is made of it: nothing yet, if it waits."""
         fetch = asyncio.create_task(self._fetcher._proc_fetch_request(None, 0, None))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        is_made = fetch.done()
-        fetch.cancel()
-        return is_made
+        return fetch
 
 
 def test_fetches_wait_longer_and_longer_while_nothing_comes_and_briefly_as_soon_as_something_does() -> None:
@@ -76,7 +74,9 @@ def test_nothing_is_fetched_ahead_but_behind_a_backlog() -> None:
         for records in (1, MANY - 1, MANY, 0):
             consumer.pace.ask()
             consumer.pace.took(records)
-            found.append(await consumer.fetches_at_once())
+            fetch = await consumer.begin_fetch()
+            found.append(fetch.done())
+            fetch.cancel()
         return found
 
     assert asyncio.run(look()) == [False, False, True, True]
@@ -86,8 +86,7 @@ def test_a_fetch_that_waits_is_made_as_soon_as_records_are_wanted() -> None:
     async def look() -> bool:
         consumer = Consumer()
         consumer.pace.took(1)
-        fetch = asyncio.create_task(consumer._fetcher._proc_fetch_request(None, 0, None))
-        await asyncio.sleep(0)
+        fetch = await consumer.begin_fetch()
         consumer.pace.ask()
         await asyncio.wait_for(fetch, 1)
         return fetch.done()
@@ -99,8 +98,7 @@ def test_a_fetch_that_waits_ends_quietly_when_the_consumer_is_closed() -> None:
     async def close() -> bool:
         consumer = Consumer()
         consumer.pace.took(1)
-        fetch = asyncio.create_task(consumer._fetcher._proc_fetch_request(None, 0, None))
-        await asyncio.sleep(0)
+        fetch = await consumer.begin_fetch()
         fetch.cancel()
         return await fetch  # as aiokafka does, without a word
 

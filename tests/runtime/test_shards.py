@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from streams.runtime.chunks import Chunk
-from streams.runtime.journal import Meta
+from streams.runtime.journal import META_KEY, Meta, encode
 from streams.runtime.open_shard import OpenShard
 from streams.runtime.shards import Shards
 from streams.runtime.transactions import Work
@@ -140,3 +140,15 @@ def test_a_chunk_is_dropped_while_partitions_are_given_up(
 
     assert asyncio.run(give_up_meanwhile()) == written
     assert (given.done, len(given.written)) == (done, written)
+
+
+def test_a_shard_that_is_restored_while_partitions_are_given_up_is_not_published() -> None:
+    """To open it may write what its logic remembers, and another worker may have fenced this one."""
+
+    async def give_up_meanwhile() -> int | None:
+        shards = make_shards(closes_while_owning=False)
+        await shards.drain()
+        await shards._finish_restore(0.0, 0, {META_KEY: encode(Meta(is_settled=True))}, 1)
+        return shards.locate("events", 0)
+
+    assert asyncio.run(give_up_meanwhile()) is None

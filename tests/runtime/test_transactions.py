@@ -48,31 +48,61 @@ def chunk(settings: Settings, first: int, end: int) -> Work:
     return Work(steps=[ChunkRange(WEB_EVENTS.full_name(settings.prefix), first, end)])
 
 
-async def wait_until_written(writer: Writer, journal: int) -> None:
-    async with asyncio.timeout(10):
-        while writer.meta.journal < journal:
-            await asyncio.sleep(0.01)
+async def write_chunks(writer: Writer, settings: Settings) -> None:
+    """Write two chunks, up to offset 5 and up to 9, in a transaction each."""
+    for number, (first, end) in enumerate([(0, 5), (5, 9)], 1):
+        writer.add(chunk(settings, first, end))
+        async with asyncio.timeout(10):
+            while writer.meta.journal < number:
+                await asyncio.sleep(0.01)
 
 
-def test_offsets_are_told_once_a_second_also_when_nothing_follows(settings: Callable[..., Settings]) -> None:
+async def wait_until_committed(settings: Settings, end: int) -> int:
+    """Return what the group has committed, once that is ``end``, or after 5 s: the broker does so after the writer."""
+    for _ in range(20):
+        if (found := await committed(settings)) == end:
+            break
+        await asyncio.sleep(TELL_OFFSETS_S / 4)
+    return found
+
+
+@pytest.mark.parametrize(("every_s", "told"), [(3600.0, [5]), (0.0, [5, 9])])
+def test_offsets_are_told_no_more_often_than_wanted(
+    settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, every_s: float, told: list[int]
+) -> None:
+    monkeypatch.setattr("streams.runtime.transactions.TELL_OFFSETS_S", every_s)
+
     async def look() -> list[int]:
         chosen = settings(partitions=1)
         writer = await start_writer(chosen)
+        found: list[int] = []
+        tell = writer._producer.send_offsets_to_transaction
+
+        async def note_and_tell(offsets: dict[TopicPartition, int], group: str) -> None:
+            found.extend(offsets.values())
+            await tell(offsets, group)
+
+        monkeypatch.setattr(writer._producer, "send_offsets_to_transaction", note_and_tell)
         try:
-            found = []
-            for number, (first, end) in enumerate([(0, 5), (5, 9)], 1):
-                writer.add(chunk(chosen, first, end))
-                await wait_until_written(writer, number)
-                found.append(await committed(chosen))
-            await asyncio.sleep(TELL_OFFSETS_S + 0.5)
-            return [*found, await committed(chosen)]
+            await write_chunks(writer, chosen)
+            return list(found)  # before the end, which tells the rest
         finally:
             await writer.stop()
 
-    first, soon, later = asyncio.run(look())
-    assert first == 5
-    assert soon in (5, 9)  # on a slow machine a second has passed
-    assert later == 9
+    assert asyncio.run(look()) == told
+
+
+def test_offsets_are_told_also_when_nothing_follows(settings: Callable[..., Settings]) -> None:
+    async def look() -> int:
+        chosen = settings(partitions=1)
+        writer = await start_writer(chosen)
+        try:
+            await write_chunks(writer, chosen)
+            return await wait_until_committed(chosen, 9)
+        finally:
+            await writer.stop()
+
+    assert asyncio.run(look()) == 9
 
 
 def test_a_drained_writer_has_told_all_offsets(settings: Callable[..., Settings]) -> None:
@@ -83,6 +113,6 @@ def test_a_drained_writer_has_told_all_offsets(settings: Callable[..., Settings]
             writer.add(chunk(chosen, number, number + 1))
             await asyncio.sleep(0.05)
         await writer.stop()
-        return await committed(chosen)
+        return await wait_until_committed(chosen, 4)
 
     assert asyncio.run(look()) == 4
