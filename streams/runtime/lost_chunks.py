@@ -36,18 +36,21 @@ class LostChunks:
     ) -> None:
         self._sources, self._consumer, self._out_of_order, self._now_s = sources, consumer, out_of_order, now_s
         self._latest_fetch = dict.fromkeys(sources, 0)
-        self._taken, self._taking = dict.fromkeys(sources, 0), dict.fromkeys(sources, 0)
+        self._taking = dict.fromkeys(sources, 0)
+        # How often a chunk of a topic has arrived or was done with, now and at the last look.
+        self._moves, self._moves_seen = dict.fromkeys(sources, 0), dict.fromkeys(sources, 0)
 
     @contextmanager
     def taking(self, chunk: Chunk) -> Iterator[None]:
-        """Note that a chunk has arrived, and, in the block, that its topic is being worked on."""
+        """Note that a chunk has arrived, in the block that its topic is being worked on, and then that it was."""
         self._latest_fetch[chunk.topic] = chunk.fetch
-        self._taken[chunk.topic] += 1
+        self._moves[chunk.topic] += 1
         self._taking[chunk.topic] += 1
         try:
             yield
         finally:
             self._taking[chunk.topic] -= 1
+            self._moves[chunk.topic] += 1  # the next one is about to come
 
     async def seek_back(self, shard: OpenShard, topic: str, partition: int, got: int) -> None:
         """Ask for missing records again, once a second at most: later chunks of the same gap follow."""
@@ -60,22 +63,24 @@ class LostChunks:
         await self._consumer().seek_to_next([(topic, partition)])
 
     async def watch(self, shards: Callable[[], Mapping[int, OpenShard]]) -> None:
-        """Look for ever after chunks that were lost with none of their partition behind them to show the gap.
-
-        What was handed on arrives in order. So a chunk is lost if its shard does not have it, although one of the
-        same topic from a later fetch has arrived, or one of another and none of this for a second, or none at all.
-        """
+        """Look for ever after chunks that were lost with none of their partition behind them to show the gap."""
         while True:
-            taken = dict(self._taken)
             await asyncio.sleep(_SEEK_AGAIN_S)
-            quiet = {topic for topic in self._sources if self._taken[topic] == taken[topic] and not self._taking[topic]}
             try:
-                await self._seek_lost(shards(), quiet)
+                await self.look(shards())
             except Exception:
                 # The broker may be away: look again in a second.
                 log.warning("cannot seek what was lost", exc_info=True)
 
-    async def _seek_lost(self, shards: Mapping[int, OpenShard], quiet: set[str]) -> None:
+    async def look(self, shards: Mapping[int, OpenShard]) -> None:
+        """Ask again for what was lost by now.
+
+        What was handed on arrives in order. So a chunk is lost if its shard does not have it, although one of the
+        same topic from a later fetch has arrived, or one of another and none of this since the last look, or none at
+        all. What is being worked on, or was since then, holds up the chunks behind it.
+        """
+        seen, self._moves_seen = self._moves_seen, dict(self._moves)
+        quiet = {topic for topic in self._sources if self._moves[topic] == seen[topic] and not self._taking[topic]}
         newest = max(self._latest_fetch.values(), default=0)
         for partition, shard in list(shards.items()):
             for topic, following in list(shard.next.items()):
