@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     fetch_min_bytes: int = Field(
         1, ge=1, le=64 << 20, description="a fetch waits for so many bytes, but no longer than fetch_wait_ms"
     )
-    chunk_records: int = Field(100_000, ge=1, le=1_000_000, description="records handled in one go, at most")
+    chunk_records: int = Field(250_000, ge=1, le=1_000_000, description="records handled in one go, at most")
     pending_records: int = Field(
         50_000, ge=1, le=10_000_000, description="records that wait for a transaction before a shard stops reading"
     )
