@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, exp2, log2
 from typing import Final
@@ -20,10 +20,10 @@ from scoring.contacts import AccountFacts, Contact
 from scoring.cooling import ROUNDING
 from scoring.customer_book import CustomerBook
 from scoring.customer_events import CUSTOMER_EVENTS
-from scoring.customer_records import CustomerValue
 from scoring.customer_state import CustomerState, changes_at, merge_customers, take_customer_event
 from scoring.decay import DAY_MS
 from scoring.fit import Fit, FitBook
+from scoring.identity import EMAIL
 from scoring.model import ScoringModel
 from scoring.routed import Tell
 from scoring.signal_records import BuyingSignal, Finding, SignalPerson
@@ -45,6 +45,10 @@ _encode_record = msgspec.json.Encoder().encode
 
 People = dict[tuple[str, str], Contact]
 """Contacts by lead, and by the key under which the lead knows the account."""
+
+
+_Ranked = tuple[float, str, str, Contact]
+"""A contact after what it adds (points, negative, so that the most is the first in order), its lead and its account."""
 
 
 @dataclass(slots=True)
@@ -109,15 +113,14 @@ class AccountScorer:
 
     def _keep_people(self, state: AccountState, people: People) -> None:
         """List the most engaged people, and count the rest among the others from now on."""
-        contacts = list(people.values())
-        if len(contacts) > self._contacts_max:
+        state.contacts = list(people.values())
+        if len(people) > self._contacts_max:
             now, others = state.last, state.others
-            contacts.sort(key=lambda contact: (-self._share(contact, now), contact.lead, contact.account))
-            folded = contacts[self._contacts_max :]
-            points = self._others_points(others, now) + sum(self._share(contact, now) for contact in folded)
+            ranked = self._rank(state.contacts, now)
+            folded = ranked[self._contacts_max :]
+            points = self._others_points(others, now) - sum(share for share, _, _, _ in folded)
             others.count, others.points, others.at_ms = others.count + len(folded), points, now
-            contacts = contacts[: self._contacts_max]
-        state.contacts = contacts
+            state.contacts = [contact for _, _, _, contact in ranked[: self._contacts_max]]
 
     def _take_out(self, others: Others, score: float, at_ms: int) -> None:
         """Take one of the others out, of whom this was told last."""
@@ -162,24 +165,44 @@ class AccountScorer:
 
     # ── what it comes to ─────────────────────────────────────────────────────────────────────────────────────
 
-    def engagement(self, state: AccountState, now: int) -> float:
-        """Return the sum of all shares and events (points) at ``now`` (ms, not before ``state.last``), not below 0.
+    def _rank(self, contacts: list[Contact], now: int) -> list[_Ranked]:
+        """Return contacts by what each adds at ``now`` (ms, not before the account's), the most first.
 
-        Each contact adds ``min(contact_max, score)`` as of its latest event; all fade with the account's half-life.
+        That is ``min(contact_max, score)`` as of their latest event, faded since with the account's half-life.
         """
-        return max(0.0, sum(line.points for line in self._lines(state, people_of(state), now)))
-
-    def _share(self, contact: Contact, now: int) -> float:
-        return min(self._contact_max, contact.score) * exp2((contact.at_ms - now) * self._rate)
+        most, rate = self._contact_max, self._rate
+        ranked = []
+        for contact in contacts:
+            score = contact.score
+            share = (score if score < most else most) * exp2((contact.at_ms - now) * rate)
+            ranked.append((-share, contact.lead, contact.account, contact))
+        ranked.sort()
+        return ranked
 
     def _others_points(self, others: Others, now: int) -> float:
         return others.points * exp2((others.at_ms - now) * self._rate) if others.count else 0.0
 
-    def _lines(self, state: AccountState, people: list[Contact], now: int) -> list[AccountLine]:
-        """Return what each contact, the others and each event contribute, without the floor."""
-        lines = [AccountLine("person", contact.lead, self._share(contact, now), contact.at_ms) for contact in people]
-        if state.others.count:
-            lines.append(AccountLine("others", str(state.others.count), self._others_points(state.others, now)))
+    def _ledger(self, state: AccountState, ranked: list[_Ranked], now: int) -> list[AccountLine]:
+        """Return the lines that sum to the score, the largest first; beyond the first people, the others are one line.
+
+        Where they would sum to less than 0, a last line lifts them.
+        """
+        ledger = [AccountLine("person", lead, -share, c.at_ms) for share, lead, _, c in ranked[:CONTACTS_SHOWN]]
+        if state.events:
+            ledger += self._event_lines(state, now)
+            ledger.sort(key=lambda line: (-abs(line.points), line.kind, line.name))
+        folded, others = ranked[CONTACTS_SHOWN:], state.others
+        if folded or others.count:
+            points = self._others_points(others, now) - sum(share for share, _, _, _ in folded)
+            ledger.append(AccountLine("others", str(len(folded) + others.count), points))
+        total = sum(line.points for line in ledger)
+        if total < 0:
+            ledger.append(AccountLine("floor", "floor", -total))
+        return ledger
+
+    def _event_lines(self, state: AccountState, now: int) -> list[AccountLine]:
+        """Return what each event of the company contributes (points) at ``now`` (ms)."""
+        lines = []
         for event in state.events:
             points = self._event_points.get(event.type, 0.0) * exp2((event.time_ms - now) * self._rate)
             if points:
@@ -194,32 +217,27 @@ class AccountScorer:
         state.generation = self._generation
         self._keep_people(state, listed)
         now, people = state.last, people_of(state)
-        lines = self._lines(state, people, now)
-        score = round(max(0.0, sum(line.points for line in lines)), 6)
+        ranked = self._rank(people, now)
+        ledger = self._ledger(state, ranked, now)
+        score = round(sum(line.points for line in ledger), 6)
         self._place(state, score, now)
-        fit = self._fit.rate(self._facts_for_fit(state, account, score, len(people) + state.others.count))
+        known = {name: fact.value for name, fact in sorted(state.facts.items()) if fact.value is not None}
+        fit = self._fit.rate(_facts_for_fit(state, known, account, score, people))
         signals = self._detect(state, people, account, score, fit, received_ms)
-        facts = self._facts_for_leads(state, fit)
+        facts = self._facts_for_leads(known, fit)
         # What is the same has the same version, whichever account it comes from, in whatever order it arrives.
         facts.version = int.from_bytes(_digest(_encode(facts))[:4]) or 1
         is_news, state.told = facts.version != state.told, facts.version
-        record = self._record(state, people, account, score, lines, fit)
-        record.customer, is_new_value = self._rate_customer(state, account, score, fit)
-        customer = _encode_record(record.customer) if is_new_value else None
+        record = self._record(state, ranked, account, score, ledger, known, fit)
+        customer = None
         if self._customers is not None and state.customer is not None:
+            value = _facts_for_fit(state, known, account, score, people)
+            if fit.value is not None:
+                value["fit"], value["fits"] = fit.value, fit.level in ("strong", "moderate")
+            record.customer, is_new_value = self._customers.evaluate(state.customer, value, account, now)
+            customer = _encode_record(record.customer) if is_new_value else None
             state.cools_at = min(state.cools_at, changes_at(state.customer, now))
         return Evaluation(_encode_record(record), signals, facts, is_news, customer)
-
-    def _rate_customer(
-        self, state: AccountState, account: str, score: float, fit: Fit
-    ) -> tuple[CustomerValue | None, bool]:
-        """Return what an account is worth as a customer, if it is one, and whether that is news."""
-        if self._customers is None or state.customer is None:
-            return None, False
-        facts = self._facts_for_fit(state, account, score, len(people_of(state)) + state.others.count)
-        if fit.value is not None:
-            facts["fit"], facts["fits"] = fit.value, fit.level in ("strong", "moderate")
-        return self._customers.evaluate(state.customer, facts, account, state.last)
 
     def _place(self, state: AccountState, score: float, now: int) -> None:
         """Let the band follow the score, and find out when it will be left."""
@@ -238,16 +256,7 @@ class AccountScorer:
         """Move an account's now to ``clock_ms``, in place, since time alone changes it by then."""
         state.last = max(state.last, clock_ms)
 
-    def _facts_for_fit(self, state: AccountState, account: str, score: float, people: int) -> dict[str, Value]:
-        facts = {name: known.value for name, known in state.facts.items() if known.value is not None}
-        if people:
-            facts.setdefault("stakeholders", people)
-        if account.startswith(DOMAIN):
-            facts["domain"] = account.removeprefix(DOMAIN)
-        return facts | {"engagement": score}
-
-    def _facts_for_leads(self, state: AccountState, fit: Fit) -> AccountFacts:
-        known = {name: fact.value for name, fact in sorted(state.facts.items()) if fact.value is not None}
+    def _facts_for_leads(self, known: dict[str, Value], fit: Fit) -> AccountFacts:
         return AccountFacts(
             version=0,
             level=fit.level,
@@ -308,13 +317,13 @@ class AccountScorer:
     def _record(
         self,
         state: AccountState,
-        people: list[Contact],
+        ranked: list[_Ranked],
         account: str,
         score: float,
-        lines: list[AccountLine],
+        ledger: list[AccountLine],
+        known: dict[str, Value],
         fit: Fit,
     ) -> AccountScore:
-        shown = sorted(people, key=lambda contact: (-self._share(contact, state.last), contact.lead))
         return AccountScore(
             account=account,
             score=score,
@@ -322,24 +331,35 @@ class AccountScorer:
             band=self._band_name(state),
             half_life_days=self._half_life_days,
             model=self._model.version,
-            name=_text(_value(state, "name")),
+            name=_text(known.get("name")),
             fit=fit.value,
             level=fit.level,
             profile=fit.profile,
             coverage=fit.coverage,
             reason=fit.reason,
             profiles=fit.profiles,
-            ledger=_ledger(lines),
-            people=len(people) + state.others.count,
+            ledger=ledger,
+            people=len(ranked) + state.others.count,
             contacts=[
-                AccountContact(c.lead, c.score, c.at_ms, c.band, c.name, c.role, c.phase)
-                for c in shown[:CONTACTS_SHOWN]
+                AccountContact(lead, c.score, c.at_ms, c.band, c.name, c.role, c.phase)
+                for _, lead, _, c in ranked[:CONTACTS_SHOWN]
             ],
-            facts={name: known.value for name, known in sorted(state.facts.items()) if known.value is not None},
+            facts=known,
             signals=dict(sorted(state.fired.items())),
-            owner=_text(_value(state, "owner")),
+            owner=_text(known.get("owner")),
             cools_at_ms=None if state.cools_at == NEVER else state.cools_at,
         )
+
+
+def _facts_for_fit(
+    state: AccountState, known: dict[str, Value], account: str, score: float, people: list[Contact]
+) -> dict[str, Value]:
+    facts = known | {"engagement": score}
+    if people or state.others.count:
+        facts.setdefault("stakeholders", len(people) + state.others.count)
+    if account.startswith(DOMAIN):
+        facts["domain"] = account.removeprefix(DOMAIN)
+    return facts
 
 
 def _learn(state: AccountState, name: str, told: Known) -> None:
@@ -351,6 +371,8 @@ def _learn(state: AccountState, name: str, told: Known) -> None:
 
 def people_of(state: AccountState) -> list[Contact]:
     """Return an account's people as far as it lists them: of a lead that it has under two of its keys, the newest."""
+    if len({contact.lead for contact in state.contacts}) == len(state.contacts):  # nearly always
+        return state.contacts
     newest: dict[str, Contact] = {}
     for contact in state.contacts:
         known = newest.setdefault(contact.lead, contact)
@@ -361,26 +383,12 @@ def people_of(state: AccountState) -> list[Contact]:
 
 def _without_doubles(people: list[Contact]) -> list[Contact]:
     """Leave out leads that have been seen to be another one of ``people``: they are about to be merged into that."""
-    doubles = {contact.same[at : at + _ID_BYTES] for contact in people for at in range(0, len(contact.same), _ID_BYTES)}
-    if not doubles:
+    doubtful = [contact.lead for contact in people if not contact.lead.startswith(EMAIL)]  # nothing is stronger
+    if not doubtful:
         return people
-    return [contact for contact in people if _digest(contact.lead.encode()) not in doubles]
-
-
-def _ledger(lines: Iterable[AccountLine]) -> list[AccountLine]:
-    """Return the lines that sum to the score, the largest first; beyond the first people, the others are one line."""
-    ordered = sorted(lines, key=lambda line: (-abs(line.points), line.kind, line.name))
-    people = [line for line in ordered if line.kind == "person"]
-    folded = people[CONTACTS_SHOWN:]
-    others = [*folded, *(line for line in ordered if line.kind == "others")]
-    ledger = [line for line in ordered if line.kind != "others" and line not in folded]
-    if others:
-        count = len(folded) + sum(int(line.name) for line in others if line.kind == "others")
-        ledger.append(AccountLine("others", str(count), sum(line.points for line in others)))
-    total = sum(line.points for line in ledger)
-    if total < 0:
-        ledger.append(AccountLine("floor", "floor", -total))
-    return ledger
+    seen = {contact.same[at : at + _ID_BYTES] for contact in people for at in range(0, len(contact.same), _ID_BYTES)}
+    doubles = {lead for lead in doubtful if _digest(lead.encode()) in seen}
+    return [contact for contact in people if contact.lead not in doubles] if doubles else people
 
 
 def _value(state: AccountState, name: str) -> Value | None:

@@ -14,6 +14,9 @@ IDENTITY_LENGTH_MAX = 255
 """Characters per identity. 254 is the longest e-mail address (RFC 5321); longer ids are mistakes."""
 
 
+EMAIL = "email:"
+"""How the strongest identities begin."""
+
 _EMAILS_KEPT = 65_536
 """Addresses whose normal form is remembered: a chunk's people come back in the next."""
 

@@ -40,40 +40,43 @@ class Found(NamedTuple):
     summary: str
 
 
-def detect(signal: Signal, history: SignalHistory) -> Found | None:
-    """Return the latest completion of a signal, or None where it is not there."""
+def detect(signal: Signal, history: SignalHistory, since_ms: float) -> Found | None:
+    """Return the latest completion of a signal, or None where it is not there, or not since ``since_ms``."""
     match signal:
         case HandRaise():
-            return detect_hand_raise(signal, history)
+            found = detect_hand_raise(signal, history, since_ms)
         case Count():
-            return detect_count(signal, history)
+            found = detect_count(signal, history, since_ms)
         case DistinctContacts():
-            return detect_distinct_contacts(signal, history)
+            found = detect_distinct_contacts(signal, history, since_ms)
         case Surge():
-            return detect_surge(signal, history)
+            found = detect_surge(signal, history)
         case StepSequence():
-            return detect_sequence(signal, history)
+            found = detect_sequence(signal, history, since_ms)
         case Reactivation():
-            return detect_reactivation(signal, history)
+            found = detect_reactivation(signal, history)
         case CompanyEvent():
-            return detect_company_event(signal, history)
+            found = detect_company_event(signal, history, since_ms)
+    return found if found is not None and found.at_ms >= since_ms else None
 
 
-def detect_hand_raise(signal: HandRaise, history: SignalHistory) -> Found | None:
+def detect_hand_raise(signal: HandRaise, history: SignalHistory, since_ms: float) -> Found | None:
     """Find the latest match of one of the signal's rules."""
     matches = history.matches_of(signal.rules)
-    if not matches:
+    if not matches or matches[-1][0] < since_ms:
         return None
     latest = matches[-1]
     return Found(latest[0], [latest], _sentence(_describe(latest), _by([latest], history)))
 
 
-def detect_count(signal: Count, history: SignalHistory) -> Found | None:
+def detect_count(signal: Count, history: SignalHistory, since_ms: float) -> Found | None:
     """Find the latest visit that is at least the so-and-so-many-th, of all people together, in the days up to it."""
     within_ms = signal.within_days * DAY_MS
     times = history.session_times
     for last in range(len(times) - 1, signal.sessions - 2, -1):
         at_ms = times[last]
+        if at_ms < since_ms:
+            return None
         if at_ms - times[last - signal.sessions + 1] <= within_ms:
             visits = history.sessions_between(at_ms - within_ms, at_ms)
             what = f"{len(visits)} visits within {show_days(signal.within_days)}"
@@ -81,24 +84,24 @@ def detect_count(signal: Count, history: SignalHistory) -> Found | None:
     return None
 
 
-def detect_distinct_contacts(signal: DistinctContacts, history: SignalHistory) -> Found | None:
+def detect_distinct_contacts(signal: DistinctContacts, history: SignalHistory, since_ms: float) -> Found | None:
     """Find several people whose latest events lie close together, or who have seen the same thing close together.
 
     The same thing is a rule and the subject of its match; what nobody knows the subject of is not the same. Where both
     hold at one time, the same thing says more.
     """
     within_ms = signal.within_days * DAY_MS
-    found = [
-        each for each in (_find_same(signal, history, within_ms), _find_people(signal, history, within_ms)) if each
-    ]
-    return max(found, key=lambda each: each.at_ms, default=None)
+    both = _find_same(signal, history, within_ms), _find_people(signal, history, within_ms, since_ms)
+    return max((found for found in both if found), key=lambda found: found.at_ms, default=None)
 
 
-def _find_people(signal: DistinctContacts, history: SignalHistory, within_ms: float) -> Found | None:
-    at_ms = max((contact.at_ms for contact in history.contacts), default=0)
-    since_ms = max(at_ms - within_ms, 1)  # a contact without any event has none at 1970
+def _find_people(signal: DistinctContacts, history: SignalHistory, within_ms: float, since_ms: float) -> Found | None:
+    at_ms = max([contact.at_ms for contact in history.contacts], default=0)
+    if at_ms < since_ms:
+        return None
+    first_ms = max(at_ms - within_ms, 1)  # a contact without any event has none at 1970
     active = [
-        (contact.at_ms, "activity", contact.lead, "") for contact in history.contacts if contact.at_ms >= since_ms
+        (contact.at_ms, "activity", contact.lead, "") for contact in history.contacts if contact.at_ms >= first_ms
     ]
     if len(active) < signal.people:
         return None
@@ -147,8 +150,13 @@ def detect_surge(signal: Surge, history: SignalHistory) -> Found | None:
     Where nothing happened in these three weeks the mean is 0, and ``events_min`` decides.
     """
     first = history.today - _WEEK + 1
-    events = sum(count for day, count in history.days.items() if first <= day)
-    before = sum(count for day, count in history.days.items() if first - _WEEKS_BEFORE * _WEEK <= day < first)
+    earliest = first - _WEEKS_BEFORE * _WEEK
+    events = before = 0
+    for day, count in history.days.items():
+        if day >= first:
+            events += count
+        elif day >= earliest:
+            before += count
     # Multiplied, not divided: a third has no exact value.
     if events < signal.events_min or events * _WEEKS_BEFORE < signal.factor * before:
         return None
@@ -159,13 +167,15 @@ def detect_surge(signal: Surge, history: SignalHistory) -> Found | None:
     )
 
 
-def detect_sequence(signal: StepSequence, history: SignalHistory) -> Found | None:
+def detect_sequence(signal: StepSequence, history: SignalHistory, since_ms: float) -> Found | None:
     """Find the latest match of the last step before which the others happened in order, by whomever.
 
     Each step is strictly later than the one before: one event that matches the rules of two steps is not two steps.
     """
     steps = [history.matches_of(step) for step in signal.steps]
     for last in reversed(steps[-1]):
+        if last[0] < since_ms:
+            return None
         taken = [last, *_steps_before(last, steps[:-1])]
         if len(taken) < len(steps):
             return None  # no earlier last step can have more before it
@@ -192,6 +202,8 @@ def detect_reactivation(signal: Reactivation, history: SignalHistory) -> Found |
     It is completed on the day on which the events are enough: at the latest event, if that is the latest active day,
     else at the day's beginning. So it is completed once per silence, and not anew with each event.
     """
+    if not history.days or max(history.days) - min(history.days) <= signal.quiet_days:
+        return None
     days = sorted(day for day in history.days if day >= history.known_from)
     gaps = [(before, after) for before, after in pairwise(days) if after - before - 1 >= signal.quiet_days]
     if not gaps:
@@ -211,12 +223,14 @@ def detect_reactivation(signal: Reactivation, history: SignalHistory) -> Found |
     return Found(at_ms, active, _sentence(what, _by(active, history)))
 
 
-def detect_company_event(signal: CompanyEvent, history: SignalHistory) -> Found | None:
+def detect_company_event(signal: CompanyEvent, history: SignalHistory, since_ms: float) -> Found | None:
     """Find the latest of the signal's company events."""
     news = [(time_ms, kind, "", event_id) for kind, time_ms, event_id in history.news if kind in signal.on]
     if not news:
         return None
     latest = at_ms, kind, _, _ = max(news)
+    if at_ms < since_ms:
+        return None
     return Found(at_ms, [latest], _sentence(f"news of the company: {_words(kind)}"))
 
 

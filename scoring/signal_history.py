@@ -71,7 +71,7 @@ class SignalHistory:
     @cached_property
     def known_from(self) -> int:
         """The day (since 1970) from which on a day that is not in :attr:`days` had no events."""
-        return max((known_from(contact.days) for contact in self.contacts), default=0)
+        return max([known_from(contact.days) for contact in self.contacts], default=0)
 
     def active_since(self, day: int) -> list[Sighting]:
         """Return who was active from ``day`` (since 1970) on: one sighting each, at the latest event."""

@@ -49,10 +49,11 @@ class SignalBook:
         history = SignalHistory(contacts, company_events, now_ms)
         findings = []
         for name, signal in self._signals.items():
-            if name in fired and now_ms < _due_ms(signal, fired[name]):
+            since_ms = _due_ms(signal, fired[name]) if name in fired else 0.0
+            if now_ms < since_ms:
                 continue  # nothing is completed later than now: most signals rest, and cost nothing
-            found = detect(signal, history)
-            if found is not None and (name not in fired or found.at_ms >= _due_ms(signal, fired[name])):
+            found = detect(signal, history, since_ms)
+            if found is not None:
                 findings.append(_finding(name, signal, found))
         return findings
 
