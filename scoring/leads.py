@@ -199,14 +199,8 @@ class LeadScorer:
                             subject = path[:SUBJECT_MAX]
                         else:
                             subject = subject_of(properties) if properties else ""
-                    try:
+                    if number in rules:
                         column = rules.index(number)
-                    except ValueError:
-                        rules.append(number)
-                        counts.append(1.0)
-                        times.append(time_ms)
-                        subjects.append(subject)
-                    else:
                         at = times[column]
                         if time_ms > at:
                             counts[column] = counts[column] * exp2((at - time_ms) * rate) + 1.0
@@ -216,6 +210,11 @@ class LeadScorer:
                             counts[column] += exp2((time_ms - at) * rate)
                             if time_ms == at and subject > subjects[column]:
                                 subjects[column] = subject
+                    else:
+                        rules.append(number)
+                        counts.append(1.0)
+                        times.append(time_ms)
+                        subjects.append(subject)
                 state.gains += gain
                 marks = marks + mark if marks else mark
                 changed = True

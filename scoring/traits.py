@@ -53,12 +53,12 @@ class TraitBook:
             (properties.index(name), name, name.split(".") if "." in name else None) for name in model.trait_properties
         ]
         self._contact = model.contact
-        self._email = properties.index(EMAIL) if EMAIL in properties else -1
         self._entries = [_compile_trait(name, trait) for name, trait in model.traits.items()]
         # Most leads have told nothing, and there are fewer companies than leads.
         self._rate_of_domain = lru_cache(maxsize=_DOMAINS_KEPT)(lambda domain: self._rate(_told_by(domain)))
         self._rated_untold: dict[tuple[str, int], list[tuple[int, float]]] = {}
         self._questions = [entry for entry in self._entries if isinstance(entry, _Question)]
+        self._sources = {entry.name: entry.sources for entry in self._questions}
 
     def learn(self, state: LeadState, traits: Mapping[str, Any], time_ms: int) -> bool:
         """Remember what an event's ``traits`` tell, in place; return whether any answer is another now."""
@@ -88,9 +88,12 @@ class TraitBook:
         """Set what a lead's traits come to: in ``person``, and ``fixed``, in place."""
         person = state.person
         if person is None or not person.properties:
-            traits = self._rate_untold(_domain(lead, None), state.facts)
+            domain = _domain(lead, None)
+            traits = self._rate_untold(domain, state.facts)
         else:
-            traits = self._rate(self.known(state, lead))
+            told = self.told(state)
+            domain = _domain(lead, told.get(EMAIL))
+            traits = self._rate(_known(told, state.facts, domain))
         if traits or person is not None:
             person = state.person = person or Person()
             person.traits = [number for number, _ in traits]
@@ -99,7 +102,8 @@ class TraitBook:
         for _, points in traits:
             fixed += points
         state.fixed = fixed
-        self._place(state, lead)
+        if not state.account_at:  # else an event has named one
+            state.account = account_of_domain(domain).removeprefix("domain:")
 
     def _rate_untold(self, domain: str, facts: AccountFacts | None) -> list[tuple[int, float]]:
         """Return the traits of a lead that has told nothing: what its address and its account tell."""
@@ -131,29 +135,16 @@ class TraitBook:
     def known(self, state: LeadState, lead: str) -> dict[str, Answer]:
         """Return all that is known of a lead, by property: what it has told, what its address and its account tell."""
         told = self.told(state)
-        of_account = {} if state.facts is None else state.facts.traits
-        return of_account | told | _told_by(_domain(lead, told.get(EMAIL)))
+        return _known(told, state.facts, _domain(lead, told.get(EMAIL)))
 
-    def is_of_account(self, state: LeadState, trait: str) -> bool:
+    def _is_of_account(self, trait: str, told: Mapping[str, Answer], of_account: Mapping[str, Answer]) -> bool:
         """Whether a trait's answer is known from the account only."""
-        facts = state.facts
-        if facts is None or not facts.traits:
-            return False
-        told = self.told(state)
-        for entry in self._questions:
-            if entry.name == trait:
-                first = next((source for source in entry.sources if source in told or source in facts.traits), None)
-                return first is not None and first not in told
+        for source in self._sources.get(trait, ()):
+            if source in told:
+                return False
+            if source in of_account:
+                return True
         return False
-
-    def _place(self, state: LeadState, lead: str) -> None:
-        """Set a lead's account to its company's domain, in place, unless an event has named one."""
-        if state.account_at:
-            return
-        email, person = None, state.person
-        if person is not None and self._email in person.properties:
-            email = person.answers[person.properties.index(self._email)]
-        state.account = account_of_domain(_domain(lead, email)).removeprefix("domain:")
 
     def lines(self, state: LeadState) -> list[TraitLine]:
         """Return what each trait of a lead that is worth anything contributes."""
@@ -163,9 +154,10 @@ class TraitBook:
         lines = [
             TraitLine(self.names[number], points) for number, points in zip(person.traits, person.points, strict=True)
         ]
-        if state.facts is not None and state.facts.traits:
+        if lines and state.facts is not None and state.facts.traits:
+            told, of_account = self.told(state), state.facts.traits
             for line in lines:
-                line.of_account = self.is_of_account(state, line.trait)
+                line.of_account = self._is_of_account(line.trait, told, of_account)
         return lines
 
     def contact(self, state: LeadState, lead: str) -> dict[str, Answer]:
@@ -191,6 +183,11 @@ class TraitBook:
         known = self.known(state, lead)
         names = [entry.name for entry in self._questions if not any(source in known for source in entry.sources)]
         return names, 1 - len(names) / len(self._questions)
+
+
+def _known(told: Mapping[str, Answer], facts: AccountFacts | None, domain: str) -> dict[str, Answer]:
+    of_account = {} if facts is None else facts.traits
+    return {**of_account, **told, **_told_by(domain)}
 
 
 def _told_by(domain: str) -> dict[str, Answer]:
