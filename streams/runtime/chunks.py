@@ -252,7 +252,6 @@ class ChunkConsumer(driver.Consumer):
         return until if following >= end else 0
 
     async def _wait_next_records(self, timeout: float) -> Any:
-        # What piles up while chunks are worked on comes as larger chunks, which cost less by the record.
         await self.until_idle()
         return await super()._wait_next_records(timeout)
 

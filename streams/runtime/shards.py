@@ -34,6 +34,9 @@ _TURN_S: Final = 0.02
 _TICK_S: Final = 0.25
 """How often (s) time passes for each shard."""
 
+_LOST_AFTER_S: Final = 0.5
+"""A chunk that was handed on counts as lost on its way when no other was worked on for so long (s)."""
+
 log = structlog.get_logger(__name__)
 
 Inherit = Callable[[int, Meta], Awaitable[Inheritance | None]]
@@ -83,9 +86,8 @@ class Shards:
         self._keys_per_turn = max(1, int(settings.adopt_leads_per_s * _TICK_S))
         self._is_draining = False
         self._closed = asyncio.Event()
-        # One chunk at a time, whichever shard's, and no fetch meanwhile: what piles up costs less by the record.
-        self._turn, self._idle = asyncio.Lock(), asyncio.Event()
-        self._idle.set()
+        # One chunk at a time, whichever shard's.
+        self._turn, self._is_done = asyncio.Lock(), asyncio.Event()
         self._turns = 0
 
     # ---- taking chunks
@@ -100,17 +102,36 @@ class Shards:
         if shard is None:
             return  # lost, or still restoring: it will be read again from where the shard continues
         async with self._turn:
-            self._idle.clear()
             try:
                 if self._is_ours(chunk.partition, shard):
                     await self._take_in_turn(shard, chunk)
             finally:
-                self._idle.set()
+                self._is_done.set()
         await shard.writer.wait_for_room()
 
     async def until_idle(self) -> None:
-        """Wait until no chunk is worked on."""
-        await self._idle.wait()
+        """Wait until every chunk that was handed on has been worked on, or is lost.
+
+        Nothing is fetched meanwhile: what piles up comes as larger chunks, which cost less by the record. That holds
+        most of all for what shards tell each other: a lead or an account is told at once what came of a whole fetch.
+        """
+        while not self._is_draining and self._is_any_handed_on():
+            self._is_done.clear()
+            try:
+                async with asyncio.timeout(_LOST_AFTER_S):
+                    await self._is_done.wait()
+            except TimeoutError:
+                if not self._turn.locked():
+                    return
+
+    def _is_any_handed_on(self) -> bool:
+        """Whether the consumer has handed on what its shard has not worked on yet."""
+        delivered = self._consumer().delivered
+        return any(
+            delivered(topic, partition)[0] > following
+            for partition, shard in self._open.items()
+            for topic, following in shard.next.items()
+        )
 
     async def _take_in_turn(self, shard: OpenShard, chunk: Chunk) -> None:
         records = shard.unseen(chunk)
@@ -206,6 +227,7 @@ class Shards:
         Whether the worker stands still is watched all the same, since giving up may hang.
         """
         self._is_draining = True
+        self._is_done.set()
         await asyncio.gather(*(shard.writer.drain() for shard in self._open.values()))
 
     async def stop(self) -> None:

@@ -152,3 +152,32 @@ def test_a_shard_that_is_restored_while_partitions_are_given_up_is_not_published
         return shards.locate("events", 0)
 
     assert asyncio.run(give_up_meanwhile()) is None
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_nothing_is_fetched_until_every_chunk_that_was_handed_on_is_done_with_or_lost(
+    is_lost: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.runtime.shards._LOST_AFTER_S", 0.05)
+    chunks = [
+        Chunk("events", partition, 0, [SimpleNamespace(offset=0, timestamp=1, timestamp_type=1)], fetch=1)
+        for partition in (0, 1)
+    ]
+
+    async def hand_on() -> list[bool]:
+        shards = make_shards(closes_while_owning=False)
+        shards._consumer = lambda: SimpleNamespace(delivered=lambda topic, partition: (1, 1))  # type: ignore[assignment, return-value]
+        for partition in (0, 1):
+            given: Any = Given()
+            shards._open[partition] = OpenShard(given, {}, given, Meta(next={"events": 0}), keys_per_turn=1)
+        fetching = asyncio.create_task(shards.until_idle())
+        waited = []
+        for chunk in chunks[: 1 if is_lost else 2]:
+            await asyncio.sleep(0)
+            waited.append(not fetching.done())
+            await shards.take(chunk)
+        async with asyncio.timeout(5):
+            await fetching
+        return waited
+
+    assert all(asyncio.run(hand_on()))
