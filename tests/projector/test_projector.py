@@ -99,12 +99,12 @@ def test_a_flushed_or_half_written_redis_is_filled_again(run: Callable[..., None
         whole = await world.contents()
         assert len(whole[":leads:records"]) == LEADS
 
-        running = asyncio.create_task(world.projector(chunk_records=20).run())
-        await world.redis.flushall()
-        while not 0 < await world.redis.hlen(world.layout.leads.records) < LEADS:
-            await asyncio.sleep(0.001)
-        await world.redis.flushall()  # half-way through its recovery
-        async with asyncio.timeout(30):
+        running = asyncio.create_task(world.projector(chunk_records=1).run())  # so slow that it is seen half-way
+        async with asyncio.timeout(60):
+            await world.redis.flushall()
+            while not 0 < await world.redis.hlen(world.layout.leads.records) < LEADS:
+                await asyncio.sleep(0)
+            await world.redis.flushall()
             while await world.contents() != whole:
                 await asyncio.sleep(0.05)
         running.cancel()
