@@ -24,12 +24,14 @@ from scoring.model import ScoringModel, load_model, parse_model
 from scoring.models import DEFAULT_MODEL
 from scoring.replay import FileRecord
 from scoring.shard import Shard
+from streams.settings import Settings
 from tests.benchmarks.long_lived import make_states
 from tests.benchmarks.raw_consumer import RawEvent
 from tests.benchmarks.realistic import realistic_records
 from tests.benchmarks.traffic import FIRST_MS, HALF_LIFE_DAYS, POINTS
 
-CHUNK_RECORDS = 50_000
+CHUNK_RECORDS = Settings().chunk_records
+"""As many as the worker takes in one go."""
 
 
 def main() -> None:

@@ -25,7 +25,6 @@ from tests.benchmarks.realistic import LARGEST, company_updates, mixed_events
 from tests.benchmarks.traffic import generate_events, load_events
 
 EVENTS: Final = 1_000_000
-DEFAULT_EVENTS: Final = 400_000
 LEADS: Final = 100_000
 FAUST_EVENTS: Final = 20_000
 """Stock Faust takes about a millisecond each."""
@@ -74,7 +73,7 @@ def measure_simple(bench: Bench) -> list[Measure]:
 
 def measure_default(bench: Bench) -> list[Measure]:
     """Measure the default model with people, companies and signals beside the raw consumer."""
-    count = bench.count(DEFAULT_EVENTS)
+    count = bench.count(EVENTS)
     with bench.saying("wire to wire, default model: loading events"):
         events, companies = list(mixed_events(count, bench.count(LEADS))), list(company_updates())
     cpu: dict[str, list[float]] = {RAW: [], WORKER: []}
