@@ -3,7 +3,7 @@
 aiokafka fetches ahead: as soon as records are taken, it asks for the next ones, which then lie at hand until those that
 were taken are done with. Behind a backlog that saves time. Otherwise it makes records old: what comes right after such
 a fetch waits for the next one, and that one for its turn. So a fetch waits until records are asked for, unless the last
-ones were many.
+ones were many, and those at hand are of a few partitions only: each may take 50 MB.
 
 A broker is asked for one fetch at a time, and only for partitions without records at hand. So right after records came,
 a fetch must be brief: it holds up those that it did not ask for. One that asks for all partitions holds up nobody, as
@@ -23,6 +23,9 @@ LONGEST_MS: Final = 250
 
 MANY: Final = 5_000
 """Records that were taken at once: a backlog."""
+
+AHEAD_MAX: Final = 4
+"""Partitions with records at hand from which on nothing more is fetched ahead: memory has an end."""
 
 
 class FetchPace:
@@ -50,15 +53,20 @@ class FetchPace:
             self._is_wanted.clear()
 
     async def _fetch(self, *request: Any) -> bool:
+        if self._count_at_hand() >= AHEAD_MAX:
+            self._is_wanted.clear()
         try:
             await self._is_wanted.wait()
         except asyncio.CancelledError:
             return False  # as aiokafka's own does, whoever cancels it waits for that
         has_records: bool = await self._fetch_now(*request)
         fetcher = self._fetcher
-        is_quiet = not has_records and all(tp.topic not in self._topics for tp in fetcher._records)
+        is_quiet = not has_records and not self._count_at_hand()
         fetcher._fetch_max_wait_ms = next_wait_ms(fetcher._fetch_max_wait_ms, self._wait_ms, is_quiet=is_quiet)
         return has_records
+
+    def _count_at_hand(self) -> int:
+        return sum(tp.topic in self._topics for tp in self._fetcher._records)
 
 
 def next_wait_ms(waited_ms: int, wait_ms: int, *, is_quiet: bool) -> int:

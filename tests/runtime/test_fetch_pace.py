@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from streams.runtime.fetch_pace import LONGEST_MS, MANY, FetchPace
+from streams.runtime.fetch_pace import AHEAD_MAX, LONGEST_MS, MANY, FetchPace
 
 SOURCES = {"web-events"}
 
@@ -80,6 +80,24 @@ def test_nothing_is_fetched_ahead_but_behind_a_backlog() -> None:
         return found
 
     assert asyncio.run(look()) == [False, False, True, True]
+
+
+def test_behind_a_backlog_the_records_of_a_few_partitions_are_fetched_ahead_and_no_more() -> None:
+    async def look() -> list[bool]:
+        consumer = Consumer()
+        found = []
+        for partitions in (AHEAD_MAX - 1, AHEAD_MAX):
+            consumer.pace.ask()
+            consumer.pace.took(MANY)
+            fetcher: Any = consumer._fetcher
+            fetcher._records = {TopicPartition("web-events", number): object() for number in range(partitions)}
+            fetch = await consumer.begin_fetch()
+            found.append(fetch.done())
+            consumer.pace.ask()  # those at hand are taken now
+            await asyncio.wait_for(fetch, 1)
+        return found
+
+    assert asyncio.run(look()) == [True, False]
 
 
 def test_a_fetch_that_waits_is_made_as_soon_as_records_are_wanted() -> None:
