@@ -1,4 +1,4 @@
-"""From an event to its committed alert, at 10, 50 and 80 % of what one worker can do, beside Kafka by itself."""
+"""From an event to its committed alert, at 10, 25, 50 and 80 % of what one worker can do, beside Kafka by itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.benchmarks.realistic import mixed_events
 from tests.benchmarks.traffic import load_events
 
 SECONDS: Final = 15.0
-SHARES: Final = (10, 50, 80)
+SHARES: Final = (10, 25, 50, 80)
 BACKLOG: Final = 60_000
 ALONE: Final = "Kafka alone, at 50 %"
 PERCENTILES: Final = ("p50", "p99", "p99.9")

@@ -92,7 +92,7 @@ def _workers(bench: Bench) -> Measure:
         note = "The broker is bound to one core, and each worker to one of its own."
         targets = [Target("2 workers", of="1 worker", least=1.8)]
     return Measure(
-        title="as workers grow: wire to wire, default model",
+        title="as workers grow: wire to wire, simple events by the default model",
         unit="events a second",
         figures=rates,
         peer="1 worker",
