@@ -20,10 +20,11 @@ from scoring.contacts import AccountFacts, Contact
 from scoring.cooling import ROUNDING
 from scoring.customer_book import CustomerBook
 from scoring.customer_events import CUSTOMER_EVENTS
+from scoring.customer_records import CustomerValue
 from scoring.customer_state import CustomerState, changes_at, merge_customers, take_customer_event
 from scoring.decay import DAY_MS
 from scoring.fit import Fit, FitBook
-from scoring.identity import EMAIL
+from scoring.identity import EMAIL_PREFIX
 from scoring.model import ScoringModel
 from scoring.routed import Tell
 from scoring.signal_records import BuyingSignal, Finding, SignalPerson
@@ -222,22 +223,32 @@ class AccountScorer:
         score = round(sum(line.points for line in ledger), 6)
         self._place(state, score, now)
         known = {name: fact.value for name, fact in sorted(state.facts.items()) if fact.value is not None}
-        fit = self._fit.rate(_facts_for_fit(state, known, account, score, people))
+        about = _facts_for_fit(state, known, account, score, people)
+        fit = self._fit.rate(about)
         signals = self._detect(state, people, account, score, fit, received_ms)
         facts = self._facts_for_leads(known, fit)
         # What is the same has the same version, whichever account it comes from, in whatever order it arrives.
         facts.version = int.from_bytes(_digest(_encode(facts))[:4]) or 1
         is_news, state.told = facts.version != state.told, facts.version
         record = self._record(state, ranked, account, score, ledger, known, fit)
-        customer = None
-        if self._customers is not None and state.customer is not None:
-            value = _facts_for_fit(state, known, account, score, people)
-            if fit.value is not None:
-                value["fit"], value["fits"] = fit.value, fit.level in ("strong", "moderate")
-            record.customer, is_new_value = self._customers.evaluate(state.customer, value, account, now)
-            customer = _encode_record(record.customer) if is_new_value else None
-            state.cools_at = min(state.cools_at, changes_at(state.customer, now))
+        record.customer, is_new_value = self._rate_customer(state, about, account, fit)
+        customer = _encode_record(record.customer) if is_new_value else None
         return Evaluation(_encode_record(record), signals, facts, is_news, customer)
+
+    def _rate_customer(
+        self, state: AccountState, about: dict[str, Value], account: str, fit: Fit
+    ) -> tuple[CustomerValue | None, bool]:
+        """Return what an account is worth as a customer, if it is one, and whether that is news.
+
+        It notes when that will change, in place.
+        """
+        if self._customers is None or state.customer is None:
+            return None, False
+        if fit.value is not None:
+            about = about | {"fit": fit.value, "fits": fit.level in ("strong", "moderate")}
+        rated = self._customers.evaluate(state.customer, about, account, state.last)
+        state.cools_at = min(state.cools_at, changes_at(state.customer, state.last))
+        return rated
 
     def _place(self, state: AccountState, score: float, now: int) -> None:
         """Let the band follow the score, and find out when it will be left."""
@@ -383,7 +394,7 @@ def people_of(state: AccountState) -> list[Contact]:
 
 def _without_doubles(people: list[Contact]) -> list[Contact]:
     """Leave out leads that have been seen to be another one of ``people``: they are about to be merged into that."""
-    doubtful = [contact.lead for contact in people if not contact.lead.startswith(EMAIL)]  # nothing is stronger
+    doubtful = [contact.lead for contact in people if not contact.lead.startswith(EMAIL_PREFIX)]  # nothing is stronger
     if not doubtful:
         return people
     seen = {contact.same[at : at + _ID_BYTES] for contact in people for at in range(0, len(contact.same), _ID_BYTES)}

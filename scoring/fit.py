@@ -177,8 +177,8 @@ class _CompiledComponent:
 
     def rate(self, facts: Mapping[str, Fact]) -> ComponentFit:
         for source in self._sources:
-            value = facts.get(source)
-            if value or value == 0:
+            value = _known(facts, source)
+            if value is not None:
                 return self._rate_list(value) if isinstance(value, list) else self._rate_one(value)
         return self._unknown
 

@@ -14,7 +14,7 @@ IDENTITY_LENGTH_MAX = 255
 """Characters per identity. 254 is the longest e-mail address (RFC 5321); longer ids are mistakes."""
 
 
-EMAIL = "email:"
+EMAIL_PREFIX = "email:"
 """How the strongest identities begin."""
 
 _EMAILS_KEPT = 65_536
@@ -65,7 +65,7 @@ def strongest_identity(email: str | None, user_id: str | None, anonymous_id: str
     Raises :class:`EventError` where there is no identity, or one is empty or over-long.
     """
     if email is not None:
-        return "email:" + normalise_email(email)
+        return EMAIL_PREFIX + normalise_email(email)
     if user_id is not None:
         identity, prefix, field = user_id, "user:", "user_id"
     elif anonymous_id is not None:

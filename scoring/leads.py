@@ -199,7 +199,7 @@ class LeadScorer:
                             subject = path[:SUBJECT_MAX]
                         else:
                             subject = subject_of(properties) if properties else ""
-                    if number in rules:
+                    if number in rules:  # half of them are not, and an error that is raised costs more than two looks
                         column = rules.index(number)
                         at = times[column]
                         if time_ms > at:

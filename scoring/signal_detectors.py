@@ -2,7 +2,8 @@
 
 All go by event time over what contacts remember (the 8 latest visits, the 4 latest matches of each rule, the 28 latest
 days with events), and find the *latest* completion: what happened before it, or somewhere else, takes nothing away.
-A span of `within_days` includes both its ends.
+A span of `within_days` includes both its ends. A detector that is told ``since_ms`` need not describe what was
+completed before; :func:`detect` sees to it that nothing earlier is returned.
 """
 
 from __future__ import annotations
@@ -203,7 +204,7 @@ def detect_reactivation(signal: Reactivation, history: SignalHistory) -> Found |
     else at the day's beginning. So it is completed once per silence, and not anew with each event.
     """
     if not history.days or max(history.days) - min(history.days) <= signal.quiet_days:
-        return None
+        return None  # known for no longer than such a silence takes, as most are
     days = sorted(day for day in history.days if day >= history.known_from)
     gaps = [(before, after) for before, after in pairwise(days) if after - before - 1 >= signal.quiet_days]
     if not gaps:

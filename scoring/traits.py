@@ -15,6 +15,7 @@ from typing import Any, Final
 from scoring.account_identity import account_of_domain
 from scoring.contacts import AccountFacts
 from scoring.email_domains import domain_of, is_free_mail
+from scoring.identity import EMAIL_PREFIX
 from scoring.lead_state import Answer, LeadState, Person, rank_answer
 from scoring.model import ScoringModel, Trait
 from scoring.rules import Test, compile_condition
@@ -26,7 +27,6 @@ _DOMAINS_KEPT: Final = 4096
 _ANSWERS_KEPT: Final = 1024
 EMAIL: Final = "email"
 OWNER: Final = "owner"
-_EMAIL_PREFIX: Final = "email:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,9 @@ class TraitBook:
     def rate(self, state: LeadState, lead: str) -> None:
         """Set what a lead's traits come to: in ``person``, and ``fixed``, in place."""
         person = state.person
-        if person is None or not person.properties:
-            domain = _domain(lead, None)
-            traits = self._rate_untold(domain, state.facts)
-        else:
-            told = self.told(state)
-            domain = _domain(lead, told.get(EMAIL))
-            traits = self._rate(_known(told, state.facts, domain))
+        person, told = state.person, self.told(state)
+        domain = _domain(lead, told.get(EMAIL))
+        traits = self._rate(_known(told, state.facts, domain)) if told else self._rate_untold(domain, state.facts)
         if traits or person is not None:
             person = state.person = person or Person()
             person.traits = [number for number, _ in traits]
@@ -127,7 +123,9 @@ class TraitBook:
 
     def told(self, state: LeadState) -> dict[str, Answer]:
         """Return what a lead has told, by property."""
-        person = state.person or Person()
+        person = state.person
+        if person is None:
+            return {}
         return {
             self._properties[number]: answer for number, answer in zip(person.properties, person.answers, strict=True)
         }
@@ -165,11 +163,11 @@ class TraitBook:
         has_address = lead[0] == "e"  # email:…
         if state.person is None and not has_address:
             return {}
-        known = {} if state.person is None else self.told(state)
+        known = self.told(state)
         if state.facts is not None and state.facts.owner:
             known.setdefault(OWNER, state.facts.owner)
         if has_address and EMAIL not in known:
-            known[EMAIL] = lead[len(_EMAIL_PREFIX) :]
+            known[EMAIL] = lead[len(EMAIL_PREFIX) :]
         found = {}
         for name in self._contact:
             if name in known:
@@ -199,7 +197,7 @@ def _told_by(domain: str) -> dict[str, Answer]:
 
 def _domain(lead: str, email: object) -> str:
     """Return the domain of a lead's address: its id, or else the ``email`` that it told; or nothing."""
-    if lead.startswith(_EMAIL_PREFIX):
+    if lead.startswith(EMAIL_PREFIX):
         return lead.rpartition("@")[2].rstrip(".")  # the address in a lead's id is normalised
     return domain_of(email) if isinstance(email, str) and "@" in email else ""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
-from functools import cache, lru_cache
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import structlog
@@ -41,16 +40,7 @@ from streams.topics import (
 )
 from streams.tracks import Track
 
-_IDENTITIES_KEPT: Final = 262_144
-"""Identities whose partition a process remembers, 50 MB at most: the hash is plain Python, and takes 7 µs."""
-
 log = structlog.get_logger(__name__)
-
-
-@cache
-def _partitioner(partitions: int) -> Callable[[str], int]:
-    """Return what tells in which partition an identity lies; the shards of a process share what it remembers."""
-    return lru_cache(_IDENTITIES_KEPT)(lambda name: partition_of(name.encode(), partitions))
 
 
 class LeadLogic:
@@ -73,9 +63,13 @@ class LeadLogic:
     ) -> None:
         name, partitions = track.name, settings.partitions
         self._partition = partition
-        self._partition_of = _partitioner(partitions)
+
+        def place_of(identity: str) -> int:
+            return partition_of(identity.encode(), partitions)
+
+        self._partition_of = place_of
         self._models, self._metrics, self._said = models, metrics, said
-        number, place = publication_of(memo) or models.latest, Place(partition, self._partition_of)
+        number, place = publication_of(memo) or models.latest, Place(partition, place_of)
         self._shard = Shard(models.model(number), leads, memo, place, settings.contacts_max, number)
         self._silence_ms = int(settings.visitor_days * DAY_MS)
         self._routed = name(ROUTED)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
+from scoring.identity import EMAIL_PREFIX
 from scoring.score_records import LeadScore
 from streams.delivery.attempts import Attempt, Failed, Sent
 from streams.delivery.config import DeliveryConfig
@@ -12,8 +12,6 @@ from streams.delivery.config_sinks import CRM_KINDS, HubSpotSink, SalesforceSink
 from streams.delivery.escaping import plain
 from streams.delivery.records import LeadFields, encode
 from streams.delivery.sinks.crm import Row, fields_of
-
-_EMAIL: Final = "email:"
 
 
 class FieldBook:
@@ -55,7 +53,7 @@ class FieldBook:
     def take(self, score: LeadScore, now_ms: int) -> None:
         """Take a lead's published score: note it for the CRMs that it is news to."""
         email = str(score.contact.get("email", "")) or (
-            score.lead.removeprefix(_EMAIL) if _EMAIL in score.lead[:6] else ""
+            score.lead.removeprefix(EMAIL_PREFIX) if score.lead.startswith(EMAIL_PREFIX) else ""
         )
         if not email or score.merged_into:
             return

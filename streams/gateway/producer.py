@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import structlog
@@ -36,13 +35,7 @@ TOGETHER_MIN: Final = 8
 REQUEST_BYTES_MAX: Final = 2 * 1024 * 1024
 """The largest record: a dead letter around 1 MB of original bytes, in base64."""
 
-PLACES_KEPT: Final = 65_536
-"""Keys whose partitions are remembered: Kafka's hash is plain Python."""
-
 _log = structlog.get_logger(__name__)
-
-
-_place_of = lru_cache(PLACES_KEPT)(partition_of)
 
 
 class BrokerUnavailable(LeadheatError):  # noqa: N818 - a state of the world, not a mistake
@@ -194,7 +187,7 @@ class KafkaEventProducer:
         for record in records:
             if record.topic not in counts:
                 counts[record.topic] = len(await client.partitions_for(record.topic))
-            partition = _place_of(record.key or b"", counts[record.topic])
+            partition = partition_of(record.key or b"", counts[record.topic])
             places.setdefault((record.topic, partition), []).append(record)
         for (topic, partition), those in places.items():
             batch = client.create_batch()

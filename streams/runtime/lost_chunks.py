@@ -82,9 +82,19 @@ class LostChunks:
         seen, self._moves_seen = self._moves_seen, dict(self._moves)
         quiet = {topic for topic in self._sources if self._moves[topic] == seen[topic] and not self._taking[topic]}
         newest = max(self._latest_fetch.values(), default=0)
+        for shard, topic, partition, end, fetch in self._handed_on(shards):
+            passed_over = fetch < self._latest_fetch[topic] or (topic in quiet and fetch < newest)
+            if passed_over or len(quiet) == len(self._sources):
+                await self.seek_back(shard, topic, partition, end)
+
+    def is_any_handed_on(self, shards: Mapping[int, OpenShard]) -> bool:
+        """Whether the consumer has handed on what its shard has not worked on yet."""
+        return any(True for _ in self._handed_on(shards))
+
+    def _handed_on(self, shards: Mapping[int, OpenShard]) -> Iterator[tuple[OpenShard, str, int, int, int]]:
+        """Yield shards that do not have what was handed on: topic and partition, up to which offset, by which fetch."""
         for partition, shard in list(shards.items()):
             for topic, following in list(shard.next.items()):
                 end, fetch = self._consumer().delivered(topic, partition)
-                passed_over = fetch < self._latest_fetch[topic] or (topic in quiet and fetch < newest)
-                if following < end and (passed_over or len(quiet) == len(self._sources)):
-                    await self.seek_back(shard, topic, partition, end)
+                if following < end:
+                    yield shard, topic, partition, end, fetch

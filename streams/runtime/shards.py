@@ -115,7 +115,7 @@ class Shards:
         Nothing is fetched meanwhile: what piles up comes as larger chunks, which cost less by the record. That holds
         most of all for what shards tell each other: a lead or an account is told at once what came of a whole fetch.
         """
-        while not self._is_draining and self._is_any_handed_on():
+        while not self._is_draining and self._lost.is_any_handed_on(self._open):
             self._is_done.clear()
             try:
                 async with asyncio.timeout(_LOST_AFTER_S):
@@ -123,15 +123,6 @@ class Shards:
             except TimeoutError:
                 if not self._turn.locked():
                     return
-
-    def _is_any_handed_on(self) -> bool:
-        """Whether the consumer has handed on what its shard has not worked on yet."""
-        delivered = self._consumer().delivered
-        return any(
-            delivered(topic, partition)[0] > following
-            for partition, shard in self._open.items()
-            for topic, following in shard.next.items()
-        )
 
     async def _take_in_turn(self, shard: OpenShard, chunk: Chunk) -> None:
         records = shard.unseen(chunk)

@@ -34,7 +34,7 @@ class Writers:
         self.stopped += 1
 
 
-def make_shards(closes_while_owning: bool) -> Shards:
+def make_shards(closes_while_owning: bool, consumer: Any = None) -> Shards:
     """Return shards that own nothing yet; preparing may close them, as the end of a worker does at any moment."""
 
     async def prepare(partitions: set[int]) -> None:
@@ -56,7 +56,7 @@ def make_shards(closes_while_owning: bool) -> Shards:
             committed=unused, assigned=unused, restored=unused, out_of_order=unused, expired=unused
         ),
         on_failure=unused,
-        consumer=unused,
+        consumer=unused if consumer is None else lambda: consumer,
         now_s=unused,
     )
     return shards
@@ -165,8 +165,8 @@ def test_nothing_is_fetched_until_every_chunk_that_was_handed_on_is_done_with_or
     ]
 
     async def hand_on() -> list[bool]:
-        shards = make_shards(closes_while_owning=False)
-        shards._consumer = lambda: SimpleNamespace(delivered=lambda topic, partition: (1, 1))  # type: ignore[assignment, return-value]
+        consumer = SimpleNamespace(delivered=lambda topic, partition: (1, 1))
+        shards = make_shards(closes_while_owning=False, consumer=consumer)
         for partition in (0, 1):
             given: Any = Given()
             shards._open[partition] = OpenShard(given, {}, given, Meta(next={"events": 0}), keys_per_turn=1)
