@@ -19,6 +19,7 @@ from streams.agents import LeadLogic, make_agent
 from streams.clock import now_ms
 from streams.garbage import collect_rarely
 from streams.logs import set_up_logs
+from streams.membership import member_name
 from streams.metrics import WorkerMetrics, serve_metrics, shards_ready
 from streams.published_models import (
     Publication,
@@ -61,6 +62,7 @@ def create_app(settings: Settings, models: PublishedModels, track: Track, metric
     def learn(publications: list[Publication]) -> None:
         models.add(publications)
         if models.states != track.states:
+            app.consumer.leave_group()
             _end_for_rebuilt_states(models.states)
 
     async def prepare(partitions: set[int]) -> None:
@@ -125,7 +127,8 @@ def create_app(settings: Settings, models: PublishedModels, track: Track, metric
 
 def _faust_app(settings: Settings, shards: Shards) -> faust.App:
     broker = "kafka://" + ";kafka://".join(server.strip() for server in settings.brokers.split(","))
-    static_member = {"consumer_group_instance_id": settings.instance} if settings.instance else {}
+    member = member_name(settings.instance, [*shards.sources, shards.changelog])
+    static_member = {"consumer_group_instance_id": member} if member else {}
     data_dir = settings.data_dir / "worker"  # Faust wants one; tables are in memory and in their changelog
     data_dir.mkdir(parents=True, exist_ok=True)
     app = faust.App(
@@ -157,9 +160,17 @@ def _faust_app(settings: Settings, shards: Shards) -> faust.App:
         locate=shards.locate,
         changelog_end=shards.changelog_end,
         until_idle=shards.until_idle,
+        on_failure=_end_outside_group,
     )
     app.transport = transport(urls, app)
     return app
+
+
+def _end_outside_group(error: BaseException) -> None:
+    """End at once: the group gives this process nothing more to read, and counts on it all the same."""
+    log.error("the process is out of its group, and ends", exc_info=error)
+    sys.stderr.flush()
+    os._exit(EXIT_SHARD_FAILED)
 
 
 def _end_process(partition: int, error: BaseException) -> None:

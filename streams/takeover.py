@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from streams.published_models import Publication
 from streams.runtime.inheritance import Inheritance
 from streams.settings import Settings
-from streams.topics import ACCOUNT_SCORES, BUYING_SIGNALS, CUSTOMER_VALUES, HOT_LEADS, LEAD_SCORES
+from streams.topics import ACCOUNT_SCORES, BUYING_SIGNALS, CUSTOMER_VALUES, HOT_LEADS, LEAD_SCORES, Topic
 from streams.tracks import Track, beside
 
 LATEST: Final = (LEAD_SCORES, ACCOUNT_SCORES, CUSTOMER_VALUES)
@@ -26,6 +26,10 @@ SAID: Final = (HOT_LEADS, BUYING_SIGNALS)
 
 SAID_BEFORE_MS: Final = 3_600_000
 """How long before the takeover something may have been said that the rebuilt states have not got to yet."""
+
+
+_LOOK_MS: Final = 20
+"""A fetch that meets nothing but marks of transactions returns nothing: then positions are looked at again."""
 
 
 class _Identified(msgspec.Struct):
@@ -56,33 +60,38 @@ async def inherit(settings: Settings, publication: Publication, partition: int, 
     earlier owner of the shard may be able to write.
     """
     ours, theirs = Track(settings.prefix), Track(settings.prefix, beside=publication.track)
+    of_ours = {TopicPartition(ours.name(topic), partition): topic for topic in LATEST}
+    of_theirs = {TopicPartition(theirs.name(topic), partition): topic for topic in LATEST}
+    of_said = [TopicPartition(ours.name(topic), partition) for topic in SAID]
+    there: dict[Topic, dict[bytes, Any]] = {topic: {} for topic in LATEST}
+    rebuilt: dict[Topic, dict[bytes, bytes | None]] = {topic: {} for topic in LATEST}
+    said: set[str] = set()
     async with _consumer(settings) as consumer:
         if not ends:
-            tps = [TopicPartition(ours.name(topic), partition) for topic in LATEST]
-            ends = {tp.topic: end for tp, end in (await consumer.end_offsets(tps)).items()}
-        records: dict[str, dict[bytes, bytes | None]] = {}
-        for topic in LATEST:
-            name = ours.name(topic)
-            rebuilt: dict[bytes, bytes | None] = {}
-            async for record in _read(consumer, TopicPartition(theirs.name(topic), partition)):
-                rebuilt[record.key] = record.value
-            left: dict[bytes, bytes | None] = {key: value for key, value in rebuilt.items() if value is not None}
-            there: dict[bytes, Any] = {}
-            async for record in _read(consumer, TopicPartition(name, partition)):
-                there[record.key] = record
-            for key, record in there.items():
-                if record.offset >= ends[name]:
-                    left.pop(key, None)  # said anew since, or copied before a restart
-                elif record.value is not None:
-                    left.setdefault(key, None)  # nobody knows it any more
-            records[name] = left
-        said: set[str] = set()
-        for topic in SAID:
-            tp = TopicPartition(ours.name(topic), partition)
-            since = await consumer.offsets_for_times({tp: publication.at_ms - SAID_BEFORE_MS})
-            if since[tp] is not None:
-                said |= {_decode_id(record.value).id async for record in _read(consumer, tp, since[tp].offset)}
+            ends = {tp.topic: end for tp, end in (await consumer.end_offsets(list(of_ours))).items()}
+        starts = dict.fromkeys([*of_ours, *of_theirs], 0)
+        since = await consumer.offsets_for_times(dict.fromkeys(of_said, publication.at_ms - SAID_BEFORE_MS))
+        starts |= {tp: found.offset for tp, found in since.items() if found is not None}
+        async for tp, record in _read(consumer, starts):
+            if tp in of_ours:
+                there[of_ours[tp]][record.key] = record
+            elif tp in of_theirs:
+                rebuilt[of_theirs[tp]][record.key] = record.value
+            else:
+                said.add(_decode_id(record.value).id)
+    records = {ours.name(topic): _left(rebuilt[topic], there[topic], ends[ours.name(topic)]) for topic in LATEST}
     return Inheritance(ends, records, frozenset(said), publication.at_ms)
+
+
+def _left(rebuilt: dict[bytes, bytes | None], there: dict[bytes, Any], end: int) -> dict[bytes, bytes | None]:
+    """Return what is still to be written to a topic that ended at ``end`` when its states were taken over."""
+    left: dict[bytes, bytes | None] = {key: value for key, value in rebuilt.items() if value is not None}
+    for key, record in there.items():
+        if record.offset >= end:
+            left.pop(key, None)  # said anew since, or copied before a restart
+        elif record.value is not None:
+            left.setdefault(key, None)  # nobody knows it any more
+    return left
 
 
 @asynccontextmanager
@@ -93,7 +102,8 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         max_partition_fetch_bytes=4 << 20,
-        fetch_max_wait_ms=50,  # another partition is read after this one: what a fetch waits for would be waited for
+        fetch_max_wait_ms=_LOOK_MS,
+        retry_backoff_ms=10,  # each topic that is new to a client costs one
     )
     await consumer.start()
     try:
@@ -102,13 +112,16 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.stop()
 
 
-async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition, start: int | None = None) -> AsyncIterator[Any]:
-    """Yield a partition's records from an offset (None: its beginning) to its end as of now."""
-    end = (await consumer.end_offsets([tp]))[tp]
-    begin = (await consumer.beginning_offsets([tp]))[tp]
-    consumer.assign([tp])
-    consumer.seek(tp, begin if start is None else max(begin, start))
-    while await consumer.position(tp) < end:
-        for records in (await consumer.getmany(timeout_ms=200)).values():
+async def _read(
+    consumer: AIOKafkaConsumer, starts: dict[TopicPartition, int]
+) -> AsyncIterator[tuple[TopicPartition, Any]]:
+    """Yield the records of partitions, each from its start (an offset) to its end as of now."""
+    tps = list(starts)
+    ends, begins = await consumer.end_offsets(tps), await consumer.beginning_offsets(tps)
+    consumer.assign(tps)
+    for tp, start in starts.items():
+        consumer.seek(tp, max(begins[tp], start))
+    while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+        for tp, records in (await consumer.getmany(timeout_ms=_LOOK_MS)).items():
             for record in records:
-                yield record
+                yield tp, record

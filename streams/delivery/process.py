@@ -19,6 +19,7 @@ from streams.delivery.retries import Breaker
 from streams.delivery.runner import Runner, sources_of
 from streams.delivery.sinks.base import Sink
 from streams.delivery.writer import group_of
+from streams.membership import member_name
 from streams.settings import Settings
 
 COUNT_S: Final = 5.0
@@ -58,7 +59,7 @@ class DeliveryProcess:
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=settings.brokers,
             group_id=group_of(settings),
-            group_instance_id=settings.instance or None,
+            group_instance_id=member_name(settings.instance, self._topics),
             enable_auto_commit=False,
             isolation_level="read_committed",
             auto_offset_reset="earliest",

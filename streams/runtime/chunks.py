@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 import faust
@@ -17,10 +18,12 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.membership import leave_group, watch_membership
 from streams.runtime.bare_records import read_bare
 from streams.runtime.fetch_pace import FetchPace
 
 _ANSWER_MS = 100  # an answer is some milliseconds older than its receipt
+_LEAVE_S = 0.5
 _PAUSED_S = 0.02  # how soon a consumer without any partition to read looks again
 
 Locate = Callable[[str, int], int | None]
@@ -93,6 +96,7 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
         self._sought: dict[TopicPartition, int] = {}
         # Up to where records have been returned, and by which fetch.
         self.delivered: dict[TopicPartition, tuple[int, int]] = {}
+        self._watching: asyncio.Task[None] | None = None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -104,8 +108,15 @@ class _ChunkThread(driver.AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         """Connect; from here on records of sources are bare ones."""
         await super().on_start()
+        self._watching = asyncio.create_task(watch_membership(self._consumer, self.consumer.on_failure))
         read_bare(self._consumer, self.consumer.sources)
         self._pace = FetchPace(self._consumer, self.consumer.sources, self.consumer.fetch_wait_ms)
+
+    async def on_thread_stop(self) -> None:
+        """Leave off, in the thread."""
+        if self._watching is not None:
+            self._watching.cancel()
+        await super().on_thread_stop()
 
     async def _fetch_records(
         self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
@@ -200,6 +211,7 @@ class ChunkConsumer(driver.Consumer):
     locate: Locate
     changelog_end: Callable[[int], int]
     until_idle: Callable[[], Awaitable[object]]
+    on_failure: Callable[[BaseException], None]
 
     def _new_consumer_thread(self) -> Any:
         return _ChunkThread(self, loop=self.loop, beacon=self.beacon)
@@ -251,6 +263,12 @@ class ChunkConsumer(driver.Consumer):
         until, end = self._thread.read_until.get(TopicPartition(topic, partition), (0, 0))
         return until if following >= end else 0
 
+    def leave_group(self) -> None:
+        """Leave the group, if that can be done in a moment: the process ends, and will not come back as this member."""
+        leaving = asyncio.run_coroutine_threadsafe(leave_group(self._thread._consumer), self._thread.thread_loop)
+        with suppress(Exception):
+            leaving.result(_LEAVE_S)
+
     async def _wait_next_records(self, timeout: float) -> Any:
         await self.until_idle()
         return await super()._wait_next_records(timeout)
@@ -273,10 +291,11 @@ def chunk_transport(
     locate: Locate,
     changelog_end: Callable[[int], int],
     until_idle: Callable[[], Awaitable[object]],
+    on_failure: Callable[[BaseException], None],
 ) -> type[driver.Transport]:
     """Return a Faust transport whose consumer delivers ``sources`` by chunks and seeks by ``locate``.
 
-    It fetches more when ``until_idle`` returns.
+    It fetches more when ``until_idle`` returns. Where nothing more can come, it calls ``on_failure``, in its thread.
     """
     members = {
         "sources": frozenset(sources),
@@ -286,6 +305,7 @@ def chunk_transport(
         "locate": staticmethod(locate),
         "changelog_end": staticmethod(changelog_end),
         "until_idle": staticmethod(until_idle),
+        "on_failure": staticmethod(on_failure),
     }
     consumer = type("ShardConsumer", (ChunkConsumer,), members)
     return type("ShardTransport", (driver.Transport,), {"Consumer": consumer})

@@ -232,6 +232,8 @@ async def run_replay(
             if all(score.model == "with a rule" for score in found.values()):
                 break
             await asyncio.sleep(1)
+        else:
+            return [f"not everybody reads of the rebuilt states; {said}", log.read_text()[-9000:]], workers.ended, found
         await asyncio.sleep(2)
         found = await current(settings)
     return await audit(settings, 20, states_of=track), workers.ended, found
