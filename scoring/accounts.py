@@ -57,6 +57,7 @@ class Evaluation:
     """What an account has come to: its record for account-scores, new signals, and what its leads are to know."""
 
     record: bytes
+    """Empty where nothing is published."""
     signals: list[BuyingSignal]
     facts: AccountFacts
     is_news: bool
@@ -68,11 +69,13 @@ class Evaluation:
 class AccountScorer:
     """Keeps accounts by one model; ``generation`` is that of the shard's rules under it.
 
-    ``contacts_max`` bounds how many people an account lists; the others are kept as a sum.
+    ``contacts_max`` bounds how many people an account lists; the others are kept as a sum. Without ``publishes`` only
+    what leads are to know comes of an account: no record, and nothing of customers.
     """
 
-    def __init__(self, model: ScoringModel, generation: int, contacts_max: int) -> None:
+    def __init__(self, model: ScoringModel, generation: int, contacts_max: int, *, publishes: bool) -> None:
         self._model, self._generation, self._contacts_max = model, generation, contacts_max
+        self._publishes = publishes
         self._contact_max = model.accounts.contact_max
         self._half_life_days = model.accounts.half_life_days
         self._rate = 1.0 / (model.accounts.half_life_days * DAY_MS)
@@ -230,6 +233,8 @@ class AccountScorer:
         # What is the same has the same version, whichever account it comes from, in whatever order it arrives.
         facts.version = int.from_bytes(_digest(_encode(facts))[:4]) or 1
         is_news, state.told = facts.version != state.told, facts.version
+        if not self._publishes:
+            return Evaluation(b"", signals, facts, is_news)
         record = self._record(state, ranked, account, score, ledger, known, fit)
         record.customer, is_new_value = self._rate_customer(state, about, account, fit)
         customer = _encode_record(record.customer) if is_new_value else None

@@ -31,9 +31,10 @@ from scoring.leads import LeadEvents
 from scoring.model import ScoringModel
 from scoring.outcomes import Outcome, Refusal
 from scoring.pointers import HOPS_MAX, decode_pointer, is_pointer
+from scoring.publishing import encode_score
 from scoring.replay import FileRecord
 from scoring.rounds import Rounds
-from scoring.routed import Absorb, Check, Link, Message, Reply, Tell, encode_message
+from scoring.routed import Absorb, Check, Link, Message, Reply, Tell, Told
 from scoring.score_records import LeadScore, score_later
 from scoring.shard import Shard
 from scoring.timers import NEVER
@@ -108,7 +109,7 @@ class Backtest:
 
     def __init__(self, model: ScoringModel, deals: Iterable[Deal], *, rest_is_lost: bool = False) -> None:
         self._band = alerting_band(model)
-        self._shard = Shard(_of_leads(model), {})
+        self._shard = Shard(_of_leads(model), {}, publishes=False)
         self._order = Rounds(follows_accounts=model.follows_accounts)
         self._deals = sorted(deals, key=lambda deal: (deal.time_ms, deal.lead))
         self._next = 0
@@ -230,25 +231,22 @@ class Backtest:
         self._note(outcome)
         self._asked_ms.clear()
         while outcome.messages:
-            told = [
-                FileRecord(number, self._time_of(message), encode_message(message))
-                for number, message in enumerate(outcome.messages)
-            ]
-            outcome = self._shard.take_routed(told)
+            told = [Told(message, self._time_of(message)) for message in outcome.messages]
+            outcome = self._shard.take_told(told)
             self._found.refused += len(outcome.refusals)
             self._note(outcome)
 
     def _time_of(self, message: Message) -> int:
         """Return when (ms) a message would have been received: as soon as it was caused."""
         match message:
-            case Link(cause=cause) | Absorb(cause=cause) | Check(cause=cause):
-                return cause.time_ms
             case Tell(to=account, contact=contact):
                 self._asked_ms[contact.lead] = contact.at_ms
                 self._told_ms[account] = max(contact.at_ms, self._told_ms.get(account, 0))
                 return contact.at_ms
             case Reply(to=lead, account=account):
                 return self._asked_ms.get(lead) or self._told_ms.get(self._resolve(account), self._found.last_ms)
+            case Link(cause=cause) | Absorb(cause=cause) | Check(cause=cause):
+                return cause.time_ms
             case _:
                 return self._found.last_ms
 
@@ -284,7 +282,7 @@ class Backtest:
 
     def _close(self, lead: str, state: LeadState, is_won: bool, time_ms: int) -> None:
         """Judge a lead by its state, as it would have been published."""
-        record = _decode(self._shard.scorer.settle(state, lead))
+        record = _decode(encode_score(self._shard.scorer.settle(state, lead)))
         self._closed.add(lead)
         score = score_later(record, time_ms)
         self._found.judged.append(Judged(lead, is_won, time_ms, score, self._first_hot.get(lead), record))

@@ -127,7 +127,8 @@ class Companies:
         for account, state in self._open.items():
             done = self._scorer.evaluate(state, self._people[account], account, received_ms)
             key = account.encode()
-            outcome.account_scores[key] = done.record
+            if done.record:
+                outcome.account_scores[key] = done.record
             if done.customer is not None:
                 outcome.customer_values[key] = done.customer
             outcome.states[key] = encode_account(state)

@@ -37,7 +37,7 @@ from scoring.retraction import Click, Retractor
 from scoring.routed import Message
 from scoring.rules import TEXT_LENGTH_MAX, TEXTS_KEPT, CompiledRule, Rulebook, Test
 from scoring.sales import REJECTED, STATUSES, Sales, adjust, note
-from scoring.score_records import snapshot_of
+from scoring.score_records import LeadScore, snapshot_of
 from scoring.sums import Sums
 from scoring.telling import Standing, Teller, account_of
 from scoring.timers import NEVER
@@ -455,7 +455,7 @@ class LeadScorer:
         """Return the lines that sum to the score at ``now``, the largest first."""
         return self._explainer.ledger(state, now)
 
-    def settle(self, state: LeadState, lead: str) -> bytes:
+    def settle(self, state: LeadState, lead: str) -> LeadScore:
         """Make a state's bounds exact, and return its record for the lead-scores topic; see :class:`Publisher`."""
         return self._publisher.settle(state, lead)
 

@@ -16,7 +16,7 @@ from scoring.sums import Sums
 from scoring.timers import NEVER
 from scoring.traits import TraitBook
 
-_encode_record = msgspec.json.Encoder().encode
+encode_score = msgspec.json.Encoder().encode
 
 
 class Publisher:
@@ -40,8 +40,8 @@ class Publisher:
         phase = book.phases[number]
         return (PHASES.index(phase) + 1 if phase else 0), line, capped_line
 
-    def settle(self, state: LeadState, lead: str) -> bytes:
-        """Make a state's bounds exact, and return its record for the lead-scores topic (:class:`LeadScore` as JSON).
+    def settle(self, state: LeadState, lead: str) -> LeadScore:
+        """Make a state's bounds exact, and return its record for the lead-scores topic, to be encoded at once.
 
         Done once per chunk, before the state is encoded. The lines of the record are the same objects each time, one
         per rule, since making them anew takes longer than all the rest.
@@ -108,7 +108,7 @@ class Publisher:
             [] if sales is None else _adjusted(sales),
             None if sales is None else _now(sales),
         )
-        return _encode_record(record)
+        return record
 
 
 def _now(sales: Sales) -> SalesNow:

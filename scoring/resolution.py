@@ -22,6 +22,7 @@ from scoring.links import add_link, drop_link, is_confirmed, is_linked
 from scoring.merging import read_rules, renumber
 from scoring.outcomes import Outcome, Refusal
 from scoring.pointers import HOPS_MAX, Pointer, decode_pointer, encode_pointer, is_pointer
+from scoring.publishing import encode_score
 from scoring.routed import Absorb, Check, Conflict, FollowedUp, Forward, Link, Message, Reply, Unlink
 from scoring.telling import Standing
 
@@ -53,8 +54,8 @@ ToLead = Absorb | FollowedUp | Unlink | Reply
 class Resolution:
     """Finds leads in a shard's table by their identities; ``leads`` is read here, and changed by outcomes only."""
 
-    def __init__(self, leads: dict[bytes, bytes], scorer: LeadScorer, place: Place) -> None:
-        self.place = place
+    def __init__(self, leads: dict[bytes, bytes], scorer: LeadScorer, place: Place, *, publishes: bool) -> None:
+        self.place, self._publishes = place, publishes
         self._leads, self._scorer = leads, scorer
         numbering = scorer.book.numbering
         self._numbers = {name: number for number, name in enumerate(numbering.names)}
@@ -92,10 +93,12 @@ class Resolution:
         ``was`` is what :meth:`LeadScorer.standing` said before the state was changed; ``only_answered`` says that
         nothing but the account's own facts has changed it.
         """
-        outcome.scores[key] = self._scorer.settle(state, lead)
-        snapshot = self._scorer.snapshot(state, lead, was)
-        if snapshot is not None:
-            outcome.snapshots.append((key, snapshot))
+        record = self._scorer.settle(state, lead)
+        if self._publishes:
+            outcome.scores[key] = encode_score(record)
+            snapshot = self._scorer.snapshot(state, lead, was)
+            if snapshot is not None:
+                outcome.snapshots.append((key, snapshot))
         self._scorer.tell(state, lead, was, outcome.messages, only_answered=only_answered)
         outcome.states[key] = encode_state(state)
 

@@ -113,6 +113,14 @@ class FollowedUp(msgspec.Struct, array_like=True, tag="follow-up", gc=False):
 
 Message = FollowedUp | Forward | Link | Absorb | Check | Unlink | Tell | Reply
 
+
+class Told(msgspec.Struct, gc=False):
+    """A message that a shard has for itself, so that it need not be encoded; received at ``timestamp`` (ms)."""
+
+    message: Message
+    timestamp: int
+
+
 encode_message = msgspec.msgpack.Encoder().encode
 decode_message = msgspec.msgpack.Decoder(Message).decode
 

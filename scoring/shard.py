@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -28,7 +28,7 @@ from scoring.model import ScoringModel
 from scoring.outcomes import Outcome, Refusal
 from scoring.pointers import is_pointer
 from scoring.resolution import EVERYTHING, Origin, Place, Resolution, ToLead, pass_on
-from scoring.routed import Absorb, Check, FollowedUp, Forward, Link, Message, Reply, Tell, decode_message
+from scoring.routed import Absorb, Check, FollowedUp, Forward, Link, Message, Reply, Tell, Told, decode_message
 from scoring.rules import Numbering, Rulebook
 from scoring.timers import NEVER, Timers
 
@@ -46,6 +46,8 @@ def publication_of(memo: bytes) -> int:
     return _decode_memo(memo).publication if memo else 0
 
 
+_R = TypeVar("_R", Record, Told)
+_MESSAGE = attrgetter("message")
 _encode_memo = msgspec.json.Encoder().encode
 _decode_memo = msgspec.json.Decoder(Numbering).decode
 
@@ -56,7 +58,8 @@ class Shard:
     ``leads`` maps a lead's id (bytes) to its encoded state, or an identity that is another lead to a pointer. ``memo``
     is what the shard left to be told when it opens again (empty at first): keep :attr:`memo` wherever the states are
     kept. ``place`` tells which identities lie here; all of them, where there is only one shard. ``publication`` is the
-    model's number among those that were published, if it was.
+    model's number among those that were published, if it was. Where nobody reads what it ``publishes`` of leads and
+    accounts, that is left out of outcomes: a tenth of the work.
     """
 
     def __init__(
@@ -67,8 +70,10 @@ class Shard:
         place: Place = EVERYTHING,
         contacts_max: int = CONTACTS_MAX,
         publication: int = 0,
+        *,
+        publishes: bool = True,
     ) -> None:
-        self.leads = leads
+        self.leads, self._publishes = leads, publishes
         self._place, self._contacts_max = place, contacts_max
         self._timers = Timers(_coolings(leads))
         self._sweep: Sweep | None = None
@@ -77,8 +82,9 @@ class Shard:
     def _compile(self, book: Rulebook) -> None:
         self.book = book
         self.scorer = LeadScorer(book, decides_by_events=self._place is EVERYTHING)
-        self._people = Resolution(self.leads, self.scorer, self._place)
-        self._accounts = AccountScorer(book.model, book.numbering.generation, self._contacts_max)
+        publishes = self._publishes
+        self._people = Resolution(self.leads, self.scorer, self._place, publishes=publishes)
+        self._accounts = AccountScorer(book.model, book.numbering.generation, self._contacts_max, publishes=publishes)
         self._unadopted: list[bytes] | None = None  # in descending order, once the pass has begun
 
     def use(self, model: ScoringModel, publication: int = 0) -> Outcome:
@@ -127,6 +133,10 @@ class Shard:
         """Take a chunk of what other shards have passed on or told of people; all else is as in :meth:`take`."""
         return finish(self.steps_of_routed(records))
 
+    def take_told(self, messages: Sequence[Told]) -> Outcome:
+        """Take what the shard has told itself, where there is no other; all else is as in :meth:`take_routed`."""
+        return finish(self._take(messages, lambda some, first_index: self._resolve(some, first_index, _MESSAGE)))
+
     def steps(self, records: Sequence[Record], topic: str, group: Grouping | None = None) -> Steps:
         """Do what :meth:`take` does, with pauses. Until the end nothing is changed, and nothing else may be begun."""
         return self._take(records, lambda some, first_index: self._score(some, first_index, topic, group))
@@ -141,9 +151,9 @@ class Shard:
 
     def steps_of_routed(self, records: Sequence[Record]) -> Steps:
         """Do what :meth:`take_routed` does, with pauses."""
-        return self._take(records, self._resolve)
+        return self._take(records, lambda some, first_index: self._resolve(some, first_index, _decode_told))
 
-    def _take(self, records: Sequence[Record], work: Callable[[Sequence[Record], int], Steps]) -> Steps:
+    def _take(self, records: Sequence[_R], work: Callable[[Sequence[_R], int], Steps]) -> Steps:
         try:
             outcome = yield from work(records, 0)
         except Exception:  # noqa: BLE001 - whatever it was, it comes again for the culprit alone, and is kept
@@ -283,7 +293,7 @@ class Shard:
                 if before != after:
                     adoption.note(lead, before, after)
 
-    def _take_singly(self, records: Sequence[Record], work: Callable[[Sequence[Record], int], Steps]) -> Outcome:
+    def _take_singly(self, records: Sequence[_R], work: Callable[[Sequence[_R], int], Steps]) -> Outcome:
         outcome = Outcome()
         for index, record in enumerate(records):
             try:
@@ -394,7 +404,7 @@ class Shard:
         place = self._people.place.partition
         return Forward("", 0, record.timestamp, record.value or b"", topic, place, record.offset, record.key)
 
-    def _resolve(self, records: Sequence[Record], first_index: int) -> Steps:
+    def _resolve(self, records: Sequence[_R], first_index: int, read: Callable[[_R], Message]) -> Steps:
         """Take what shards tell each other, in order, and then the events that were passed on, lead by lead."""
         outcome = Outcome(events=len(records))
         raised: Raised = []
@@ -403,7 +413,7 @@ class Shard:
         for index, record in enumerate(records, first_index):
             message: Message | None = None
             try:
-                message = _decode_told(record)
+                message = read(record)
                 if is_account(message.to.encode()):
                     _take_of_account(companies, message)
                 elif isinstance(message, Link | Check):

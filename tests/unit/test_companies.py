@@ -7,9 +7,12 @@ from typing import Any
 
 from scoring.alerts import Cause
 from scoring.contacts import Contact
+from scoring.model import load_model
+from scoring.models import DEFAULT_MODEL
 from scoring.replay import FileRecord, Replay
-from scoring.routed import Absorb, Forward, Link, Message, Reply, Tell, decode_message, encode_message
+from scoring.routed import Absorb, Forward, Link, Message, Reply, Tell, Told, decode_message, encode_message
 from scoring.shard import Outcome, Shard
+from tests.benchmarks.realistic import company_updates, realistic_records
 from tests.unit.builders import NOW, event, model_of, to_record
 
 ANN, BOB, ACME = "email:ann@acme.com", "email:bob@acme.com", "domain:acme.com"
@@ -125,3 +128,26 @@ def test_the_same_event_of_a_company_counts_once_however_long_after() -> None:
 def test_messages_survive_their_encoding() -> None:
     message = Tell(ACME, 1, Contact(ANN, 2, ACME, 10.0, NOW, same=b"12345678"), before=(1.0, NOW), facts=7)
     assert decode_message(encode_message(message)) == message
+
+
+def test_what_a_shard_tells_itself_need_not_be_encoded_and_what_nobody_reads_need_not_be_made() -> None:
+    """States, alerts and messages are the same as where both are done."""
+    model, events = load_model(DEFAULT_MODEL), list(realistic_records(2_000, 300))
+    updates = [FileRecord(number, NOW, value) for number, (_, value) in enumerate(company_updates())]
+    usual, brief = Shard(model, {}), Shard(model, {}, publishes=False)
+    outcomes = []
+    for shard in (usual, brief):
+        outcome = shard.take_updates(updates)
+        outcome.extend(shard.take(events))
+        while outcome.messages:
+            messages, outcome.messages = outcome.messages, []
+            if shard is brief:
+                outcome.extend(shard.take_told([Told(message, NOW) for message in messages]))
+            else:
+                outcome.extend(tell(shard, *messages))
+        outcomes.append(outcome)
+    expected, found = outcomes
+    assert usual.leads == brief.leads
+    assert (found.alerts, found.signals, found.merged) == (expected.alerts, expected.signals, expected.merged)
+    assert all([expected.alerts, expected.scores, expected.snapshots, expected.account_scores])
+    assert not any([found.scores, found.snapshots, found.account_scores, found.customer_values])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 from typing import Any
 
@@ -400,8 +399,8 @@ def test_rule_numbers_stay_with_their_names_whatever_happens_to_the_file() -> No
     for number, rules in enumerate(({"c": c, "b": b}, {"b": b, "a": a}, {"c": c, "a": a, "b": b}), 2):
         changed = model_of(rules)
         shard = run(changed, live([event(f"e-{number}", NOW + number)]), shard=reopen(shard, changed)).shard
-    score = json.loads(shard.scorer.settle(decode_state(shard.leads[b"user:7"]), "user:7"))
-    points = {line["rule"]: round(line["points"], 3) for line in score["rules"]}
+    score = shard.scorer.settle(decode_state(shard.leads[b"user:7"]), "user:7")
+    points = {line.rule: round(line.points, 3) for line in score.rules}
     assert points == {"a": 3.0, "b": 40.0, "c": 200.0}
 
 
