@@ -455,6 +455,10 @@ class LeadScorer:
         """Return the lines that sum to the score at ``now``, the largest first."""
         return self._explainer.ledger(state, now)
 
+    def weigh(self, state: LeadState, lead: str) -> None:
+        """Tighten a state's bounds where nothing is published; see :class:`Publisher`."""
+        self._publisher.weigh(state, lead)
+
     def settle(self, state: LeadState, lead: str) -> LeadScore:
         """Make a state's bounds exact, and return its record for the lead-scores topic; see :class:`Publisher`."""
         return self._publisher.settle(state, lead)

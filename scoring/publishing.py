@@ -28,7 +28,7 @@ class Publisher:
         self._published = [(*sums.facts[number], *self._lines_of(number)) for number in range(len(book.names))]
         self._version = book.model.version
         self._capped = [*zip(book.channel_names, book.channel_caps)][1:]
-        self.record = LeadScore("", 0.0, 0, "", [], self._version)
+        self.record = self._unpublished("", 0.0, 0, 0)
 
     def _lines_of(self, number: int) -> tuple[int, ScoreLine, ScoreLine]:
         """Return a rule's phase (a number), and its published lines: below its ceiling, and at it."""
@@ -39,6 +39,18 @@ class Publisher:
         capped_line = ScoreLine(book.names[number], at_ceiling, book.half_lives_days[number], ceiling, 0.0, channel)
         phase = book.phases[number]
         return (PHASES.index(phase) + 1 if phase else 0), line, capped_line
+
+    def weigh(self, state: LeadState, lead: str) -> None:
+        """Tighten a state's bound of its gains, and note its score and band: enough where nothing is published.
+
+        When it will cool is left open, and what is noted says nothing of rules and contacts.
+        """
+        state.gains = self._sums.gains(state, state.last)
+        self.record = self._unpublished(lead, self._sums.total(state, state.last), state.last, state.band)
+
+    def _unpublished(self, lead: str, total: float, now: int, band: int) -> LeadScore:
+        score = to_millionths(total) if total > 0.0 else 0.0
+        return LeadScore(lead, score, now, self._book.bands[band].name, [], self._version)
 
     def settle(self, state: LeadState, lead: str) -> LeadScore:
         """Make a state's bounds exact, and return its record for the lead-scores topic, to be encoded at once.

@@ -6,7 +6,6 @@ Used by ``leadheat score``, by backtests, and by tests as the expectation that t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 
 import msgspec
@@ -22,8 +21,7 @@ from scoring.score_records import LeadScore
 from scoring.shard import Outcome, Shard
 
 
-@dataclass(frozen=True, slots=True)
-class FileRecord:
+class FileRecord(msgspec.Struct, frozen=True, gc=False):
     """A line of a file as a record: ``offset`` is the line's number from 0, ``timestamp`` its receipt (ms)."""
 
     offset: int

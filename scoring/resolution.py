@@ -93,12 +93,13 @@ class Resolution:
         ``was`` is what :meth:`LeadScorer.standing` said before the state was changed; ``only_answered`` says that
         nothing but the account's own facts has changed it.
         """
-        record = self._scorer.settle(state, lead)
         if self._publishes:
-            outcome.scores[key] = encode_score(record)
+            outcome.scores[key] = encode_score(self._scorer.settle(state, lead))
             snapshot = self._scorer.snapshot(state, lead, was)
             if snapshot is not None:
                 outcome.snapshots.append((key, snapshot))
+        else:
+            self._scorer.weigh(state, lead)
         self._scorer.tell(state, lead, was, outcome.messages, only_answered=only_answered)
         outcome.states[key] = encode_state(state)
 

@@ -59,7 +59,7 @@ class Shard:
     is what the shard left to be told when it opens again (empty at first): keep :attr:`memo` wherever the states are
     kept. ``place`` tells which identities lie here; all of them, where there is only one shard. ``publication`` is the
     model's number among those that were published, if it was. Where nobody reads what it ``publishes`` of leads and
-    accounts, that is left out of outcomes: a tenth of the work.
+    accounts, that is left out of outcomes, and states leave open when they cool: a fifth of the work.
     """
 
     def __init__(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import msgspec
 
@@ -57,7 +58,7 @@ class Past:
 
     def sort(self) -> None:
         """Bring the records into the order of their times; those of one time stay in the order of their offsets."""
-        self.records.sort(key=lambda record: (record.timestamp, record.offset))
+        self.records.sort(key=attrgetter("timestamp", "offset"))
 
     def chunks(self) -> Iterator[list[FileRecord]]:
         """Yield all records, chunk by chunk, with progress on a terminal."""

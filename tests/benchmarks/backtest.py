@@ -38,6 +38,8 @@ def main() -> None:
         replay.tick(chunk[0].timestamp)
         replay.take(chunk)
     plain_s = time.process_time() - started
+    del replay
+    gc.collect()
     started = time.process_time()
     (found,) = run_backtest([model], in_chunks(records), chosen)
     backtest_s = time.process_time() - started

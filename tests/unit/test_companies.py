@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
+
+from scoring.account_state import AccountState, decode_account, is_account
 from scoring.alerts import Cause
 from scoring.contacts import Contact
+from scoring.lead_state import decode_state
 from scoring.model import load_model
 from scoring.models import DEFAULT_MODEL
+from scoring.publishing import encode_score
 from scoring.replay import FileRecord, Replay
 from scoring.routed import Absorb, Forward, Link, Message, Reply, Tell, Told, decode_message, encode_message
+from scoring.score_records import LeadScore
 from scoring.shard import Outcome, Shard
 from tests.benchmarks.realistic import company_updates, realistic_records
 from tests.unit.builders import NOW, event, model_of, to_record
@@ -130,8 +136,18 @@ def test_messages_survive_their_encoding() -> None:
     assert decode_message(encode_message(message)) == message
 
 
+def known_of(shard: Shard, key: bytes) -> LeadScore | AccountState:
+    """Return what is known under a key, but for what accounts repeat of their people only to be read."""
+    value = shard.leads[key]
+    if not is_account(key):
+        return msgspec.json.decode(encode_score(shard.scorer.settle(decode_state(value), key.decode())), type=LeadScore)
+    account = decode_account(value)
+    account.contacts = [msgspec.structs.replace(contact, phase="", stage="") for contact in account.contacts]
+    return account
+
+
 def test_what_a_shard_tells_itself_need_not_be_encoded_and_what_nobody_reads_need_not_be_made() -> None:
-    """States, alerts and messages are the same as where both are done."""
+    """What is known, alerts and messages are the same as where both are done."""
     model, events = load_model(DEFAULT_MODEL), list(realistic_records(2_000, 300))
     updates = [FileRecord(number, NOW, value) for number, (_, value) in enumerate(company_updates())]
     usual, brief = Shard(model, {}), Shard(model, {}, publishes=False)
@@ -147,7 +163,8 @@ def test_what_a_shard_tells_itself_need_not_be_encoded_and_what_nobody_reads_nee
                 outcome.extend(tell(shard, *messages))
         outcomes.append(outcome)
     expected, found = outcomes
-    assert usual.leads == brief.leads
+    assert usual.leads.keys() == brief.leads.keys()
+    assert all(known_of(usual, key) == known_of(brief, key) for key in usual.leads)
     assert (found.alerts, found.signals, found.merged) == (expected.alerts, expected.signals, expected.merged)
     assert all([expected.alerts, expected.scores, expected.snapshots, expected.account_scores])
     assert not any([found.scores, found.snapshots, found.account_scores, found.customer_values])

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from scoring.errors import EventError
 from scoring.events import REASONS, decode_event
@@ -225,7 +226,7 @@ def test_a_records_key_changes_nothing(history: list[tuple[dict[str, Any], int]]
     plain.append(to_record(b"not an event", NOW, len(plain)))
     leads = [decode_event(record.value or b"", 1 << 60).lead_id.encode() for record in plain[:-1]]
     keys = [lead if kind == "right" else KEYS[kind] for lead, kind in zip(leads, kinds, strict=False)]
-    keyed = [replace(record, key=key) for record, key in zip(plain, [*keys, b"user:7"], strict=True)]
+    keyed = [structs.replace(record, key=key) for record, key in zip(plain, [*keys, b"user:7"], strict=True)]
     expected, outcome = (Shard(REALISTIC["two bands"], {}).take(records) for records in (plain, keyed))
     assert (outcome.states, outcome.scores, outcome.alerts) == (expected.states, expected.scores, expected.alerts)
     assert outcome.duplicates == expected.duplicates
@@ -235,7 +236,7 @@ def test_a_records_key_changes_nothing(history: list[tuple[dict[str, Any], int]]
 def test_keys_that_only_look_alike_are_told_apart() -> None:
     record = to_record(event("a", user_id="\ufffd"))
     again = to_record(event("b", user_id="\ufffd"), offset=1)
-    keyed = [replace(record, key=b"user:\xff"), replace(again, key="user:\ufffd".encode())]
+    keyed = [structs.replace(record, key=b"user:\xff"), structs.replace(again, key="user:\ufffd".encode())]
     assert Shard(MODEL, {}).take(keyed).scores == Shard(MODEL, {}).take([record, again]).scores
 
 
