@@ -23,8 +23,8 @@ from scoring.deals import Deal
 from scoring.decay import WEEK_MS
 from scoring.errors import EventError, SettingsError
 from scoring.events import Event, decode_event
-from scoring.explain import VISITOR
 from scoring.grouping import Group, Knows, Record
+from scoring.identity import VISITOR_PREFIX
 from scoring.judged import Judged, Judgements
 from scoring.lead_state import LeadState, decode_state
 from scoring.leads import LeadEvents
@@ -291,7 +291,7 @@ class Backtest:
         """Count who was neither won nor lost as lost, at their last event: not when they had long cooled down."""
         for key, value in self._shard.leads.items():
             lead = key.decode()
-            if is_account(key) or is_pointer(value) or lead.startswith(VISITOR) or lead in self._closed:
+            if is_account(key) or is_pointer(value) or lead.startswith(VISITOR_PREFIX) or lead in self._closed:
                 continue
             state = decode_state(value)
             self._close(lead, state, False, state.last)

@@ -8,7 +8,8 @@ from typing import Final
 from scoring.alerts import Alert, Cause, alert_id, cooled_id, retracted_id
 from scoring.conditions_file import OWN_DOMAINS
 from scoring.cooling import ROUNDING
-from scoring.explain import VISITOR, VISITOR_INITIAL, Explainer
+from scoring.explain import Explainer
+from scoring.identity import VISITOR_INITIAL, VISITOR_PREFIX
 from scoring.lead_state import HELD, LeadState, Waiting
 from scoring.rules import Rulebook
 from scoring.sales import keeps_quiet, lapse
@@ -162,7 +163,7 @@ class Bands:
         cooldown_ms = self.book.bands[band].cooldown_ms
         rested = not state.alerted_at or cooldown_ms is None or now - state.alerted_at >= cooldown_ms
         model = self.book.model
-        is_called = model.alerts.visitors or not lead.startswith(VISITOR)
+        is_called = model.alerts.visitors or not lead.startswith(VISITOR_PREFIX)
         if not (rested and received_ms - now <= self.book.max_age_ms and is_called) or model.is_own(lead):
             return False
         sales = state.sales

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from scoring.alerts import Alert, Cause, Evidence, LedgerLine, Origin
+from scoring.identity import VISITOR_INITIAL
 from scoring.lead_state import ACTIVITY_MARK, EVENT_BYTES, ID_BYTES, LeadState
 from scoring.rules import Rulebook
 from scoring.sales import Sales
@@ -16,11 +17,6 @@ from scoring.traits import TraitBook
 from scoring.visits import last_visit_ms
 
 EVIDENCE_MAX: Final = 10
-VISITOR: Final = "anon:"
-"""How the id of somebody begins who is not identified."""
-
-VISITOR_INITIAL: Final = VISITOR[0]
-"""No other id of a lead begins with it: for the hot path, where to compare a letter is quicker."""
 
 
 def stage_of(state: LeadState, lead: str) -> str:

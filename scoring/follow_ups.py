@@ -25,7 +25,7 @@ from scoring.events import (
     parse_time,
     too_large,
 )
-from scoring.identity import strongest_identity
+from scoring.identity import normal_lead
 
 ACTIONS: Final = {
     "accepted": "somebody takes the lead on",
@@ -54,8 +54,6 @@ CONTACTED: Final = frozenset({"contacted", "meeting", "opportunity", "won", "los
 POINTS_MAX: Final = 1_000.0
 TEXT_LENGTH_MAX: Final = 500
 """Characters of a reason in words, of a note, and of a name."""
-
-LEAD_PREFIXES: Final = ("email:", "user:", "anon:")
 
 
 class FollowUp(msgspec.Struct, kw_only=True, gc=False, omit_defaults=True):
@@ -128,28 +126,6 @@ def check_follow_up(follow_up: FollowUp, received_ms: int) -> None:
 def encode_follow_up(follow_up: FollowUp) -> bytes:
     """Encode a follow-up as it is written to Kafka; fields that hold their default are left out."""
     return _encode(follow_up)
-
-
-def normal_lead(lead: str) -> str:
-    """Return a lead's id in its normal form.
-
-    >>> normal_lead("email:Ann@Example.com"), normal_lead("user:7")
-    ('email:ann@example.com', 'user:7')
-
-    Raises :class:`EventError` where it is none.
-    """
-    prefix, _, text = lead.partition(":")
-    try:
-        if prefix == "email":
-            return strongest_identity(text, None, None)
-        if prefix == "user":
-            return strongest_identity(None, text, None)
-        if prefix == "anon":
-            return strongest_identity(None, None, text)
-    except EventError as error:
-        raise EventError(error.reason, "lead", error.message) from None
-    expected = ", ".join(LEAD_PREFIXES)
-    raise EventError("bad_identity", "lead", f"{lead[:80]!r} is no lead's id; those begin with one of {expected}")
 
 
 def _check_reason(follow_up: FollowUp) -> None:

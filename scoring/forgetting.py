@@ -7,13 +7,13 @@ were are part of a run's journal.
 from __future__ import annotations
 
 from scoring.account_state import is_account
-from scoring.explain import VISITOR
+from scoring.identity import VISITOR_PREFIX
 from scoring.lead_state import decode_state
 from scoring.outcomes import Outcome
 from scoring.pointers import decode_pointer, is_pointer
 from scoring.routed import Unlink
 
-_VISITOR = VISITOR.encode()
+_VISITOR = VISITOR_PREFIX.encode()
 
 
 class Sweep:

@@ -19,8 +19,9 @@ from scoring.contacts import AccountFacts
 from scoring.cooling import ROUNDING
 from scoring.decay import DAY_MS
 from scoring.events import ACTIVITIES, Event
-from scoring.explain import VISITOR, VISITOR_INITIAL, Explainer
+from scoring.explain import Explainer
 from scoring.follow_ups import FollowUp
+from scoring.identity import VISITOR_INITIAL, VISITOR_PREFIX
 from scoring.lead_state import (
     ACTIVITY_MARK,
     EVENT_BYTES,
@@ -409,7 +410,7 @@ class LeadScorer:
             told_of = other
         rests_on = self._retractor.clicks_of(told_of)
         state.alerted_at = max(state.alerted_at, other.alerted_at)
-        was_told = self.book.model.alerts.visitors or not weak.startswith(VISITOR)
+        was_told = self.book.model.alerts.visitors or not weak.startswith(VISITOR_PREFIX)
         state.band = max(state.band, other.band) if was_told else state.band
         state.waiting = state.waiting or other.waiting
         gains = self._sums.gains(other, now) - other.fixed  # what it adds at most: one ceiling may cut both

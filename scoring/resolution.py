@@ -13,9 +13,15 @@ from typing import Final, NamedTuple
 from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import Event
-from scoring.explain import VISITOR_INITIAL
 from scoring.follow_ups import decode_follow_up
-from scoring.identity import IDENTITY_LENGTH_MAX, is_stronger, strongest_identity
+from scoring.identity import (
+    IDENTITY_LENGTH_MAX,
+    USER_PREFIX,
+    VISITOR_INITIAL,
+    VISITOR_PREFIX,
+    is_stronger,
+    strongest_identity,
+)
 from scoring.lead_state import LeadState, decode_state, encode_state
 from scoring.leads import LeadEvents, LeadScorer, cause_of
 from scoring.links import add_link, drop_link, is_confirmed, is_linked
@@ -243,5 +249,5 @@ def pass_on(message: Message, to: str, outcome: Outcome) -> None:
 
 def _identities(user_id: str | None, anonymous_id: str | None) -> list[str]:
     """Return the weaker identities of an event that can be ones."""
-    found = (("user:", user_id), ("anon:", anonymous_id))
+    found = ((USER_PREFIX, user_id), (VISITOR_PREFIX, anonymous_id))
     return [kind + text for kind, text in found if text is not None and 0 < len(text) <= IDENTITY_LENGTH_MAX]

@@ -10,7 +10,7 @@ from itertools import chain
 from scoring.activity import known_from, last_day, merge_activity, read_activity
 from scoring.contacts import Contact
 from scoring.decay import DAY_MS
-from scoring.identity import EMAIL_PREFIX
+from scoring.identity import without_kind
 from scoring.model_words import show_events
 
 CompanyNews = tuple[str, int, str]
@@ -88,4 +88,4 @@ class SignalHistory:
     def name_of(self, lead: str) -> str:
         """Return what to call a lead: by name, or else as it is known."""
         name = next((contact.name for contact in self.contacts if contact.lead == lead), "")
-        return name or lead.removeprefix(EMAIL_PREFIX)
+        return name or without_kind(lead)

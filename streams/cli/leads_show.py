@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from scoring.errors import EventError, SettingsError
-from scoring.identity import normalise_email
+from scoring.identity import LEAD_PREFIXES, meant_lead
 from streams.cli.output import (
     JsonOption,
     make_console,
@@ -35,8 +35,6 @@ ALERTS_SHOWN: Final = 5
 NEAR_SHOWN: Final = 5
 NEAR_SEARCH_S: Final = 5.0
 """How long ids that are nearly the one asked for are looked for."""
-
-_KINDS: Final = ("email:", "user:", "anon:")
 
 
 def show(
@@ -74,14 +72,12 @@ def lead_id_of(text: str) -> str:
 
     Raises :class:`SettingsError` for what is no id.
     """
-    text = text.strip()
-    kind = next((kind for kind in _KINDS if text.startswith(kind)), None)
-    if kind in ("user:", "anon:") and text != kind:
-        return text
     try:
-        return "email:" + normalise_email(text.removeprefix("email:"))
+        return meant_lead(text)
     except EventError:
-        hint = "" if kind or not text or "@" in text else f" (did you mean user:{text}?)"
+        text = text.strip()
+        is_plain = text and "@" not in text and not text.startswith(LEAD_PREFIXES)
+        hint = f" (did you mean user:{text}?)" if is_plain else ""
         raise SettingsError(
             f"{printable(text)!r} is no lead's id: expected an e-mail address, user:… or anon:…{hint}"
         ) from None

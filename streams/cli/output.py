@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from scoring.identity import without_kind
+
 JsonOption = Annotated[
     bool | None,
     typer.Option(
@@ -71,7 +73,7 @@ def show_lead(lead: str) -> str:
     >>> show_lead("email:ann@example.com"), show_lead("user:42")
     ('ann@example.com', 'user:42')
     """
-    return printable(lead.removeprefix("email:"), 255)
+    return printable(without_kind(lead), 255)
 
 
 def show_account(account: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from scoring.account_records import AccountScore, account_score_later
 from scoring.alerts import Alert
+from scoring.identity import email_of
 from scoring.score_records import LeadScore, line_later, score_later
 from scoring.signal_records import BuyingSignal
 from streams.dashboard.store import Past
@@ -112,7 +113,7 @@ def lead_row(record: LeadScore, now_ms: int, account_owner: str = "") -> LeadRow
         stage=record.stage,
         phase=record.phase,
         name=str(contact.get("name", "")),
-        email=str(contact.get("email", "")) or record.lead.removeprefix("email:") * record.lead.startswith("email:"),
+        email=str(contact.get("email", "")) or email_of(record.lead),
         title=str(contact.get("title", "")),
         phone=str(contact.get("phone", "")),
         owner=str(contact.get("owner", "")) or account_owner,

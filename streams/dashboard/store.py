@@ -11,14 +11,13 @@ import msgspec
 from scoring.account_records import AccountScore
 from scoring.alerts import Alert
 from scoring.errors import EventError
-from scoring.identity import normalise_email
+from scoring.identity import VISITOR_PREFIX, meant_lead
 from scoring.score_records import LeadScore
 from scoring.signal_records import BuyingSignal
 from streams.dashboard.picture import Standing
 from streams.dashboard.queries import Cursor, Query
 from streams.dead_letters import DeadLetter, decode_dead_letter
 from streams.read_model.entries import (
-    VISITOR,
     WORD_LENGTH_MAX,
     Brief,
     account_key_of,
@@ -86,10 +85,11 @@ class Store:
 
     async def lead(self, text: str) -> LeadScore | None:
         """Return the lead that a person means by an id or an address, also where it turned out to be another."""
-        name = lead_id(text)
-        if name is None:
+        try:
+            name = meant_lead(text)
+        except EventError:
             return None
-        if name.startswith(VISITOR):
+        if name.startswith(VISITOR_PREFIX):
             visitors = self.layout.visitors
             raw = await self.redis.hget(visitors.records, visitors.member(name))
         else:
@@ -369,21 +369,6 @@ class Store:
         """Return an open dead letter."""
         raw = await self.redis.hget(self.layout.letters, name)
         return None if raw is None else decode_dead_letter(raw)
-
-
-def lead_id(text: str) -> str | None:
-    """Return the id that a person means; None for what is none.
-
-    >>> lead_id(" Ann@Example.com"), lead_id("user:42"), lead_id("42")
-    ('email:ann@example.com', 'user:42', None)
-    """
-    text = text.strip()
-    if text.startswith(("user:", VISITOR)):
-        return text
-    try:
-        return "email:" + normalise_email(text.removeprefix("email:"))
-    except EventError:
-        return None
 
 
 def _as_page(found: list[Any], total: int, end: int, *, is_cut: bool) -> Page:

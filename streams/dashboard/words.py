@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from scoring.follow_ups import REJECTIONS
+from scoring.identity import without_kind
 
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 HEAT_STEPS: Final = 20
@@ -74,7 +75,7 @@ def who_of(name: str, lead: str) -> str:
     >>> who_of("", "email:ann@example.com"), who_of("Ann Lee", "user:7")
     ('ann@example.com', 'Ann Lee')
     """
-    return name.strip() or lead.removeprefix("email:")
+    return name.strip() or without_kind(lead)
 
 
 def domain(account: str) -> str:
@@ -88,7 +89,7 @@ def lead_path(lead: str) -> str:
     >>> lead_path("email:ann@example.com"), lead_path("user:a/../b?c#d")
     ('/leads/ann@example.com', '/leads/user:a%2F..%2Fb%3Fc%23d')
     """
-    return "/leads/" + quote(lead.removeprefix("email:"), safe="@:")
+    return "/leads/" + quote(without_kind(lead), safe="@:")
 
 
 def account_path(account: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from scoring.identity import EMAIL_PREFIX
+from scoring.identity import email_of
 from scoring.score_records import LeadScore
 from streams.delivery.attempts import Attempt, Failed, Sent
 from streams.delivery.config import DeliveryConfig
@@ -52,9 +52,7 @@ class FieldBook:
 
     def take(self, score: LeadScore, now_ms: int) -> None:
         """Take a lead's published score: note it for the CRMs that it is news to."""
-        email = str(score.contact.get("email", "")) or (
-            score.lead.removeprefix(EMAIL_PREFIX) if score.lead.startswith(EMAIL_PREFIX) else ""
-        )
+        email = str(score.contact.get("email", "")) or email_of(score.lead)
         if not email or score.merged_into:
             return
         for name, sink in self._sinks.items():

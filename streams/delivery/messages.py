@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from scoring.alerts import Alert, LedgerLine
+from scoring.identity import without_kind
 from scoring.signal_records import BuyingSignal
 from streams.delivery.escaping import plain
 from streams.delivery.records import Delivery, Handoff, Kind
@@ -50,7 +51,7 @@ LinkOf = Callable[[str, str, str], str]
 
 def alert_message(alert: Alert) -> Message:
     """Return what is said of a lead that has entered a band, has left it, or was never rightly in it."""
-    name = plain(str(alert.contact.get("name", ""))) or alert.lead.removeprefix("email:")
+    name = plain(str(alert.contact.get("name", ""))) or without_kind(alert.lead)
     who = f"{name} ({plain(alert.company or alert.account.removeprefix('domain:'))})" if alert.account else name
     if alert.kind == "entered":
         word = "worth a call about expansion" if alert.customer else alert.band
@@ -85,7 +86,7 @@ _CONTACT: Final = (("email", "E-mail"), ("phone", "Phone"), ("title", "Title"), 
 def signal_message(signal: BuyingSignal) -> Message:
     """Return what is said of an account's buying signal."""
     who = plain(signal.name or signal.account.removeprefix("domain:"))
-    people = ", ".join(plain(person.name or person.lead.removeprefix("email:"), 60) for person in signal.people[:5])
+    people = ", ".join(plain(person.name or without_kind(person.lead), 60) for person in signal.people[:5])
     facts = [
         *([("People", people)] if people else []),
         *([("Contact", "nobody is known yet")] if signal.without_contact else []),

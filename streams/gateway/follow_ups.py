@@ -16,6 +16,7 @@ from jinja2 import Environment
 
 from scoring.errors import EventError
 from scoring.follow_ups import ACTIONS, REJECTIONS, FollowUp, check_follow_up
+from scoring.identity import EMAIL_PREFIX
 from streams.gateway import documentation
 from streams.gateway.answers import Fault, Refusal, fault_of, json_answer, unavailable
 from streams.gateway.auth import caller_of
@@ -203,7 +204,7 @@ def _read_one(item: dict[str, Any], source: str, now_ms: int) -> FollowUp:
         raise EventError("unknown_type", "action", "'breached' is what delivery itself says")
     follow_up = FollowUp(
         id=sent.id,
-        lead=sent.lead or f"email:{sent.email}",
+        lead=sent.lead or EMAIL_PREFIX + sent.email,
         action=sent.action,
         time=now_ms if sent.time is None else sent.time,
         alert_id=sent.alert_id,

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import Final
 
 from scoring.events import Event
-from scoring.identity import IDENTITY_LENGTH_MAX
+from scoring.identity import IDENTITY_LENGTH_MAX, USER_PREFIX, VISITOR_PREFIX
 
 HINTS_KEPT: Final = 100_000
 """Identities that are remembered: about 20 MB."""
@@ -42,7 +42,7 @@ class KeyHints:
         Raises :class:`scoring.errors.EventError` where the event says nobody that we could name.
         """
         lead = event.lead_id
-        for kind, text in (("user:", event.user_id), ("anon:", event.anonymous_id)):
+        for kind, text in ((USER_PREFIX, event.user_id), (VISITOR_PREFIX, event.anonymous_id)):
             if text is not None and kind + text != lead and len(text) <= IDENTITY_LENGTH_MAX:
                 self._remember(kind + text, lead)
         return self._follow(lead)

@@ -8,8 +8,7 @@ from typing import Final
 
 from scoring.deals import Deal
 from scoring.errors import EventError
-from scoring.follow_ups import normal_lead
-from scoring.identity import strongest_identity
+from scoring.identity import meant_lead, strongest_identity
 from streams.importing.columns import Columns
 from streams.importing.fields import FieldSet, Need
 
@@ -57,7 +56,7 @@ class DealRows:
         if "time" not in told:
             raise EventError("missing_field", "time", "is blank; when was the deal won or lost?")
         if "lead" in told:
-            lead = normal_lead(told["lead"] if ":" in told["lead"] else f"email:{told['lead']}")
+            lead = meant_lead(told["lead"])
         else:
             lead = strongest_identity(told.get("email"), told.get("user_id"), told.get("anonymous_id"))
         is_won = read_outcome(told.get("outcome", "")) if self.tells_outcomes else True

@@ -12,6 +12,7 @@ import msgspec
 
 from scoring.account_identity import account_of_domain
 from scoring.account_records import AccountScore, account_score_later
+from scoring.identity import VISITOR_PREFIX
 from scoring.score_records import LeadScore, score_later
 
 UNKNOWN_FIT: Final = 5.0
@@ -23,7 +24,6 @@ FRESH_MS: Final = 60_000
 WORDS_MAX: Final = 24
 WORD_LENGTH_MAX: Final = 40
 VALUE_LENGTH_MAX: Final = 80
-VISITOR: Final = "anon:"
 LEAD_FACETS: Final = ("band", "phase", "stage", "level", "account", "industry", "owner")
 """By what leads can be filtered; the band comes first in a listing."""
 
@@ -75,7 +75,7 @@ def priority(score: float, fit: float | None) -> float:
 
 def is_listed(lead: str) -> bool:
     """Whether somebody is listed as a lead: visitors, who are not identified, are not."""
-    return not lead.startswith(VISITOR)
+    return not lead.startswith(VISITOR_PREFIX)
 
 
 def fit_rank(record: LeadScore | AccountScore) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from scoring.identity import email_of
 from streams.delivery.attempts import Attempt, Failed, Sent
 from streams.delivery.messages import Message
 from streams.delivery.records import Delivery
@@ -61,7 +62,7 @@ def render(message: Message) -> str:
     '{"email":"ann@example.com","fields":{"score":82.0,"band":"hot","fit":"","phase":"","reason":""}}'
     """
     record = message.record
-    email = str(record.get("contact", {}).get("email", "")) or _address(message.subject)
+    email = str(record.get("contact", {}).get("email", "")) or email_of(message.subject)
     reason = message.reasons[0] if message.reasons else ""
     fields = fields_of(
         record.get("score", 0.0), record.get("band", ""), record.get("fit"), record.get("phase", ""), reason
@@ -78,7 +79,3 @@ def fields_of(score: float, band: str, fit: float | None, phase: str, reason: st
         "phase": phase,
         "reason": reason,
     }
-
-
-def _address(subject: str) -> str:
-    return subject.removeprefix("email:") if subject.startswith("email:") else ""

@@ -19,6 +19,7 @@ import msgspec
 
 from scoring.errors import EventError
 from scoring.follow_ups import FollowUp, check_follow_up
+from scoring.identity import EMAIL_PREFIX
 from streams.gateway.crm.stages import Stages
 from streams.gateway.webhooks.delivery import Delivery, check_window, unsigned
 
@@ -94,7 +95,7 @@ class HubSpot:
         follow_up = FollowUp(
             # Its own ids are not unique, says HubSpot; and it tries again, and tells out of order.
             id=hashlib.blake2b(msgspec.json.encode([*seed, stage, at_ms]), digest_size=16).hexdigest(),
-            lead=f"email:{contact.email}",
+            lead=EMAIL_PREFIX + contact.email,
             action=outcome.action,
             time=at_ms,
             reason=outcome.reason,

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 from scoring.errors import EventError, SettingsError
 from scoring.events import parse_time
 from scoring.follow_ups import FollowUp, check_follow_up
+from scoring.identity import EMAIL_PREFIX
 from streams.gateway.answers import Refusal
 from streams.gateway.crm.stages import Stages
 from streams.gateway.webhooks.delivery import unsigned
@@ -87,7 +88,7 @@ class Salesforce:
         digest = hashlib.blake2b(f"{lead['notification']}\n{stage}".encode(errors="replace"), digest_size=16)
         follow_up = FollowUp(
             id=digest.hexdigest(),
-            lead=f"email:{lead['Email']}",
+            lead=EMAIL_PREFIX + str(lead["Email"]),
             action=outcome.action,
             time=received_ms if changed is None else parse_time(changed),
             reason=outcome.reason,
