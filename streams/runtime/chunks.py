@@ -265,9 +265,9 @@ class ChunkConsumer(driver.Consumer):
 
     def leave_group(self) -> None:
         """Leave the group, if that can be done in a moment: the process ends, and will not come back as this member."""
-        leaving = asyncio.run_coroutine_threadsafe(leave_group(self._thread._consumer), self._thread.thread_loop)
+        thread = self._thread
         with suppress(Exception):
-            leaving.result(_LEAVE_S)
+            asyncio.run_coroutine_threadsafe(leave_group(thread._consumer), thread.thread_loop).result(_LEAVE_S)
 
     async def _wait_next_records(self, timeout: float) -> Any:
         await self.until_idle()
