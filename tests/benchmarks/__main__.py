@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from streams.embedded.kafka import EmbeddedKafka
-from tests.benchmarks import gateway, idle, latency, read_model, restore, scale, wire
+from tests.benchmarks import gateway, idle, latency, models, read_model, restore, scale, wire
 from tests.benchmarks.figures import Bench, Measure, Report
 from tests.benchmarks.report import describe_machine, print_report, read_report, write_json, write_report
 
@@ -28,6 +28,7 @@ MEASURES = {
     "scale": scale.measure,
     "gateway": gateway.measure,
     "read-model": read_model.measure,
+    "models": models.measure,
     "idle": idle.measure,
 }
 

@@ -1,7 +1,7 @@
-"""``python -m tests.benchmarks.shadow EVENTS PER_S``: a worker, and another one beside it, on the same live events.
+"""Child process: a worker, and another one beside it, on the same live events.
 
-Both score the default model, from when their shards are ready until both have taken all; each event comes when it
-would. Prints one JSON line with the CPU seconds of each, and their ratio.
+``python -m tests.benchmarks.shadow EVENTS PER_S`` prints one JSON line with what an event took each (µs of CPU). Both
+score the default model, from when their shards are ready until both have taken all; each event comes when it would.
 """
 
 from __future__ import annotations
@@ -9,17 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-import tempfile
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
 from streams.cli.model_beside import read_progress
-from streams.embedded.kafka import EmbeddedKafka
 from streams.reading import partition_of
-from streams.settings import Settings
+from streams.settings import Settings, load_settings
 from streams.topics import WEB_EVENTS, create_topics
 from streams.tracks import WRITTEN, Track, beside
 from tests.benchmarks.processes import running
@@ -66,9 +63,7 @@ async def measure(settings: Settings, count: int, per_s: float) -> dict[str, flo
         await send(settings, events[first:], per_s)
         await _until_taken(settings)
         after = {side: each.cpu_s() for side, each in those.items()}
-    took = {f"{side}_s": round(after[side] - before[side], 2) for side in sides}
-    rest = {"events": count - first, "per_s": per_s, "shadow_share": round(took["shadow_s"] / took["worker_s"], 3)}
-    return {**rest, **took}
+    return {f"{side}_us": (after[side] - before[side]) / (count - first) * 1e6 for side in sides}
 
 
 async def _until_taken(settings: Settings) -> None:
@@ -83,17 +78,9 @@ async def _until_taken(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Start a Kafka, measure, and print one JSON line."""
+    """Measure, and print one JSON line."""
     count, per_s = int(sys.argv[1]), float(sys.argv[2])
-    with tempfile.TemporaryDirectory(prefix="leadheat-bench-") as directory:
-        kafka = EmbeddedKafka(Path(directory) / "kafka")
-        kafka.start()
-        try:
-            settings = Settings(brokers=kafka.brokers, partitions=4, data_dir=Path(directory) / "worker")
-            settings = settings.model_copy(update={"log_level": "warning"})
-            print(json.dumps(asyncio.run(measure(settings, count, per_s))))
-        finally:
-            kafka.stop()
+    print(json.dumps(asyncio.run(measure(load_settings(), count, per_s))))
 
 
 if __name__ == "__main__":
