@@ -116,7 +116,8 @@ def print_report(report: Report) -> None:
     for name, each in _named(report):
         _print_owners(console, report, name, each)
     for name, each in _named(report):
-        console.print(f"\n[bold]What the won and the lost had[/], before their outcome, under {printable(name)}")
+        title = ("\nWhat the won and the lost had", "bold"), f", before their outcome, under {printable(name)}"
+        console.print(Text.assemble(*title))
         console.print(_evidence_table(each.evidence))
     if report.notes:
         console.print()
@@ -135,7 +136,7 @@ def _print_owners(console: Any, report: Report, name: str, judgement: Judgement)
     shown = sorted(owners.items(), key=lambda each: (-each[1], each[0]))[:OWNERS_SHOWN]
     text = ", ".join(f"{printable(owner)} {count:.1f}" for owner, count in shown)
     more = f" and {len(owners) - OWNERS_SHOWN} more" if len(owners) > OWNERS_SHOWN else ""
-    console.print(f"\nAlerts a week and rep, under {printable(name)}: {text}{more}", markup=False)
+    console.print(f"\nAlerts a week and rep, under {printable(name)}: {text}{more}")
 
 
 def _evidence_table(evidence: Sequence[Evidence]) -> Any:

@@ -151,7 +151,7 @@ def _telling_to_wait(opened: Input) -> AbstractContextManager[object]:
         return nullcontext()
     from rich.console import Console
 
-    return Console(stderr=True).status(f"reading and rating the customers of {printable(opened.name)}")
+    return Console(stderr=True, markup=False).status(f"reading and rating the customers of {printable(opened.name)}")
 
 
 def _as_of_ms(as_of: str | None, times: TimeReader) -> int:

@@ -58,7 +58,7 @@ def split(
         write_json(found)
     else:
         print_segmentation(found, limit)
-        make_console().print("\nThe limits, for the model:\n" + write_split(found.limits), markup=False)
+        make_console().print("\nThe limits, for the model:\n" + write_split(found.limits))
 
 
 def readable(section: Customers, customers: list[Customer]) -> list[Customer]:

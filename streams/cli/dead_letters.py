@@ -100,7 +100,7 @@ def show(
     )
     for name, text in lines:
         if text:
-            console.print(f"{name:<9}{printable(text, SHOWN_BYTES)}", markup=False)
+            console.print(f"{name:<9}{printable(text, SHOWN_BYTES)}")
 
 
 def replay(

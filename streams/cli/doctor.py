@@ -29,6 +29,8 @@ def doctor(as_json: JsonOption = None) -> None:
 
 
 async def _report(*, as_text: bool) -> bool:
+    from rich.text import Text
+
     from streams.diagnosis import diagnose
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is in our findings
@@ -38,9 +40,9 @@ async def _report(*, as_text: bool) -> bool:
         if not as_text:
             write_json(finding)
             continue
-        style = _STYLES[finding.level]
+        level = Text(finding.level, style=_STYLES[finding.level])
         remedy = printable(finding.remedy, 400)
-        table.add_row(f"[{style}]{finding.level}", finding.check, printable(finding.says, 400), remedy)
+        table.add_row(level, finding.check, printable(finding.says, 400), remedy)
     if as_text:
         make_console().print(table)
     return is_bad

@@ -165,10 +165,9 @@ class Summary:
         console.print(
             f"{printable(job.name, 400)}: {self._ready.total() + self._known + refused:,} rows, "
             f"{written or 'none written'}, {known}{refused:,} refused, in {time.perf_counter() - self._started:.1f} s",
-            markup=False,
         )
         if job.others:
-            console.print(_describe_others(job), markup=False)
+            console.print(_describe_others(job))
         if refused:
             self._print_refused(refused)
 
@@ -176,7 +175,7 @@ class Summary:
         console = make_console()
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self._reasons.most_common())
         shown = f"; the first {REFUSED_SHOWN}" if self._with_refused and refused > REFUSED_SHOWN else ""
-        console.print(f"Refused rows: {reasons}{shown}", markup=False)
+        console.print(f"Refused rows: {reasons}{shown}")
         for line in self._refused:
             console.print(line)
 

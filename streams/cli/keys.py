@@ -57,7 +57,8 @@ def _make(source: str, file: Path | None, as_json: bool | None, *, rotate: bool)
     console = make_console()
     if withdrawn is not None:
         console.print(f"withdrawn: {withdrawn.id}")
-    console.print(f"The key of {source}, shown only now:\n\n  [bold]{key}[/bold]\n")
+    console.print(f"The key of {source}, shown only now:\n")
+    console.print(f"  {key}\n", style="bold")
 
 
 def list_keys(file: FileOption = None, as_json: JsonOption = None) -> None:

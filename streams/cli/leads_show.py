@@ -143,10 +143,9 @@ def _print(found: LeadNow) -> None:
     console.print(
         f"{record.score:.2f} points after its last event, {show_moment(record.at_ms, now)}; "
         f"model {printable(record.model)}",
-        markup=False,
     )
     for line in _about(record, now):
-        console.print(line, markup=False)
+        console.print(line)
     table = make_table("rule", "points then", "now", "halves every", "", right=("points then", "now"))
     for rule in found.rules:
         ceiling = "" if rule.points_max is None else f"at most {show_points(rule.points_max).lstrip('+')}"
@@ -163,7 +162,7 @@ def _print(found: LeadNow) -> None:
     console.print()
     console.print(table if found.rules or found.others else "No rule has matched yet.")
     if found.alerts:
-        console.print("\n[bold]Alerts[/]")
+        console.print("\nAlerts", style="bold")
     for alert in found.alerts:
         console.print(describe_call(alert, now))
 

@@ -73,7 +73,7 @@ async def tell_adoption(settings: Settings, made: Publication, wait_s: int, *, a
             f"{len(reports)} of {settings.partitions} shards have reported; `leadheat model history` has the rest."
         )
     for line in move_lines(total.moves, total.leads):
-        console.print(line, markup=False)
+        console.print(line)
     console.print("Nobody was alerted because of it.")
 
 

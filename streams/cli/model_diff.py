@@ -80,7 +80,7 @@ def diff(
         return
     console = make_console()
     for change in changes:
-        console.print(f"{change.takes_effect:<13}{change.what}", markup=False)
+        console.print(f"{change.takes_effect:<13}{change.what}")
     if not changes:
         console.print("Nothing changes.")
     if compared is not None:

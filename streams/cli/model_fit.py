@@ -47,7 +47,7 @@ def fit(
     It refuses with too few won or lost (10 of each for every rule that leads had, and at least 50), and where the draft
     does not tell won from lost better than your model, among leads that were left out of the fit, by more than chance.
 
-    Needs scikit-learn: pip install 'leadheat[fit]'
+    Needs scikit-learn: pip install 'leadheat\\[fit]'
 
     Examples:
       leadheat model fit events.jsonl.gz --outcomes won-and-lost.csv --model my-model.yaml --output draft.yaml
@@ -105,5 +105,5 @@ def _print_summary(fitted: Fit, output: Path | None) -> None:
     console.print(table)
     console.print()
     for line in describe_fit(fitted):
-        console.print(line, markup=False)
-    console.print(f"\nWritten to {output}. Next: leadheat backtest FILE --model MODEL --model {output}", markup=False)
+        console.print(line)
+    console.print(f"\nWritten to {output}. Next: leadheat backtest FILE --model MODEL --model {output}")

@@ -210,11 +210,11 @@ def show_changes(changes: list[Change], new: ScoringModel, file: Path | str, as_
         return
     console = make_console()
     for change in changes:
-        console.print(f"{change.takes_effect:<13}{change.what}", markup=False)
+        console.print(f"{change.takes_effect:<13}{change.what}")
     if not changes:
         console.print("Nothing changes but names or the version.")
     for warning in new.warnings():
-        console.print(f"{file}: warning: {warning}", markup=False)
+        console.print(f"{file}: warning: {warning}")
 
 
 async def _preview(settings: Settings, old: ScoringModel, new: ScoringModel, events_max: int) -> tuple[Preview, int]:
@@ -259,6 +259,6 @@ def _show_preview(found: tuple[Preview, int], new: ScoringModel, as_json: bool) 
     if table.row_count:
         console.print(table)
     for line in move_lines(preview.adoption.moves, preview.adoption.leads):
-        console.print(line, markup=False)
+        console.print(line)
     if preview.never_matched:
-        console.print(f"rules that nothing matched: {', '.join(preview.never_matched)}", markup=False)
+        console.print(f"rules that nothing matched: {', '.join(preview.never_matched)}")

@@ -168,14 +168,13 @@ def print_comparison(found: Comparison, limit: int) -> None:
     in_use, candidate = (printable(label) or "none" for label in found.models)
     console.print(
         f"{in_use} is in use, {candidate} beside it: {len(found.partings):,} of {found.leads:,} leads differ",
-        markup=False,
     )
     if found.only_in_use or found.only_candidate:
         console.print(
             f"only known to the one in use: {found.only_in_use:,} leads; to the candidate: {found.only_candidate:,}"
         )
     for line in move_lines(found.moves, found.leads):
-        console.print(line.replace(" go from ", " would go from ").replace(" stay ", " would stay "), markup=False)
+        console.print(line.replace(" go from ", " would go from ").replace(" stay ", " would stay "))
     if found.reasons:
         table = make_table("reason", "leads", "points", right=("leads", "points"))
         for reason in found.reasons[:LISTED]:

@@ -43,8 +43,11 @@ def write_json(value: object) -> None:
 
 
 def make_console() -> Console:
-    """Return a console on standard output; in a pipe it has no colours, and lines are not wrapped."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    """Return a console on standard output; in a pipe it has no colours, and lines are not wrapped.
+
+    Text is shown as it is: much of it comes from outside, and what stands in brackets there is no markup.
+    """
+    return Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
 def make_table(*columns: str, right: tuple[str, ...] = ()) -> Table:

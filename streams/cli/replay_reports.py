@@ -118,7 +118,6 @@ class Summary:
         console.print(
             f"{printable(self._name, 400)}: {self._events:,} lines, {leads:,} leads, {self._duplicates:,} duplicates, "
             f"{sum(self._reasons.values()):,} refused, in {seconds:.1f} s",
-            markup=False,
         )
         if leads:
             self._print_leads(console, scores, last_ms)
@@ -134,7 +133,8 @@ class Summary:
         )
 
     def _print_leads(self, console: Any, scores: Scores, at_ms: int) -> None:
-        console.print(f"\n[bold]Hottest leads[/] at the time of the last event, {show_time(at_ms, self._now_ms)}")
+        at = show_time(at_ms, self._now_ms)
+        console.print(Text.assemble(("\nHottest leads", "bold"), f" at the time of the last event, {at}"))
         table = make_table("lead", "points", "band", "because", right=("points",))
         hottest = nlargest(LEADS_SHOWN, ((score_later(score, at_ms), score) for score in scores()), key=lambda p: p[0])
         for points, score in hottest:
@@ -147,7 +147,7 @@ class Summary:
         total = self._kinds.total()
         shown = "" if total <= ALERTS_SHOWN else f"; the last {ALERTS_SHOWN}"
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self._kinds.items(), reverse=True))
-        console.print(f"\n[bold]Alerts[/]: {kinds}{shown}")
+        console.print(Text.assemble(("\nAlerts", "bold"), f": {kinds}{shown}"))
         for alert in self._alerts:
             console.print(describe_alert(alert, self._now_ms))
 
@@ -155,8 +155,8 @@ class Summary:
         total = self._reasons.total()
         shown = "" if total <= REFUSED_SHOWN else f"; the first {REFUSED_SHOWN}"
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self._reasons.most_common())
-        console.print(f"\n[bold]Refused lines[/]: {reasons}{shown}")
+        console.print(Text.assemble(("\nRefused lines", "bold"), f": {reasons}{shown}"))
         for line in self._refused:
             console.print(line)
         if total == self._events and self._first_refused.startswith(b"["):
-            console.print("This looks like one JSON array. Make it one object a line: jq -c '.[]' FILE", markup=False)
+            console.print("This looks like one JSON array. Make it one object a line: jq -c '.[]' FILE")

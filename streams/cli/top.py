@@ -53,7 +53,7 @@ async def _run(settings: Settings, owner: str, once: bool, as_json: bool) -> Non
     from streams.projector.run import make_redis
     from streams.read_model.layout import Layout
 
-    redis, console = make_redis(settings), Console(highlight=False)
+    redis, console = make_redis(settings), Console(highlight=False, markup=False)
     store = Store(redis, Layout(settings.prefix))
     try:
         deck = await make_deck(store, now_ms(), settings.contact_within_h * 3_600_000, owner)

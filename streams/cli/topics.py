@@ -25,6 +25,8 @@ def create(as_json: JsonOption = None) -> None:
       leadheat topics create
       LEADHEAT_BROKERS=kafka:9092 LEADHEAT_PARTITIONS=16 LEADHEAT_REPLICATION=3 leadheat topics create
     """
+    from rich.text import Text
+
     from streams.topics import create_topics
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is in our error
@@ -35,7 +37,7 @@ def create(as_json: JsonOption = None) -> None:
         return
     table = make_table("topic", "")
     for name, result in results.items():
-        table.add_row(name, f"[green]{result}" if result == "created" else result)
+        table.add_row(name, Text(result, style="green" if result == "created" else ""))
     make_console().print(table)
 
 

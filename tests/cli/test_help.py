@@ -35,6 +35,19 @@ def test_the_help_of_every_command_names_an_example_of_it(run: Callable[..., Any
     assert f"leadheat {' '.join(path)}" in examples
 
 
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_what_stands_in_brackets_is_shown_and_not_taken_for_a_colour(
+    run: Callable[..., Any], path: tuple[str, ...]
+) -> None:
+    command = typer.main.get_command(app)
+    for name in path:
+        command = command.commands[name]  # type: ignore[attr-defined]
+    told = [command.help or "", *(getattr(each, "help", None) or "" for each in command.params)]
+    shown = run(*path, "--help").out
+    for bracketed in re.findall(r"\[[^\[\]]+\]", " ".join(told)):
+        assert bracketed in shown
+
+
 def listed(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str, str]]:
     """Yield each command that is imported late, with the line by which it is listed and the one that its help has."""
     for entry in group.entries:
