@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+import msgspec
+
 from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import Event
@@ -243,8 +245,7 @@ def pass_on(message: Message, to: str, outcome: Outcome) -> None:
     """Add a message to an outcome that goes to ``to`` instead; raises :class:`EventError` after too many hops."""
     if message.hops >= HOPS_MAX:
         raise EventError("too_many_hops", "", f"passed on {HOPS_MAX} times, at last to {to}")
-    message.to, message.hops = to, message.hops + 1
-    outcome.messages.append(message)
+    outcome.messages.append(msgspec.structs.replace(message, to=to, hops=message.hops + 1))
 
 
 def _identities(user_id: str | None, anonymous_id: str | None) -> list[str]:

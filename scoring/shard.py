@@ -59,7 +59,7 @@ class Shard:
     is what the shard left to be told when it opens again (empty at first): keep :attr:`memo` wherever the states are
     kept. ``place`` tells which identities lie here; all of them, where there is only one shard. ``publication`` is the
     model's number among those that were published, if it was. Where nobody reads what it ``publishes`` of leads and
-    accounts, that is left out of outcomes, and states leave open when they cool: a fifth of the work.
+    accounts, that is left out of outcomes, a fifth of the work; states leave open when they cool, and nobody ticks.
     """
 
     def __init__(
@@ -284,8 +284,9 @@ class Shard:
         self.leads.update(outcome.states)
         for key in outcome.forgotten:
             self.leads.pop(key, None)
-        for cools_at, key in _coolings(outcome.states):
-            self._timers.put(key, cools_at)
+        if self._publishes:
+            for cools_at, key in _coolings(outcome.states):
+                self._timers.put(key, cools_at)
         adoption = self.book.numbering.adoption
         if adoption is not None and not adoption.is_finished:
             adoption.leads += len(outcome.adopted)

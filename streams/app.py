@@ -136,6 +136,7 @@ def _faust_app(settings: Settings, shards: Shards) -> faust.App:
         broker=broker,
         store="memory://",
         datadir=str(data_dir),
+        canonical_url="http://leadheat",  # a host's name would be held against that of a static member's former host
         topic_partitions=settings.partitions,
         topic_allow_declare=False,  # the inventory is created up front, see streams.topics
         topic_disable_leader=True,

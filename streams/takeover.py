@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -28,8 +28,16 @@ SAID_BEFORE_MS: Final = 3_600_000
 """How long before the takeover something may have been said that the rebuilt states have not got to yet."""
 
 
+_READ_RECORDS: Final = 10_000  # unpacked in one go, while other shards' chunks wait
 _LOOK_MS: Final = 20
 """A fetch that meets nothing but marks of transactions returns nothing: then positions are looked at again."""
+
+
+class _There(NamedTuple):
+    """The last record of a key in a topic that everybody reads."""
+
+    offset: int
+    is_gone: bool
 
 
 class _Identified(msgspec.Struct):
@@ -63,7 +71,7 @@ async def inherit(settings: Settings, publication: Publication, partition: int, 
     of_ours = {TopicPartition(ours.name(topic), partition): topic for topic in LATEST}
     of_theirs = {TopicPartition(theirs.name(topic), partition): topic for topic in LATEST}
     of_said = [TopicPartition(ours.name(topic), partition) for topic in SAID]
-    there: dict[Topic, dict[bytes, Any]] = {topic: {} for topic in LATEST}
+    there: dict[Topic, dict[bytes, _There]] = {topic: {} for topic in LATEST}
     rebuilt: dict[Topic, dict[bytes, bytes | None]] = {topic: {} for topic in LATEST}
     said: set[str] = set()
     async with _consumer(settings) as consumer:
@@ -74,7 +82,7 @@ async def inherit(settings: Settings, publication: Publication, partition: int, 
         starts |= {tp: found.offset for tp, found in since.items() if found is not None}
         async for tp, record in _read(consumer, starts):
             if tp in of_ours:
-                there[of_ours[tp]][record.key] = record
+                there[of_ours[tp]][record.key] = _There(record.offset, is_gone=record.value is None)
             elif tp in of_theirs:
                 rebuilt[of_theirs[tp]][record.key] = record.value
             else:
@@ -83,13 +91,13 @@ async def inherit(settings: Settings, publication: Publication, partition: int, 
     return Inheritance(ends, records, frozenset(said), publication.at_ms)
 
 
-def _left(rebuilt: dict[bytes, bytes | None], there: dict[bytes, Any], end: int) -> dict[bytes, bytes | None]:
+def _left(rebuilt: dict[bytes, bytes | None], there: dict[bytes, _There], end: int) -> dict[bytes, bytes | None]:
     """Return what is still to be written to a topic that ended at ``end`` when its states were taken over."""
     left: dict[bytes, bytes | None] = {key: value for key, value in rebuilt.items() if value is not None}
     for key, record in there.items():
         if record.offset >= end:
             left.pop(key, None)  # said anew since, or copied before a restart
-        elif record.value is not None:
+        elif not record.is_gone:
             left.setdefault(key, None)  # nobody knows it any more
     return left
 
@@ -122,6 +130,6 @@ async def _read(
     for tp, start in starts.items():
         consumer.seek(tp, max(begins[tp], start))
     while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-        for tp, records in (await consumer.getmany(timeout_ms=_LOOK_MS)).items():
+        for tp, records in (await consumer.getmany(timeout_ms=_LOOK_MS, max_records=_READ_RECORDS)).items():
             for record in records:
                 yield tp, record

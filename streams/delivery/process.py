@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Any, Final
 
 import structlog
@@ -97,10 +97,15 @@ class DeliveryProcess:
         self._full.clear()
         self._metrics.partitions.set(0)
 
-    def assign(self, partitions: set[int]) -> None:
-        """Begin with partitions, each once it is open; none is read before."""
-        for partition in sorted(partitions):
-            self._consumer.pause(*self._places(partition))
+    def assign(self, given: Set[TopicPartition]) -> None:
+        """Begin with partitions, each once it is open; none is read before.
+
+        One of which not all topics are ``given`` is begun at the next deal: somebody who has gone is still counted on.
+        """
+        self._consumer.pause(*given)
+        for partition in sorted({place.partition for place in given}):
+            if not given >= set(self._places(partition)):
+                continue
             runner = Runner(partition, self._settings, self._plan, self._sinks, self._gates, self._metrics, self._clock)
             self._tasks[partition] = asyncio.create_task(self._drive(runner), name=f"delivery-{partition}")
 
@@ -175,4 +180,4 @@ class _Listener(ConsumerRebalanceListener):
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         await self._process.revoke()
-        self._process.assign({place.partition for place in assigned})
+        self._process.assign(set(assigned))

@@ -23,7 +23,7 @@ from streams.runtime.bare_records import read_bare
 from streams.runtime.fetch_pace import FetchPace
 
 _ANSWER_MS = 100  # an answer is some milliseconds older than its receipt
-_LEAVE_S = 0.5
+_LEAVE_S = 1.0
 _PAUSED_S = 0.02  # how soon a consumer without any partition to read looks again
 
 Locate = Callable[[str, int], int | None]
@@ -266,7 +266,7 @@ class ChunkConsumer(driver.Consumer):
     def leave_group(self) -> None:
         """Leave the group, if that can be done in a moment: the process ends, and will not come back as this member."""
         thread = self._thread
-        with suppress(Exception):
+        with suppress(Exception):  # whatever hinders it, the process ends
             asyncio.run_coroutine_threadsafe(leave_group(thread._consumer), thread.thread_loop).result(_LEAVE_S)
 
     async def _wait_next_records(self, timeout: float) -> Any:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAvailableError
+from aiokafka.errors import GroupAuthorizationFailedError
 
-from streams.membership import member_name, watch_membership
+from streams.membership import leave_group, member_name, watch_membership
 from streams.settings import Settings
 from streams.topics import FOLLOW_UPS, LEAD_SCORES, create_topics
 
@@ -30,15 +31,22 @@ class Careless(RoundRobinPartitionAssignor):
 
 
 class Coordinator:
-    """Says what it is told to, once."""
+    """Goes on, but has an error to say at each of its first looks."""
 
-    def __init__(self, *errors: Exception) -> None:
-        self.errors = list(errors)
+    group_id, member_id, coordinator_id = "leadheat", "member", 0
+
+    def __init__(self, failures: int, looks: int) -> None:
+        self._coordination_task = SimpleNamespace(done=lambda: False)
+        self._failures, self._looks = failures, looks
+        self.seen = asyncio.Event()
 
     def check_errors(self) -> None:
-        """Raise the next error, if there is one."""
-        if self.errors:
-            raise self.errors.pop(0)
+        """Raise, or not."""
+        self._failures, self._looks = self._failures - 1, self._looks - 1
+        if not self._looks:
+            self.seen.set()
+        if self._failures >= 0:
+            raise GroupAuthorizationFailedError("leadheat")
 
 
 def consumer_of(settings: Settings, topics: Iterable[str], instance: str | None, **more: Any) -> AIOKafkaConsumer:
@@ -120,12 +128,44 @@ def test_a_consumer_that_is_dealt_what_it_does_not_read_is_noticed(settings: Cal
     assert "nobody-reads-this" in str(error)
 
 
-def test_what_a_coordinator_can_get_over_ends_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.membership._LOOK_S", 0.001)
-    refused = GroupAuthorizationFailedError("leadheat")
-    coordinator = Coordinator(GroupCoordinatorNotAvailableError(), GroupCoordinatorNotAvailableError(), refused)
-    consumer: Any = type("Consumer", (), {"_coordinator": coordinator})
+@pytest.mark.kafka
+def test_nobody_waits_for_a_static_member_that_has_left(settings: Callable[..., Settings]) -> None:
+    chosen = settings()
+    topics = [LEAD_SCORES.full_name(chosen.prefix)]
+
+    async def take_over() -> set[str]:
+        await create_topics(chosen)
+        first = consumer_of(chosen, topics, "one")
+        await first.start()
+        while not first.assignment():
+            await asyncio.sleep(0.1)
+        await leave_group(first)
+        await first.stop()
+        return await assigned(chosen, topics, "another", SESSION_MS / 2_000)
+
+    assert asyncio.run(take_over()) == set(topics)
+
+
+@pytest.mark.parametrize("failures", [1, 9])
+def test_what_a_coordinator_gets_over_ends_nobody(monkeypatch: pytest.MonkeyPatch, failures: int) -> None:
+    assert watched(monkeypatch, Coordinator(failures=failures, looks=30)) == []
+
+
+def test_what_a_coordinator_does_not_get_over_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    (error,) = watched(monkeypatch, Coordinator(failures=10, looks=30))
+    assert isinstance(error, GroupAuthorizationFailedError)
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, coordinator: Coordinator) -> list[BaseException]:
+    """Watch until the coordinator has been looked at as often as it wants; return what was said to be the end."""
+    monkeypatch.setattr("streams.membership._LOOK_S", 0.0)
     ended: list[BaseException] = []
-    asyncio.run(asyncio.wait_for(watch_membership(consumer, ended.append), 10))
-    assert ended == [refused]
-    assert coordinator.errors == []
+
+    async def watch() -> None:
+        consumer: Any = SimpleNamespace(_coordinator=coordinator)
+        watching = asyncio.create_task(watch_membership(consumer, ended.append))
+        await asyncio.wait([watching, asyncio.create_task(coordinator.seen.wait())], return_when="FIRST_COMPLETED")
+        watching.cancel()
+
+    asyncio.run(watch())
+    return ended
