@@ -112,7 +112,8 @@ class LeadState(msgspec.Struct, array_like=True, gc=False):
 
     Two fields are bounds that spare most sums. ``gains`` (points) is at least the sum of the positive contributions
     under the model of ``generation`` (see :class:`scoring.rules.Numbering`), now and later, since gains fade. While
-    a chunk is worked on, a negative ``cools_at`` is a time before which the lead surely keeps its band.
+    a chunk is worked on, and between chunks where nothing is published, a negative ``cools_at`` is a time before which
+    the lead surely keeps its band.
     """
 
     cools_at: int = NEVER
