@@ -6,6 +6,7 @@ runs, so that ``--help`` is there at once.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -21,6 +22,8 @@ MODEL: Final = "Model"
 LEADS: Final = "Leads and accounts"
 RUN: Final = "Run"
 REPAIR: Final = "Repair"
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 PANELS: Final = (TRY, MODEL, LEADS, RUN, REPAIR)
 
 COMMANDS: Final = (
@@ -156,6 +159,10 @@ def main() -> None:
     except LeadheatError as error:
         print(f"leadheat: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        sys.exit(_say_full(error))
     finally:
         _flush_quietly()
 
@@ -164,6 +171,15 @@ def _flush_quietly() -> None:
     """Write out what is printed; whoever read it may have gone, as ``head`` does, and that is no error."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # Python flushes once more when it ends, and would complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno in _FULL:
+            sys.exit(_say_full(error))
+        if not isinstance(error, BrokenPipeError):
+            raise
+
+
+def _say_full(error: OSError) -> int:
+    print(f"leadheat: what was to be written is not complete: {error.strerror}", file=sys.stderr)
+    return 2

@@ -109,8 +109,9 @@ def backtest(
 
     models = load_models(model or [DEFAULT_MODEL])
     times = Times(None, timezone, dates).reader()
+    inputs = [each for each in (file, outcomes, *map(find_model, model or ())) if each is not None]
     with ExitStack() as at_end:
-        outputs = [open_output(at_end, *each, file or "-") for each in (("--html", html), ("--leads", leads))]
+        outputs = [open_output(at_end, *each, inputs) for each in (("--html", html), ("--leads", leads))]
         past, told = read_history(file, from_date, outcomes, times, chosen or ())
         found = judge([each for _, each in models], past, told, rest_lost=rest_lost)
         report = Report(models, found, told, past.unreadable, reps)

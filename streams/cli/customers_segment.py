@@ -118,8 +118,8 @@ def segment(
         at_end.enter_context(_telling_to_wait(opened))
         mapped, customers = _read(at_end, opened, sheet, section, chosen or [], times, allow_missing, by, decimal)
         # Opened only now: nothing is lost where the table cannot be read.
-        saved = open_output(at_end, "--save", save, file)
-        drafted = open_output(at_end, "--profile", profile, file)
+        saved = open_output(at_end, "--save", save, [file])
+        drafted = open_output(at_end, "--profile", profile, [file])
         found = segment_customers(section, customers, now, by.value)
         if saved is not None:
             saved.write(_as_csv(found))

@@ -170,7 +170,7 @@ def _guarded(rows: Iterable[Row], name: str) -> Iterator[Row]:
 
 
 def _open_reports(at_end: ExitStack, job: Job, how: How, file: str) -> list[Report]:
-    rejects = open_output(at_end, "--rejects", how.rejects, file)
+    rejects = open_output(at_end, "--rejects", how.rejects, [file])
     reports: list[Report] = [] if rejects is None else [RejectsFile(rejects, job.heading)]
     printed = JsonReport if wants_json(how.as_json) else Summary
     return [*reports, printed(job, with_refused=rejects is None)]

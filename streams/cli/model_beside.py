@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from scoring.errors import StartError
+from streams.clock import now_ms
 from streams.embedded.stack import environment
 from streams.embedded.supervisor import Child, ChildEvent, Supervisor
 from streams.settings import Settings
@@ -42,13 +43,23 @@ class Progress:
         return self.waiting == 0
 
 
-def track_name(kind: str, text: str) -> str:
-    """Return the name of the track for a model's text: the same text is the same track, and goes on there.
+def track_name(kind: str, text: str, begun_ms: int) -> str:
+    """Return the name of a track that is begun for a model's text: never that of an earlier one, which was removed.
 
-    >>> track_name("shadow", "version: 1")
-    'shadow-3753e839'
+    Kafka keeps for days how far a group of workers was, whatever becomes of its topics.
+
+    >>> track_name("shadow", "version: 1", 1_767_225_600_000)
+    'shadow-3753e839-19b76daa800'
     """
-    return f"{kind}-{blake2b(text.encode(), digest_size=4).hexdigest()}"
+    return f"{kind}-{blake2b(text.encode(), digest_size=4).hexdigest()}-{begun_ms:x}"
+
+
+async def choose_track(settings: Settings, kind: str, text: str) -> str:
+    """Return the track for a model's text: the one that has been begun for it, and goes on, or a new one."""
+    name = track_name(kind, text, now_ms())
+    start = name.rpartition("-")[0]
+    begun = [track for track in await find_tracks(settings, kind) if track.rpartition("-")[0] == start]
+    return begun[-1] if begun else name
 
 
 async def find_tracks(settings: Settings, kind: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scoring.errors import SettingsError, StartError
+from scoring.errors import StartError
 from scoring.models import DEFAULT_MODEL
 from streams.cli.backtest import FromOption, OutcomesOption, PastFileArgument, RestLostOption
 from streams.cli.import_options import DatesOption, MapOption, TimezoneOption
@@ -63,16 +63,15 @@ def fit(
 
     file_of_model = find_model(model)
     present, text = load_model_text(file_of_model)
-    if output is not None and output.exists() and output.samefile(file_of_model):
-        raise SettingsError(f"--output {output}: is the model itself, and would be lost; name another file")
+    inputs = [each for each in (file, outcomes, file_of_model) if each is not None]
     times = Times(None, timezone, dates).reader()
-    past, told = read_history(file, from_date, outcomes, times, chosen or ())
-    (found,) = judge([present], past, told, rest_lost=rest_lost)
-    fitted = fit_points(present, found.judged)
-    draft = write_draft(text, present, fitted)
-    parse_model(draft, "draft")  # what we write can be used as it stands
     with ExitStack() as at_end:
-        opened = open_output(at_end, "--output", output, file or "-")
+        opened = open_output(at_end, "--output", output, inputs)
+        past, told = read_history(file, from_date, outcomes, times, chosen or ())
+        (found,) = judge([present], past, told, rest_lost=rest_lost)
+        fitted = fit_points(present, found.judged)
+        draft = write_draft(text, present, fitted)
+        parse_model(draft, "draft")  # what we write can be used as it stands
         if opened is None:
             sys.stdout.write(draft)
         else:

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from scoring.errors import SettingsError
+from streams.cli.asking import ask_why, confirm
 from streams.cli.model_adopted import WaitOption, tell_adoption
 from streams.cli.model_publish import (
     ByOption,
@@ -151,7 +152,9 @@ async def _rollback(
     old, new = (parse_model(each.text, each.name) for each in (current, wanted))
     show_changes(diff_models(old, new), new, wanted.name, wants_json(as_json))
     if not yes:
-        typer.confirm(f"Go back from number {current.number} to number {number}?", abort=True)
+        otherwise = "Nothing was published."
+        confirm(f"Go back from number {current.number} to number {number}?", otherwise)
+        why = ask_why(why, otherwise)
     made = await publish_after(
         settings, current, "rolled back", wanted.text, wanted.version, by=author, why=why or "", of=number
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 import typer
 
 from scoring.errors import ModelError, SettingsError, StartError
+from streams.cli.asking import ask_why, confirm
 from streams.cli.model_adopted import WaitOption, move_lines, tell_adoption
 from streams.cli.output import JsonOption, make_console, make_table, printable, wants_json, write_json
 from streams.settings import Settings, load_settings
@@ -110,8 +111,9 @@ async def _publish(
     if preview:
         _show_preview(await _preview(settings, old, new, events_max), new, wants_json(as_json))
     if is_asking:
-        typer.confirm(f"Publish {file} in the place of number {current.number}?", abort=True)
-        why = why if why is not None else typer.prompt("Why", default="", show_default=False)
+        otherwise = "Nothing was published."
+        confirm(f"Publish {file} in the place of number {current.number}?", otherwise)
+        why = ask_why(why, otherwise)
     made = await publish_after(settings, current, "published", text, new.version, by=author, why=why or "")
     await tell_adoption(settings, made, wait, as_json=wants_json(as_json))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from scoring.errors import SettingsError, StartError
+from streams.cli.asking import ask_why, confirm
 from streams.cli.model_adopted import write_published
 from streams.cli.model_publish import (
     ByOption,
@@ -32,6 +34,11 @@ LISTED: Final = 10
 LOOK_AGAIN_S: Final = 0.5
 BEHIND_S: Final = 60.0
 SETTLE_S: Final = 3.0
+
+_INTERRUPTED: Final = 130
+_GOES_ON: Final = (
+    "Nothing has changed. The same command goes on where this one was; with --end it deletes what was rebuilt."
+)
 
 
 def replay(
@@ -68,14 +75,25 @@ def replay(
 
     if not yes and not end and not sys.stdin.isatty():
         raise SettingsError("--yes: nobody can be asked here; say --yes, and --why for the history")
-    run_until_signal(_replay(load_settings(), file, why, author_of(by), yes, workers, end, wants_json(as_json)))
+    run_until_signal(
+        _until_done(_replay(load_settings(), file, why, author_of(by), yes, workers, end, wants_json(as_json)))
+    )
+
+
+async def _until_done(replaying: Coroutine[Any, Any, None]) -> None:
+    """Say what is so when it is stopped, and that it did not get to its end."""
+    try:
+        await replaying
+    except asyncio.CancelledError:
+        typer.echo(_GOES_ON, err=True)
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 async def _replay(
     settings: Settings, file: Path | None, why: str | None, by: str, yes: bool, workers: int, end: bool, as_json: bool
 ) -> None:
     from scoring.model import load_model_text
-    from streams.cli.model_beside import find_tracks, remove_track, track_name
+    from streams.cli.model_beside import choose_track, find_tracks, remove_track
     from streams.topics import require_topics
 
     await require_topics(settings)
@@ -87,7 +105,7 @@ async def _replay(
         version = model.version
         check_version(file, version, text, known)
     # A track is rebuilt by one model, for one takeover: what was taken over goes on changing.
-    track = track_name(REPLAY, f"{sum(bool(each.track) for each in known)} {text}")
+    track = await choose_track(settings, REPLAY, f"{sum(bool(each.track) for each in known)} {text}")
     for other in set(await find_tracks(settings, REPLAY)) - {each.track for each in known}:
         if end or other != track:
             await remove_track(settings, other)
@@ -97,8 +115,8 @@ async def _replay(
     found = await _rebuild(settings, track, text, workers)
     _show(found, as_json)
     if not yes:
-        typer.confirm("Let the rebuilt states take over?", abort=True)
-        why = why if why is not None else typer.prompt("Why", default="", show_default=False)
+        confirm("Let the rebuilt states take over?", _GOES_ON)
+        why = ask_why(why, _GOES_ON)
     await _wait_until_behind(settings, track)
     made = await publish_after(settings, current, "replayed", text, version, by=by, why=why or "", track=track)
     _tell(made, as_json)

@@ -60,13 +60,13 @@ async def _shadow(settings: Settings, file: Path, workers: int, end: bool) -> No
     from rich.console import Console
 
     from scoring.model import load_model_text
-    from streams.cli.model_beside import catch_up, find_tracks, remove_track, say, track_name, workers_beside
+    from streams.cli.model_beside import catch_up, choose_track, find_tracks, remove_track, say, workers_beside
     from streams.published_models import write_small
     from streams.topics import require_topics
 
     model, text = load_model_text(file)
     await require_topics(settings)
-    track = track_name(SHADOW, text)
+    track = await choose_track(settings, SHADOW, text)
     for other in await find_tracks(settings, SHADOW):
         if end or other != track:
             await remove_track(settings, other)

@@ -102,7 +102,9 @@ def _open_reports(
 
     if alerts is not None and scores is not None and alerts.absolute() == scores.absolute():
         raise SettingsError(f"--scores {scores}: is where --alerts writes too; name another")
-    outputs = [open_output(at_end, option, path, file) for option, path in (("--alerts", alerts), ("--scores", scores))]
+    outputs = [
+        open_output(at_end, option, path, [file]) for option, path in (("--alerts", alerts), ("--scores", scores))
+    ]
     if wants_json(as_json):
         return [FileReport(*outputs), JsonReport(alerts=alerts is None, scores=scores is None)]
     return [FileReport(*outputs), Summary("standard input" if file == "-" else file, now_ms())]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -185,10 +187,41 @@ def test_what_is_missing_is_named(
         ((events, "--outcomes", tmp_path / "columns.csv"), "no column tells lead or email"),
         ((events, "--outcomes", outcomes, *("--model", model) * 2), "at most 2 are compared"),
         ((events, "--outcomes", outcomes, "--html", events), f"--html {events}: is the file that is read"),
+        ((events, "--outcomes", outcomes, "--leads", outcomes), f"--leads {outcomes}: is the file that is read"),
+        ((events, "--outcomes", outcomes, "--leads", model), f"--leads {model}: is the file that is read"),
+        ((tmp_path / "no-such", "--outcomes", outcomes, "--html", model.with_name("kept")), "cannot be read"),
     ]:
         ran = run("backtest", *arguments, "--model", model)
         assert ran.code == 2
         assert message in ran.err
+
+
+def test_what_a_file_held_is_lost_only_to_what_takes_its_place(
+    run: Callable[..., Any], events: Path, model: Path, outcomes: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.csv"
+    kept.write_text("precious" * 10_000)
+    (tmp_path / "columns.csv").write_text("Company,Amount\nAcme,5\n")
+    assert run("backtest", events, "--outcomes", tmp_path / "columns.csv", "--leads", kept).code == 2
+    assert run("backtest", tmp_path / "no-such", "--outcomes", outcomes, "--leads", kept).code == 2
+    assert kept.read_text() == "precious" * 10_000
+    assert run("backtest", events, "--outcomes", outcomes, "--model", model, "--leads", kept).code == 0
+    assert "precious" not in kept.read_text()
+    assert kept.read_text().startswith("model,lead,")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_said_in_one_line(events: Path, model: Path, outcomes: Path) -> None:
+    arguments = ["backtest", str(events), "--outcomes", str(outcomes), "--model", str(model)]
+    for more in (["--html", "/dev/full"], ["--leads", "/dev/full"], []):
+        with Path(os.devnull if more else "/dev/full").open("w") as out:
+            command = [sys.executable, "-m", "streams.cli", *arguments, *more]
+            ran = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+        assert (
+            ran.stderr.splitlines()[-1] == "leadheat: what was to be written is not complete: No space left on device"
+        )
+        assert "Traceback" not in ran.stderr
+        assert ran.returncode == 2
 
 
 def test_a_list_of_the_won_alone_is_judged_against_the_rest(
@@ -221,7 +254,7 @@ def test_a_fit_refuses_too_few_and_to_overwrite_the_model(
     assert "at least 70 of each are needed" in ran.err
     assert ran.out == ""
     ran = run("model", "fit", events, "--outcomes", outcomes, "--model", model, "--output", model)
-    assert "is the model itself" in ran.err
+    assert "is the file that is read" in ran.err
     assert model.read_text() == TEXT
 
 

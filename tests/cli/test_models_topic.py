@@ -10,10 +10,12 @@ import msgspec
 import pytest
 
 from scoring.errors import ModelError, StartError
+from streams.cli.model_beside import choose_track, find_tracks, remove_track
 from streams.cli.worker import start_models
 from streams.published_models import Publication, PublishedModels, open_publisher, read_publications
 from streams.settings import Settings
-from streams.topics import MODELS
+from streams.topics import MODELS, create_topics
+from streams.tracks import WRITTEN, Track
 
 MODEL = """version: {}
 rules: {{view: {{on: page_viewed, points: 1, half_life_days: 9}}}}
@@ -89,3 +91,20 @@ def test_the_newest_rebuild_says_where_states_are_whatever_is_published_after() 
     models.add([publication(3, text)])
     assert (models.states, models.latest) == ("replay-a", 3)
     assert msgspec.json.decode(msgspec.json.encode(publication(3, text)), type=Publication).track == ""
+
+
+@pytest.mark.kafka
+def test_a_track_goes_on_for_the_same_text_and_once_removed_is_begun_under_another_name(topics: Settings) -> None:
+    async def choose() -> tuple[str, ...]:
+        first = await choose_track(topics, "replay", "a model")
+        await create_topics(topics, {Track(topics.prefix, beside=first).name(topic): topic for topic in WRITTEN})
+        again = await choose_track(topics, "replay", "a model")
+        other = await choose_track(topics, "replay", "another model")
+        await remove_track(topics, first)
+        while await find_tracks(topics, "replay"):
+            await asyncio.sleep(0.05)
+        return first, again, other, await choose_track(topics, "replay", "a model")
+
+    first, again, other, anew = asyncio.run(choose())
+    assert again == first
+    assert len({first, other, anew}) == 3  # the group's offsets of the first one are kept for days

@@ -22,7 +22,7 @@ from scoring.model import parse_model
 from scoring.replay import FileRecord, Replay
 from scoring.score_records import LeadScore, score_later
 from streams.app import EXIT_REBUILT
-from streams.cli.model_beside import track_name
+from streams.cli.model_beside import find_tracks, track_name
 from streams.clock import now_ms
 from streams.runtime.journal import Adopt, Pass, decode_entry
 from streams.settings import Settings
@@ -148,7 +148,7 @@ def test_models_published_and_taken_back_amid_kills_end_in_what_an_offline_run_o
 async def run_shadow(settings: Settings, events: int, per_second: int) -> tuple[list[str], list[int], str]:
     """Let a candidate score beside the model in use; both their workers are killed on the way."""
     await create_topics(settings)
-    track = track_name("shadow", WITH_A_RULE)
+    track = track_name("shadow", WITH_A_RULE, now_ms())
     shadow = beside(settings, track).model_copy(update={"model": settings.data_dir / "candidate.yaml"})
     shadow.data_dir.mkdir()
     shadow.model.write_text(WITH_A_RULE)
@@ -202,17 +202,18 @@ async def run_replay(
     log = settings.data_dir / "workers.log"
     file = settings.data_dir / "replayed.yaml"
     file.write_text(text)
-    track = track_name("replay", f"0 {text}")
-    rebuild = beside(settings, track)
     async with Workers(settings, 2, log) as workers:
         sending = asyncio.create_task(send(settings, messages, per_second))
         while not all((await read(settings, JOURNAL)).values()):
             await asyncio.sleep(1)
         half_way = await start_replay(settings, file)
-        while not await has_begun(rebuild):
+        while not (tracks := await find_tracks(settings, "replay")):
+            await asyncio.sleep(0.2)
+        (track,) = tracks
+        while not await has_begun(beside(settings, track)):
             await asyncio.sleep(0.2)
         half_way.terminate()
-        await half_way.wait()
+        assert await half_way.wait() == 130
         history = (await leadheat(settings, "model", "history", "--json")).splitlines()
         assert [json.loads(line)["number"] for line in history] == [1]  # nothing has changed
         replaying = await start_replay(settings, file)
