@@ -147,7 +147,7 @@ async def _compare(settings: Settings, limit: int, as_json: bool | None) -> None
     if wants_json(as_json):
         write_comparison(found, limit)
     else:
-        print_comparison(found, limit)
+        print_comparison(found, limit, "; --limit lists them")
 
 
 def write_comparison(found: Comparison, limit: int) -> None:
@@ -158,8 +158,8 @@ def write_comparison(found: Comparison, limit: int) -> None:
     write_json({"compared": {**summary, "differ": len(found.partings)}})
 
 
-def print_comparison(found: Comparison, limit: int) -> None:
-    """Print a comparison, and the first leads of it, for a person."""
+def print_comparison(found: Comparison, limit: int, how: str = "") -> None:
+    """Print a comparison, and the first leads of it, for a person; ``how`` says how to see the others."""
     from rich.text import Text
 
     from streams.cli.model_adopted import move_lines
@@ -198,4 +198,4 @@ def print_comparison(found: Comparison, limit: int) -> None:
     console.print()
     console.print(table)
     if len(found.partings) > limit:
-        console.print(f"… and {len(found.partings) - limit:,} more; --limit lists them")
+        console.print(f"… and {len(found.partings) - limit:,} more{how}")
