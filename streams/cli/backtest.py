@@ -14,6 +14,7 @@ import typer
 from scoring.errors import SettingsError
 from scoring.models import DEFAULT_MODEL
 from streams.cli.import_options import DatesOption, MapOption, TimezoneOption
+from streams.cli.model_files import find_model
 from streams.cli.output_files import open_output
 
 if TYPE_CHECKING:
@@ -134,11 +135,6 @@ def load_models(paths: Sequence[Path]) -> list[tuple[str, ScoringModel]]:
         raise SettingsError(f"--model: {len(paths)} are given; at most {MODELS_MAX} are compared at a time")
     files = map(find_model, paths)
     return [("default" if file == DEFAULT_MODEL else file.name, load_model(file)) for file in files]
-
-
-def find_model(path: Path) -> Path:
-    """Return the file of a model, which is ours where it is called ``default`` and there is no such file."""
-    return DEFAULT_MODEL if str(path) == "default" and not path.exists() else path
 
 
 def read_history(

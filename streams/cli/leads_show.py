@@ -114,6 +114,8 @@ async def _near_ids(reader: TopicReader, lead: str) -> list[str]:
             async for record in reader.read_to_end():
                 found = (record.key or b"").decode(errors="replace")
                 text = found.partition(":")[2].casefold()
+                if found == lead:
+                    continue  # it was there, and is gone
                 if text == wanted:
                     same[found] = None
                 elif text.startswith(wanted) and len(alike) < NEAR_SHOWN:

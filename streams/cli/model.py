@@ -12,6 +12,7 @@ import typer
 from scoring.errors import ModelError
 from scoring.models import DEFAULT_MODEL
 from streams.cli.model_diff import diff
+from streams.cli.model_files import find_model
 from streams.cli.model_fit import fit
 from streams.cli.model_history import history, rollback
 from streams.cli.model_publish import publish
@@ -64,7 +65,7 @@ def check(
     from scoring.model import describe_model, load_model
 
     try:
-        checked = load_model(file)
+        checked = load_model(find_model(file))
     except ModelError as error:
         print("\n".join(error.problems))
         raise typer.Exit(1) from None
@@ -109,7 +110,7 @@ def show(file: ModelFile = DEFAULT_MODEL) -> None:
       leadheat model show > my-model.yaml
     """
     try:
-        text = file.read_text("utf-8-sig")
+        text = find_model(file).read_text("utf-8-sig")
     except OSError as error:
         raise ModelError([f"{file}: cannot be read: {error.strerror or error}"]) from None
     except UnicodeDecodeError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from scoring.models import DEFAULT_MODEL
+from streams.cli.model_files import find_model
 from streams.cli.output import JsonOption, make_console, make_table, show_band, show_lead, wants_json, write_json
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def diff(
 def _load(path: Path) -> ScoringModel:
     from scoring.model import load_model
 
-    return load_model(DEFAULT_MODEL if str(path) == "default" and not path.exists() else path)
+    return load_model(find_model(path))
 
 
 def _compare(models: tuple[ScoringModel, ScoringModel], events: str) -> Comparison:

@@ -13,6 +13,7 @@ from scoring.errors import StartError
 from scoring.models import DEFAULT_MODEL
 from streams.cli.backtest import FromOption, OutcomesOption, PastFileArgument, RestLostOption
 from streams.cli.import_options import DatesOption, MapOption, TimezoneOption
+from streams.cli.model_files import find_model
 from streams.cli.output_files import open_output
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def fit(
     from scoring.fitting import fit_points
     from scoring.model import load_model_text, parse_model
     from scoring.model_draft import write_draft
-    from streams.cli.backtest import find_model, judge, read_history
+    from streams.cli.backtest import judge, read_history
     from streams.cli.import_run import Times
 
     file_of_model = find_model(model)

@@ -14,6 +14,7 @@ import typer
 from scoring.errors import ModelError, SettingsError, StartError
 from streams.cli.asking import ask_why, confirm
 from streams.cli.model_adopted import WaitOption, move_lines, tell_adoption
+from streams.cli.model_files import find_model
 from streams.cli.output import JsonOption, make_console, make_table, printable, wants_json, write_json
 from streams.settings import Settings, load_settings
 
@@ -95,7 +96,7 @@ async def _publish(
     from scoring.model_diff import diff_models
     from streams.topics import require_topics
 
-    new, text = load_model_text(file)
+    new, text = load_model_text(find_model(file))
     author, is_asking = author_of(by), _can_ask(yes, why)
     await require_topics(settings)
     known = await models_so_far(settings)

@@ -13,6 +13,7 @@ import typer
 from scoring.errors import SettingsError, StartError
 from streams.cli.asking import ask_why, confirm
 from streams.cli.model_adopted import write_published
+from streams.cli.model_files import find_model
 from streams.cli.model_publish import (
     ByOption,
     WhyOption,
@@ -101,7 +102,7 @@ async def _replay(
     current = known[-1]
     text, version = current.text, current.version
     if file is not None:
-        model, text = load_model_text(file)
+        model, text = load_model_text(find_model(file))
         version = model.version
         check_version(file, version, text, known)
     # A track is rebuilt by one model, for one takeover: what was taken over goes on changing.

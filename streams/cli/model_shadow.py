@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from scoring.errors import StartError
+from streams.cli.model_files import find_model
 from streams.cli.output import (
     JsonOption,
     make_console,
@@ -64,7 +65,7 @@ async def _shadow(settings: Settings, file: Path, workers: int, end: bool) -> No
     from streams.published_models import write_small
     from streams.topics import require_topics
 
-    model, text = load_model_text(file)
+    model, text = load_model_text(find_model(file))
     await require_topics(settings)
     track = await choose_track(settings, SHADOW, text)
     for other in await find_tracks(settings, SHADOW):

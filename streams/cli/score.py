@@ -12,6 +12,7 @@ import typer
 
 from scoring.errors import SettingsError
 from scoring.models import DEFAULT_MODEL
+from streams.cli.model_files import find_model
 from streams.cli.output import JsonOption, wants_json
 from streams.cli.output_files import open_output
 from streams.cli.stages import StageOption
@@ -65,7 +66,7 @@ def score(
     from scoring.replay import Replay
     from streams.cli.events_files import open_events
 
-    replay, refused = Replay(load_model(model)), 0
+    replay, refused = Replay(load_model(find_model(model))), 0
     with ExitStack() as at_end:
         with open_events(file, live=clock is Clock.HAPPENED) as chunks:
             reports = _open_reports(at_end, file, alerts, scores, as_json)

@@ -71,3 +71,8 @@ def test_the_schema_is_json_schema(run: Callable[..., Any]) -> None:
     schema = json.loads(run("model", "schema").out)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert set(schema["properties"]) >= {"version", "names", "rules", "bands", "alerts"}
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_every_command_takes_default_for_the_model_that_we_ship(run: Callable[..., Any], command: str) -> None:
+    assert run("model", command, "default").out == run("model", command).out != ""
