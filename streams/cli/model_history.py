@@ -40,7 +40,8 @@ def history(
     """List every model that was ever used: its number, who published it, when and why, and what it did to bands.
 
     The last one is in use. `moved` counts the leads whose band it has changed; `shards` says how many shards have
-    brought all their leads under it (of a model that was left before, some have not).
+    brought all their leads under it (of a model that was left before, some have not). A replay tells neither: its
+    states have known no other model.
 
     Examples:
       leadheat model history
@@ -97,8 +98,8 @@ def _print(known: list[Publication], reports: dict[int, list[Adoption]], setting
             printable(each.by, 30),
             how,
             printable(each.why, 60),
-            f"{sum(move.leads for move in total.moves):,}",
-            f"{done}/{settings.partitions}" if each.number > 1 else "",
+            "" if each.track else f"{sum(move.leads for move in total.moves):,}",
+            f"{done}/{settings.partitions}" if each.number > 1 and not each.track else "",
         )
     console = make_console()
     console.print(table)
