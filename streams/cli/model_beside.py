@@ -31,10 +31,11 @@ PATIENCE_MS: Final = 5_000
 
 @dataclass(frozen=True)
 class Progress:
-    """How many records workers have taken, of how many."""
+    """How many records of others workers have taken, of how many; ``taken`` counts what they tell each other, too."""
 
     done: int
     total: int
+    taken: int
     waiting: int
 
     @property
@@ -109,12 +110,16 @@ async def read_progress(settings: Settings, track: str) -> Progress:
     tps = [TopicPartition(names.name(topic), number) for topic in SOURCES for number in range(settings.partitions)]
     async with _group_of(settings, track, tps) as consumer:
         begins, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
-        done = waiting = 0
+        shared = {topic.full_name(settings.prefix) for topic in SHARED}
+        done = total = taken = waiting = 0
         for tp in tps:
             at = max(await consumer.committed(tp) or 0, begins[tp])
-            done += at - begins[tp]
+            taken += at - begins[tp]
             waiting += ends[tp] - at if ends[tp] - at > MARKS * settings.partitions else 0
-        return Progress(done, sum(ends[tp] - begins[tp] for tp in tps), waiting)
+            if tp.topic in shared:
+                done += at - begins[tp]
+                total += ends[tp] - begins[tp]
+        return Progress(done, total, taken, waiting)
 
 
 async def read_positions(settings: Settings, track: str) -> dict[tuple[str, int], int]:
@@ -171,9 +176,9 @@ async def catch_up(settings: Settings, track: str, supervisor: Supervisor, tell:
                 await asyncio.sleep(LOOK_AGAIN_S)
                 continue
             # A little is always left out as marks of transactions: where nothing moves any more, there is no more.
-            if progress.has_caught_up and progress.done == before and (progress.done or not progress.total):
+            if progress.has_caught_up and progress.taken == before and (progress.done or not progress.total):
                 return
-            before = progress.done
+            before = progress.taken
             if progress.done and began is None:
                 began = loop.time(), progress.done
             tell(_describe(progress, began, loop.time()))

@@ -71,9 +71,9 @@ async def _until_taken(settings: Settings) -> None:
         before = -1
         while True:
             progress = await read_progress(settings, track)
-            if progress.has_caught_up and progress.done == before:
+            if progress.has_caught_up and progress.taken == before:
                 break
-            before = progress.done
+            before = progress.taken
             await asyncio.sleep(1)
 
 
