@@ -86,6 +86,16 @@ def strongest_identity(email: str | None, user_id: str | None, anonymous_id: str
     raise EventError("bad_identity", field, f"has {len(identity)} characters; 1 to {IDENTITY_LENGTH_MAX} are taken")
 
 
+def weaker_identities(user_id: str | None, anonymous_id: str | None) -> list[str]:
+    """Return what an event shows beside an address, as identities; what cannot be one is left out.
+
+    >>> weaker_identities("42", "a-1"), weaker_identities("", None)
+    (['user:42', 'anon:a-1'], [])
+    """
+    shown = (USER_PREFIX, user_id), (VISITOR_PREFIX, anonymous_id)
+    return [kind + text for kind, text in shown if text is not None and 0 < len(text) <= IDENTITY_LENGTH_MAX]
+
+
 def normal_lead(lead: str) -> str:
     """Return a lead's id in its normal form.
 

@@ -16,14 +16,7 @@ from scoring.alerts import Alert
 from scoring.errors import EventError
 from scoring.events import Event
 from scoring.follow_ups import decode_follow_up
-from scoring.identity import (
-    IDENTITY_LENGTH_MAX,
-    USER_PREFIX,
-    VISITOR_INITIAL,
-    VISITOR_PREFIX,
-    is_stronger,
-    strongest_identity,
-)
+from scoring.identity import VISITOR_INITIAL, is_stronger, strongest_identity, weaker_identities
 from scoring.lead_state import LeadState, decode_state, encode_state
 from scoring.leads import LeadEvents, LeadScorer, cause_of
 from scoring.links import add_link, drop_link, is_confirmed, is_linked
@@ -142,7 +135,7 @@ class Resolution:
                 several.setdefault((event.user_id, event.anonymous_id), event)
         for (user_id, anonymous_id), event in several.items():
             came_as = strongest_identity(event.email, user_id, anonymous_id)
-            for identity in _identities(user_id, anonymous_id):
+            for identity in weaker_identities(user_id, anonymous_id):
                 if identity == came_as and identity != lead:
                     state.linked = add_link(state.linked, identity, confirmed=True)  # it has led here
                 elif is_stronger(lead, identity) and not is_linked(state.linked, identity):
@@ -246,9 +239,3 @@ def pass_on(message: Message, to: str, outcome: Outcome) -> None:
     if message.hops >= HOPS_MAX:
         raise EventError("too_many_hops", "", f"passed on {HOPS_MAX} times, at last to {to}")
     outcome.messages.append(msgspec.structs.replace(message, to=to, hops=message.hops + 1))
-
-
-def _identities(user_id: str | None, anonymous_id: str | None) -> list[str]:
-    """Return the weaker identities of an event that can be ones."""
-    found = ((USER_PREFIX, user_id), (VISITOR_PREFIX, anonymous_id))
-    return [kind + text for kind, text in found if text is not None and 0 < len(text) <= IDENTITY_LENGTH_MAX]

@@ -15,7 +15,7 @@ from scoring.account_identity import account_key, account_of_domain
 from scoring.account_updates import AccountUpdate
 from scoring.email_domains import domain_of
 from scoring.events import Event
-from scoring.identity import IDENTITY_LENGTH_MAX, USER_PREFIX, VISITOR_PREFIX, strongest_identity
+from scoring.identity import strongest_identity, weaker_identities
 
 _EMAIL = "email"
 
@@ -154,8 +154,7 @@ class Rounds:
     ) -> tuple[int, str]:
         """Place an event that shows a lead as it has not been shown before."""
         lead = strongest_identity(email, user_id, anonymous_id)
-        weaker = [kind + text for kind, text in ((USER_PREFIX, user_id), (VISITOR_PREFIX, anonymous_id)) if text]
-        names = [lead, *(name for name in weaker if len(name) <= IDENTITY_LENGTH_MAX + len(USER_PREFIX))]
+        names = [lead, *weaker_identities(user_id, anonymous_id)]
         people = list(dict.fromkeys(self._people.setdefault(name, _Person()).whole() for name in names))
         before = people[0].circle.whole()
         address = email or (told if isinstance(told, str) else "")

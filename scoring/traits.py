@@ -86,7 +86,6 @@ class TraitBook:
 
     def rate(self, state: LeadState, lead: str) -> None:
         """Set what a lead's traits come to: in ``person``, and ``fixed``, in place."""
-        person = state.person
         person, told = state.person, self.told(state)
         domain = _domain(lead, told.get(EMAIL))
         traits = self._rate(_known(told, state.facts, domain)) if told else self._rate_untold(domain, state.facts)

@@ -170,22 +170,24 @@ def _faust_app(settings: Settings, shards: Shards) -> faust.App:
 def _end_outside_group(error: BaseException) -> None:
     """End at once: the group gives this process nothing more to read, and counts on it all the same."""
     log.error("the process is out of its group, and ends", exc_info=error)
-    sys.stderr.flush()
-    os._exit(EXIT_SHARD_FAILED)
+    _exit(EXIT_SHARD_FAILED)
 
 
 def _end_process(partition: int, error: BaseException) -> None:
     """End at once: nothing of the failed transaction is visible, and nothing may follow it."""
     log.error("shard failed; the process ends", partition=partition, exc_info=error)
-    sys.stderr.flush()
-    os._exit(EXIT_SHARD_FAILED)
+    _exit(EXIT_SHARD_FAILED)
 
 
 def _end_for_rebuilt_states(track: str) -> None:
     """End at once, to be started again on the states that were rebuilt: what is not committed is done there."""
     log.warning("states were rebuilt; the process ends, to be started again on them", track=track)
+    _exit(EXIT_REBUILT)
+
+
+def _exit(code: int) -> None:
     sys.stderr.flush()
-    os._exit(EXIT_REBUILT)
+    os._exit(code)
 
 
 def _is_unusable(publication: Publication, error: ModelError) -> None:

@@ -22,8 +22,6 @@ MODEL: Final = "Model"
 LEADS: Final = "Leads and accounts"
 RUN: Final = "Run"
 REPAIR: Final = "Repair"
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
 PANELS: Final = (TRY, MODEL, LEADS, RUN, REPAIR)
 
 COMMANDS: Final = (
@@ -148,6 +146,9 @@ def _root(
     ] = False,
 ) -> None:
     pass
+
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main() -> None:

@@ -9,19 +9,14 @@ from contextlib import contextmanager
 import typer
 
 
-def confirm(question: str, otherwise: str) -> None:
-    """Go on only if a person says yes; raises :class:`typer.Abort` after saying what is so ``otherwise``."""
+def confirm_with_reason(question: str, why: str | None, otherwise: str) -> str:
+    """Go on only if a person says yes, and return why, for the history: what was given, or else what the person says.
+
+    Raises :class:`typer.Abort` after saying what is so ``otherwise``.
+    """
     with _interruptible(otherwise):
         typer.confirm(question, abort=True)
-
-
-def ask_why(why: str | None, otherwise: str) -> str:
-    """Return the reason for the history: what was given, or else what a person says; as :func:`confirm` does."""
-    if why is not None:
-        return why
-    with _interruptible(otherwise):
-        answer: str = typer.prompt("Why", default="", show_default=False)
-    return answer
+        return why if why is not None else str(typer.prompt("Why", default="", show_default=False))
 
 
 @contextmanager

@@ -110,7 +110,7 @@ def backtest(
 
     models = load_models(model or [DEFAULT_MODEL])
     times = Times(None, timezone, dates).reader()
-    inputs = [each for each in (file, outcomes, *map(find_model, model or ())) if each is not None]
+    inputs = [file, outcomes, *map(find_model, model or ())]
     with ExitStack() as at_end:
         outputs = [open_output(at_end, *each, inputs) for each in (("--html", html), ("--leads", leads))]
         past, told = read_history(file, from_date, outcomes, times, chosen or ())

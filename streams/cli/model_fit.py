@@ -64,10 +64,9 @@ def fit(
 
     file_of_model = find_model(model)
     present, text = load_model_text(file_of_model)
-    inputs = [each for each in (file, outcomes, file_of_model) if each is not None]
     times = Times(None, timezone, dates).reader()
     with ExitStack() as at_end:
-        opened = open_output(at_end, "--output", output, inputs)
+        opened = open_output(at_end, "--output", output, [file, outcomes, file_of_model])
         past, told = read_history(file, from_date, outcomes, times, chosen or ())
         (found,) = judge([present], past, told, rest_lost=rest_lost)
         fitted = fit_points(present, found.judged)

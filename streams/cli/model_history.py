@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from scoring.errors import SettingsError
-from streams.cli.asking import ask_why, confirm
+from streams.cli.asking import confirm_with_reason
 from streams.cli.model_adopted import WaitOption, tell_adoption
 from streams.cli.model_publish import (
     ByOption,
@@ -153,9 +153,8 @@ async def _rollback(
     old, new = (parse_model(each.text, each.name) for each in (current, wanted))
     show_changes(diff_models(old, new), new, wanted.name, wants_json(as_json))
     if not yes:
-        otherwise = "Nothing was published."
-        confirm(f"Go back from number {current.number} to number {number}?", otherwise)
-        why = ask_why(why, otherwise)
+        question = f"Go back from number {current.number} to number {number}?"
+        why = confirm_with_reason(question, why, "Nothing was published.")
     made = await publish_after(
         settings, current, "rolled back", wanted.text, wanted.version, by=author, why=why or "", of=number
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, cast
 import typer
 
 from scoring.errors import ModelError, SettingsError, StartError
-from streams.cli.asking import ask_why, confirm
+from streams.cli.asking import confirm_with_reason
 from streams.cli.model_adopted import WaitOption, move_lines, tell_adoption
 from streams.cli.model_files import find_model
 from streams.cli.output import JsonOption, make_console, make_table, printable, wants_json, write_json
@@ -112,9 +112,8 @@ async def _publish(
     if preview:
         _show_preview(await _preview(settings, old, new, events_max), new, wants_json(as_json))
     if is_asking:
-        otherwise = "Nothing was published."
-        confirm(f"Publish {file} in the place of number {current.number}?", otherwise)
-        why = ask_why(why, otherwise)
+        question = f"Publish {file} in the place of number {current.number}?"
+        why = confirm_with_reason(question, why, "Nothing was published.")
     made = await publish_after(settings, current, "published", text, new.version, by=author, why=why or "")
     await tell_adoption(settings, made, wait, as_json=wants_json(as_json))
 

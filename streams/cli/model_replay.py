@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from scoring.errors import SettingsError, StartError
-from streams.cli.asking import ask_why, confirm
+from streams.cli.asking import confirm_with_reason
 from streams.cli.model_adopted import write_published
 from streams.cli.model_files import find_model
 from streams.cli.model_publish import (
@@ -116,8 +116,7 @@ async def _replay(
     found = await _rebuild(settings, track, text, workers)
     _show(found, as_json)
     if not yes:
-        confirm("Let the rebuilt states take over?", _GOES_ON)
-        why = ask_why(why, _GOES_ON)
+        why = confirm_with_reason("Let the rebuilt states take over?", why, _GOES_ON)
     await _wait_until_behind(settings, track)
     made = await publish_after(settings, current, "replayed", text, version, by=by, why=why or "", track=track)
     _tell(made, as_json)

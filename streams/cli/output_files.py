@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -29,7 +29,9 @@ class _Replacing(io.FileIO):
         return super().write(data) or 0
 
 
-def open_output(at_end: ExitStack, option: str, path: Path | None, inputs: Sequence[str | Path]) -> IO[bytes] | None:
+def open_output(
+    at_end: ExitStack, option: str, path: Path | None, inputs: Iterable[str | Path | None]
+) -> IO[bytes] | None:
     """Open the file that ``option`` names, if it does, until ``at_end``; ``inputs`` are those that are read.
 
     What it held is replaced by the first write, or at the end where nothing has failed. Raises :class:`SettingsError`
@@ -37,7 +39,7 @@ def open_output(at_end: ExitStack, option: str, path: Path | None, inputs: Seque
     """
     if path is None:
         return None
-    for read in map(Path, inputs):
+    for read in [Path(each) for each in inputs if each is not None]:
         if path.exists() and read.exists() and path.samefile(read):
             raise SettingsError(f"{option} {path}: is the file that is read, and would be lost; name another")
     try:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import Final
 
 from scoring.events import Event
-from scoring.identity import IDENTITY_LENGTH_MAX, USER_PREFIX, VISITOR_PREFIX
+from scoring.identity import weaker_identities
 
 HINTS_KEPT: Final = 100_000
 """Identities that are remembered: about 20 MB."""
@@ -42,9 +42,9 @@ class KeyHints:
         Raises :class:`scoring.errors.EventError` where the event says nobody that we could name.
         """
         lead = event.lead_id
-        for kind, text in ((USER_PREFIX, event.user_id), (VISITOR_PREFIX, event.anonymous_id)):
-            if text is not None and kind + text != lead and len(text) <= IDENTITY_LENGTH_MAX:
-                self._remember(kind + text, lead)
+        for identity in weaker_identities(event.user_id, event.anonymous_id):
+            if identity != lead:
+                self._remember(identity, lead)
         return self._follow(lead)
 
     def _remember(self, identity: str, stronger: str) -> None:

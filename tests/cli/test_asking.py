@@ -15,12 +15,11 @@ import pytest
 
 ASK = """
 import asyncio
-from streams.cli.asking import ask_why, confirm
+from streams.cli.asking import confirm_with_reason
 from streams.embedded.stack import run_until_signal
 
 async def main():
-    confirm("Take over?", "Nothing has changed.")
-    print("why:", ask_why(None, "Nothing has changed."))
+    print("why:", confirm_with_reason("Take over?", None, "Nothing has changed."))
 
 import typer
 app = typer.Typer()

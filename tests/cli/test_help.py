@@ -39,9 +39,9 @@ def test_the_help_of_every_command_names_an_example_of_it(run: Callable[..., Any
 def test_what_stands_in_brackets_is_shown_and_not_taken_for_a_colour(
     run: Callable[..., Any], path: tuple[str, ...]
 ) -> None:
-    command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     for name in path:
-        command = command.commands[name]  # type: ignore[attr-defined]
+        command = command.commands[name]
     told = [command.help or "", *(getattr(each, "help", None) or "" for each in command.params)]
     shown = run(*path, "--help").out
     for bracketed in re.findall(r"\[[^\[\]]+\]", " ".join(told)):

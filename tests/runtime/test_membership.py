@@ -62,14 +62,18 @@ def consumer_of(settings: Settings, topics: Iterable[str], instance: str | None,
     )
 
 
+async def wait_until_assigned(consumer: AIOKafkaConsumer, timeout_s: float) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not consumer.assignment():
+            await asyncio.sleep(0.1)
+
+
 async def assigned(settings: Settings, topics: Iterable[str], instance: str | None, timeout_s: float) -> set[str]:
     """Join, and return the topics that one has been given by then; static members do not leave when they stop."""
     consumer = consumer_of(settings, topics, instance)
     await consumer.start()
     try:
-        async with asyncio.timeout(timeout_s):
-            while not consumer.assignment():
-                await asyncio.sleep(0.1)
+        await wait_until_assigned(consumer, timeout_s)
         return {tp.topic for tp in consumer.assignment()}
     finally:
         await consumer.stop()
@@ -137,8 +141,7 @@ def test_nobody_waits_for_a_static_member_that_has_left(settings: Callable[..., 
         await create_topics(chosen)
         first = consumer_of(chosen, topics, "one")
         await first.start()
-        while not first.assignment():
-            await asyncio.sleep(0.1)
+        await wait_until_assigned(first, 30)
         await leave_group(first)
         await first.stop()
         return await assigned(chosen, topics, "another", SESSION_MS / 2_000)
